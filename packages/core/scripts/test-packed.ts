@@ -1,0 +1,21 @@
+/** Installs the packed core with npm in an empty project of plain JavaScript, and uses it there on the oldest and the newest Node. */
+import { readFileSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { entries, fail, pack, run } from './pack.ts'
+
+const NODES = ['20', '24']
+
+const program = readFileSync(new URL('packed-program.js', import.meta.url), 'utf8')
+const unused = entries.filter((name) => !program.includes(`'@rpi-cluster/core/${name}'`))
+if (unused.length > 0) fail(unused.map((name) => `scripts/packed-program.js does not use ${name}: let it.`))
+
+const { folder, tarball } = pack()
+writeFileSync(join(folder, 'package.json'), '{ "private": true, "type": "module" }\n')
+writeFileSync(join(folder, 'program.js'), program)
+run('npm', ['install', '--no-audit', '--no-fund', tarball], folder)
+for (const version of NODES) {
+  const isThisOne = process.versions.node.startsWith(`${version}.`)
+  const [command, ...args] = isThisOne ? [process.execPath] : ['npx', '-y', '-p', `node@${version}`, 'node']
+  process.stdout.write(run(command as string, [...args, 'program.js'], folder))
+}
+console.log(`The packed core works on Node ${NODES.join(' and ')}.`)

@@ -1,0 +1,157 @@
+/**
+ * How a program keeps going and ends well: one stop signal for Ctrl-C and SIGTERM, a loop that
+ * ends at once when it is stopped, and one place where a fatal error becomes readable lines and
+ * exit code 1.
+ *
+ * @since 0.2.0
+ */
+import { setTimeout as sleep } from 'node:timers/promises'
+
+/** The longest time a timer of Node takes, in ms: 2^31 - 1, about 24.8 days. A longer one fires at once. */
+const LONGEST_TIMER_MS = 2 ** 31 - 1
+
+/** How long a stopped program may take to end, in ms, before it is ended. */
+const STOP_DEADLINE_MS = 900
+
+/**
+ * Something went wrong that is not a bug: a port is taken, a key is missing, a cable was pulled.
+ * It carries one line for each problem, and each line says what happened, where, and what to do.
+ */
+export class OperationalError extends Error {
+  override readonly name: string = 'OperationalError'
+
+  /** One readable line for each problem. Never empty. */
+  readonly problems: readonly string[]
+
+  constructor(problems: string | readonly string[], options?: ErrorOptions) {
+    const lines = typeof problems === 'string' ? [problems] : [...problems]
+    super(lines.join('\n'), options)
+    this.problems = lines
+  }
+}
+
+/** Where the end of a program is written: a logger, seen from here. */
+export interface EndReport {
+  /** How a program ended that was asked to. */
+  info(line: string): void
+  /** A problem that ended the program. */
+  fatal(line: string): void
+  /** What only a maintainer wants to read, as the stack of a bug. */
+  debug(detail: { err: unknown }, line: string): void
+}
+
+const controller = new AbortController()
+let handlersInstalled = false
+let report: EndReport | undefined
+
+/**
+ * The signal that says when to stop. Call it first thing in a program: from then on
+ *
+ * - SIGINT (Ctrl-C) and SIGTERM abort the signal, whatever was given it ends, and the program with
+ *   it: the log's last line is `Stopped`, the exit code is 0. A program that has not ended 900 ms
+ *   later is ended, with exit code 1 and a line that says so;
+ * - an error that nobody caught is written as one line for each of its problems, without a stack
+ *   trace, and ends the program with exit code 1;
+ * - a console that goes away (`| head`) stops the program quietly, with exit code 0.
+ *
+ * Every call returns the same signal. It never throws.
+ */
+export function stopSignal(): AbortSignal {
+  if (!handlersInstalled) {
+    handlersInstalled = true
+    process.on('SIGINT', requestStop)
+    process.on('SIGTERM', requestStop)
+    process.on('uncaughtException', endWith)
+    process.on('exit', sayStopped)
+    process.stdout.on('error', stopIfConsoleIsGone)
+    process.stderr.on('error', stopIfConsoleIsGone)
+  }
+  return controller.signal
+}
+
+/** Asks this program to stop, as Ctrl-C does. A second call changes nothing. */
+export function requestStop(): void {
+  if (controller.signal.aborted) return
+  controller.abort()
+
+  // A reader's experiment may wait for something that knows no stop signal. The time is read off
+  // the clock at each turn, because the turns of a timer come faster under the tests' fast clock.
+  const stoppedAt = performance.now()
+  setInterval(() => {
+    if (performance.now() - stoppedAt < STOP_DEADLINE_MS) return
+    writeFatal(
+      `Still busy ${STOP_DEADLINE_MS} ms after the stop signal, so it was ended. Does everything that waits get the stop signal?`,
+    )
+    process.exit(1)
+  }, STOP_DEADLINE_MS / 10).unref()
+}
+
+/**
+ * Runs a loop at a steady pace: the first turn comes at once (or after `firstAfter`), each further
+ * one when `ms` milliseconds have passed since the turn before ended. A slow turn delays the next
+ * one, and never causes a burst. The loop ends, without an error, as soon as the signal is aborted.
+ *
+ * @param ms the pause between two turns, in milliseconds: 1 to 2147483647
+ * @param signal what ends the loop, usually {@link stopSignal}'s
+ * @param options `firstAfter`: how long to wait before the first turn, in milliseconds. Default: 0.
+ * @throws RangeError at the first turn, when a time is out of its range
+ */
+export async function* every(
+  ms: number,
+  signal: AbortSignal,
+  { firstAfter = 0 }: { firstAfter?: number } = {},
+): AsyncGenerator<void, void, void> {
+  for (const [time, least] of [
+    [ms, 1],
+    [firstAfter, 0],
+  ] as const) {
+    if (!(time >= least && time <= LONGEST_TIMER_MS)) {
+      throw new RangeError(`every() takes ${least} to ${LONGEST_TIMER_MS} milliseconds here, not ${time}`)
+    }
+  }
+  if (firstAfter > 0) await sleep(firstAfter, undefined, { signal }).catch(ignoreAbort)
+  while (!signal.aborted) {
+    yield
+    await sleep(ms, undefined, { signal }).catch(ignoreAbort)
+  }
+}
+
+/** Where the end of this program is written. Each logger made by `createLogger` calls it: the last one wins. */
+export function reportEndTo(logger: EndReport): void {
+  report = logger
+}
+
+/** Stops the program when an error of the console says that nobody reads it any more. */
+export function stopIfConsoleIsGone(error: NodeJS.ErrnoException): void {
+  if (error.code === 'EPIPE' || error.code === 'EIO') requestStop()
+}
+
+function endWith(error: unknown): void {
+  if (controller.signal.aborted && isAbort(error)) process.exit(0)
+
+  if (error instanceof OperationalError) {
+    for (const problem of error.problems) writeFatal(problem)
+  } else {
+    const what = error instanceof Error ? `${error.name}: ${error.message}` : String(error)
+    writeFatal(`A mistake in the program ended it: ${what} (its stack is in the log file, at level debug)`)
+    report?.debug({ err: error }, 'Where the mistake was')
+  }
+  process.exit(1)
+}
+
+function sayStopped(exitCode: number): void {
+  if (controller.signal.aborted && exitCode === 0) report?.info('Stopped')
+}
+
+function writeFatal(line: string): void {
+  if (report) report.fatal(line)
+  else console.error(line)
+}
+
+function ignoreAbort(error: unknown): void {
+  if (!isAbort(error)) throw error
+}
+
+function isAbort(error: unknown): boolean {
+  return error instanceof Error && error.name === 'AbortError'
+}

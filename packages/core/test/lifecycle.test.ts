@@ -1,0 +1,136 @@
+import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { describe, expect, test, vi } from 'vitest'
+import { every, OperationalError } from '../src/lifecycle.ts'
+import { jsonLines, start, stopAfterTest, tempFolder } from './support.ts'
+
+describe('OperationalError', () => {
+  test('carries one line for each problem', () => {
+    expect(new OperationalError('one').problems).toEqual(['one'])
+    expect(new OperationalError(['one', 'two'])).toMatchObject({
+      name: 'OperationalError',
+      message: 'one\ntwo',
+      problems: ['one', 'two'],
+    })
+  })
+})
+
+describe('every', () => {
+  test('takes its first turn at once, and ends at once when stopped', async () => {
+    const stop = stopAfterTest()
+    let turns = 0
+    for await (const _ of every(60_000, stop.signal)) {
+      turns += 1
+      setImmediate(() => stop.abort())
+    }
+    expect(turns).toBe(1)
+  })
+
+  test('takes no turn when it was stopped before, or while it waits for the first', async () => {
+    const stop = stopAfterTest()
+    const loop = every(60_000, stop.signal, { firstAfter: 60_000 })
+    const first = loop.next()
+    stop.abort()
+    expect(await first).toEqual({ done: true, value: undefined })
+    expect(await every(60_000, stop.signal).next()).toEqual({ done: true, value: undefined })
+  })
+
+  test('waits for firstAfter before the first turn', async () => {
+    const began = performance.now()
+    await every(60_000, stopAfterTest().signal, { firstAfter: 50 }).next()
+    expect(performance.now() - began).toBeGreaterThan(48)
+  })
+
+  test('pauses in full after a slow turn, so that no burst follows', async () => {
+    const stop = stopAfterTest()
+    const pauses: number[] = []
+    let turnEnded: number | undefined
+    for await (const _ of every(20, stop.signal)) {
+      if (turnEnded !== undefined) pauses.push(performance.now() - turnEnded)
+      if (pauses.length === 0) await sleep(100)
+      if (pauses.length === 4) stop.abort()
+      turnEnded = performance.now()
+    }
+    expect(Math.min(...pauses)).toBeGreaterThan(18)
+  })
+
+  test.each([0, -1, Number.NaN, Number.POSITIVE_INFINITY, 2 ** 31])('refuses a pace of %d ms', async (ms) => {
+    await expect(every(ms, stopAfterTest().signal).next()).rejects.toThrow(
+      new RangeError(`every() takes 1 to 2147483647 milliseconds here, not ${ms}`),
+    )
+  })
+
+  test.each([-1, Number.NaN, 2 ** 31])('refuses a firstAfter of %d ms', async (firstAfter) => {
+    await expect(every(1, stopAfterTest().signal, { firstAfter }).next()).rejects.toThrow(RangeError)
+  })
+})
+
+describe('a program', () => {
+  test.each([
+    ['works until it is stopped', 'SIGINT'],
+    ['works until it is stopped', 'SIGTERM'],
+    ['waits for what the stop signal gives up', 'SIGTERM'],
+  ] as const)('that %s ends on %s with exit code 0, and its last line is Stopped', async (way, signal) => {
+    const { program, file } = run(way)
+    await vi.waitFor(() => expect(program.stdout).toContain('Working'), 10_000)
+    program.child.kill(signal)
+    expect(await program.ended).toBe(0)
+    expect(program.stdout).toMatch(/INFO \(program\): Working\n.*INFO \(program\): Stopped\n$/)
+    expect(program.stderr).toBe('')
+    expect(jsonLines(file).at(-1)).toMatchObject({ msg: 'Stopped' })
+  })
+
+  test('that ignores the stop signal is ended after 900 ms, with exit code 1 and a line that says so', async () => {
+    const { program } = run('does not listen to the stop signal')
+    await vi.waitFor(() => expect(program.stdout).toContain('Working'), 10_000)
+    const stopped = performance.now()
+    program.child.kill('SIGTERM')
+    expect(await program.ended).toBe(1)
+    expect(performance.now() - stopped).toBeGreaterThan(850)
+    expect(program.stdout).toContain('Still busy 900 ms after the stop signal, so it was ended.')
+  })
+
+  test('that meets problems ends with a line for each and exit code 1', async () => {
+    const { program } = run('meets problems')
+    expect(await program.ended).toBe(1)
+    expect(program.stdout.split('\n')).toEqual([
+      expect.stringMatching(/FATAL \(program\): Port 1 is taken\.$/),
+      expect.stringMatching(/FATAL \(program\): The key "x" is missing\.$/),
+      '',
+    ])
+    expect(program.stderr).toBe('')
+  })
+
+  test.each(['has a bug', 'rejects a promise that nobody has', 'rejects at its top level'])(
+    'that %s ends with one line and exit code 1, its stack in the log file alone',
+    async (way) => {
+      const { program, file } = run(way)
+      expect(await program.ended).toBe(1)
+      expect(program.stdout).toMatch(
+        /^.*FATAL \(program\): A mistake in the program ended it: TypeError: x is not a function \(its stack is in the log file, at level debug\)\n$/,
+      )
+      expect(program.stderr).toBe('')
+      expect(jsonLines(file).at(-1)).toMatchObject({
+        level: 'debug',
+        err: { stack: expect.stringContaining('program.ts') },
+      })
+    },
+  )
+
+  test.each(['talks until it is stopped', 'prints until it is stopped'])(
+    'that %s ends quietly, with exit code 0, when its console goes away',
+    async (way) => {
+      const { program, file } = run(way)
+      await vi.waitFor(() => expect(program.stdout).toContain('Talking'), 10_000)
+      program.child.stdout?.destroy()
+      expect(await program.ended).toBe(0)
+      expect(program.stderr).toBe('')
+      expect(jsonLines(file).at(-1)).toMatchObject({ msg: 'Stopped' })
+    },
+  )
+
+  function run(way: string) {
+    const folder = tempFolder()
+    return { program: start('program.ts', [folder, way]), file: join(folder, 'program.log') }
+  }
+})

@@ -1,0 +1,102 @@
+import { type ChildProcess, spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { fileURLToPath, pathToFileURL } from 'node:url'
+import pino from 'pino'
+import { onTestFinished } from 'vitest'
+import { type Connection, connect, type Listener, listen } from '../src/sockets.ts'
+
+/** A folder for one test, deleted after it. */
+export function tempFolder(): string {
+  const folder = mkdtempSync(join(tmpdir(), 'rpi-cluster-core-'))
+  onTestFinished(() => rmSync(folder, { recursive: true, force: true }))
+  return folder
+}
+
+/** The objects of a file of JSON lines. Throws when a line is not JSON. */
+export function jsonLines(path: string): Record<string, unknown>[] {
+  return readFileSync(path, 'utf8')
+    .split('\n')
+    .slice(0, -1)
+    .map((line) => JSON.parse(line))
+}
+
+export interface Program {
+  child: ChildProcess
+  stdout: string
+  stderr: string
+  /** Resolves with the exit code, or with the name of the signal that killed it. */
+  ended: Promise<number | string>
+}
+
+const TSX = pathToFileURL(fileURLToPath(import.meta.resolve('tsx'))).href
+
+/** Starts a program as a process of its own. Its path counts from `fixtures/`. */
+export function start(
+  program: string,
+  args: string[] = [],
+  options: { cwd?: string; env?: NodeJS.ProcessEnv } = {},
+): Program {
+  const path = join(import.meta.dirname, 'fixtures', program)
+  const child = spawn(
+    process.execPath,
+    ['--import', TSX, program.startsWith('/') ? program : path, ...args],
+    {
+      ...options,
+      stdio: ['ignore', 'pipe', 'pipe'],
+    },
+  )
+  const started: Program = {
+    child,
+    stdout: '',
+    stderr: '',
+    ended: once(child, 'close').then(([code, signal]) => code ?? signal),
+  }
+  child.stdout.setEncoding('utf8').on('data', (text) => {
+    started.stdout += text
+  })
+  child.stderr.setEncoding('utf8').on('data', (text) => {
+    started.stderr += text
+  })
+  onTestFinished(() => void child.kill('SIGKILL'))
+  return started
+}
+
+/** A logger that keeps what it was told, to be looked at. */
+export function recordingLog() {
+  const records: { level: string; msg: string; err?: { stack: string } }[] = []
+  const log = pino(
+    { level: 'debug', formatters: { level: (level) => ({ level }) } },
+    { write: (line) => void records.push(JSON.parse(line)) },
+  )
+  return { log, records }
+}
+
+/** An AbortController whose signal is aborted when the test is over. */
+export function stopAfterTest(): AbortController {
+  const controller = new AbortController()
+  onTestFinished(() => controller.abort())
+  return controller
+}
+
+export function portOf(listener: Listener): number {
+  return Number(listener.address.split(':').at(-1))
+}
+
+/** Both ends of a connection over a real socket: the listening program's, and the connecting program's. */
+export async function connectedPair(options: { maxWaitingBytes?: number } = {}) {
+  const { signal: stop } = stopAfterTest()
+  let accept = (_connection: Connection) => {}
+  const accepted = new Promise<Connection>((resolve) => (accept = resolve))
+  const listener = await listen(
+    { peer: 'slave', host: '127.0.0.1', port: 0, stop, log: recordingLog().log, ...options },
+    async (connection) => {
+      accept(connection)
+      await once(connection.socket, 'close')
+    },
+  )
+  const slave = await connect({ peer: 'master', host: '127.0.0.1', port: portOf(listener), stop, ...options })
+  return { master: await accepted, slave }
+}
