@@ -1,0 +1,66 @@
+/**
+ * What machine a program runs on, as a node tells others about itself.
+ *
+ * @since 0.6.0
+ */
+import { availableParallelism, cpus, hostname, totalmem } from 'node:os'
+import { setTimeout as sleep } from 'node:timers/promises'
+
+/** How long the processor is watched to say how busy it is, in ms. Linux counts its time in steps of 10 ms. */
+const CPU_SAMPLE_MS = 200
+
+/** A machine, in the words of the wire. */
+export interface MachineDetails {
+  hostname: string
+  /** How busy the processor is, all its cores together, over the last fifth of a second: 0 to 100. */
+  cpu_percent_used: number
+  /** The memory that the system has, in bytes. */
+  ram: number
+  /** The name of the processor. */
+  cpu: string
+  /** How many cores this process can use. */
+  cpu_cores: number
+}
+
+/** The details of this machine. It takes a fifth of a second, to see how busy the processor is. */
+export async function machineDetails(): Promise<MachineDetails> {
+  return {
+    hostname: hostname(),
+    cpu_percent_used: await cpuPercentUsed(),
+    ram: totalmem(),
+    cpu: await processorName(),
+    cpu_cores: availableParallelism(),
+  }
+}
+
+/** The share of time that the cores were not idle while this looked, in percent with one decimal. */
+async function cpuPercentUsed(): Promise<number> {
+  const before = cpuTimes()
+  await sleep(CPU_SAMPLE_MS)
+  const after = cpuTimes()
+  const total = after.total - before.total
+  if (total === 0) return 0
+  return Math.round((1000 * (total - (after.idle - before.idle))) / total) / 10
+}
+
+/** The time that all cores together have spent since the system started, in ms. */
+function cpuTimes(): { idle: number; total: number } {
+  const times = cpus().map((core) => core.times)
+  return {
+    idle: times.reduce((sum, time) => sum + time.idle, 0),
+    total: times.reduce((sum, time) => sum + time.user + time.nice + time.sys + time.idle + time.irq, 0),
+  }
+}
+
+/**
+ * The name of the processor. Node knows it on most machines; on a Pi it says `unknown`, and
+ * systeminformation, which reads it from several places, is worth the time it takes to load.
+ *
+ * @param known the name that Node knows
+ */
+export async function processorName(known: string | undefined = cpus()[0]?.model.trim()): Promise<string> {
+  if (known && known !== 'unknown') return known
+  const { cpu } = await import('systeminformation')
+  const { manufacturer, brand } = await cpu()
+  return `${manufacturer} ${brand}`.trim() || 'unknown'
+}

@@ -1,0 +1,143 @@
+import { expect, test } from 'vitest'
+import { FrameError, send as sendJson } from '../src/json-lines.ts'
+import { handleMessages, send, textOf } from '../src/messages.ts'
+import { connectedPair } from './support.ts'
+
+test('each payload comes to the handler of its type, in order', async () => {
+  const { master, slave } = await connectedPair()
+  const got: unknown[] = []
+  const handling = handleMessages(
+    master,
+    { a: (payload) => void got.push(['a', payload]), b: (payload) => void got.push(['b', payload]) },
+    () => {},
+  )
+  await send(slave, 'a', 1)
+  await send(slave, 'b', { deep: [null, 'text'] })
+  await send(slave, 'a', null)
+  await slave.close()
+  await handling
+  expect(got).toEqual([
+    ['a', 1],
+    ['b', { deep: [null, 'text'] }],
+    ['a', null],
+  ])
+})
+
+test('what goes over the wire is {type, payload} and a carriage return', async () => {
+  const { master, slave } = await connectedPair()
+  await send(slave, 'message', 'ü')
+  for await (const text of master) {
+    expect(text).toBe('{"type":"message","payload":"\\u00fc"}\r')
+    break
+  }
+})
+
+test('a message has to have a payload', async () => {
+  const { slave } = await connectedPair()
+  expect(() => send(slave, 'message', undefined)).toThrow(TypeError)
+})
+
+test('a handler is waited for before the next message is handled', async () => {
+  const { master, slave } = await connectedPair()
+  const happened: string[] = []
+  const handling = handleMessages(
+    master,
+    {
+      async work(payload) {
+        happened.push(`begins ${payload}`)
+        await new Promise(setImmediate)
+        happened.push(`ends ${payload}`)
+      },
+    },
+    () => {},
+  )
+  for (const n of [1, 2]) void send(slave, 'work', n)
+  await slave.close()
+  await handling
+  expect(happened).toEqual(['begins 1', 'ends 1', 'begins 2', 'ends 2'])
+})
+
+test.each(['news', '__proto__', 'constructor', 'toString', ''])(
+  'a message of the unknown type "%s" is reported and survived',
+  async (type) => {
+    const { master, slave } = await connectedPair()
+    const got: unknown[] = []
+    const handling = handleMessages(master, { known: () => void got.push('known') }, (unknown, payload) => {
+      got.push([unknown, payload])
+    })
+    await send(slave, type, { __proto__: null, x: 1 })
+    await send(slave, 'known', 0)
+    await slave.close()
+    await handling
+    expect(got).toEqual([[type, { x: 1 }], 'known'])
+  },
+)
+
+test('keys beside type and payload are ignored', async () => {
+  const { master, slave } = await connectedPair()
+  const got: unknown[] = []
+  const handling = handleMessages(master, { a: (payload) => void got.push(payload) }, () => {})
+  await sendJson(slave, { type: 'a', payload: 1, id: 7 })
+  await slave.close()
+  await handling
+  expect(got).toEqual([1])
+})
+
+test.each([
+  [null, 'it is null, where Object is right'],
+  [1, 'it is 1, where Object is right'],
+  ['text', 'it is "text", where Object is right'],
+  [[], 'it has no "type"'],
+  [{}, 'it has no "type"'],
+  [{ payload: 1 }, 'it has no "type"'],
+  [{ type: 1, payload: 1 }, 'its "type" is 1, where string is right'],
+  [{ type: null, payload: 1 }, 'its "type" is null, where string is right'],
+  [{ type: 'a' }, 'it has no "payload"'],
+])(
+  'a frame of the wrong shape breaks the protocol, after the messages before it: %j',
+  async (wrong, what) => {
+    const { master, slave } = await connectedPair()
+    const got: unknown[] = []
+    const handling = handleMessages(master, { a: (payload) => void got.push(payload) }, () => {})
+    void send(slave, 'a', 1)
+    void sendJson(slave, wrong)
+    void send(slave, 'a', 2)
+    await expect(handling).rejects.toThrow(new FrameError('of the wrong shape', what, { from: master.peer }))
+    expect(got).toEqual([1])
+  },
+)
+
+test('an error of a handler ends the handling', async () => {
+  const { master, slave } = await connectedPair()
+  const error = new RangeError('mine')
+  const handling = handleMessages(master, { a: () => Promise.reject(error) }, () => {})
+  await send(slave, 'a', 1)
+  await expect(handling).rejects.toBe(error)
+})
+
+test('textOf gives a text as it is, and anything else as JSON', () => {
+  expect(['a\nb', { a: [1, null] }, 1, null, undefined].map(textOf)).toEqual([
+    'a\nb',
+    '{"a":[1,null]}',
+    '1',
+    'null',
+    'undefined',
+  ])
+})
+
+test('textOf never throws: a payload nested 400,000 deep is only said to be so', () => {
+  const payload: unknown = JSON.parse('['.repeat(400_000) + ']'.repeat(400_000))
+  expect(textOf(payload)).toBe('(a payload nested too deeply to be shown)')
+})
+
+test('a payload nested 400,000 deep arrives, and the messages after it', async () => {
+  const { master, slave } = await connectedPair()
+  const got: string[] = []
+  const handling = handleMessages(master, { a: (payload) => void got.push(textOf(payload)) }, () => {})
+  await slave.write(
+    `{"type":"a","payload":${'['.repeat(400_000)}${']'.repeat(400_000)}}\r{"type":"a","payload":"after"}\r`,
+  )
+  await slave.close()
+  await handling
+  expect(got).toEqual(['(a payload nested too deeply to be shown)', 'after'])
+})
