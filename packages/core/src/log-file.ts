@@ -42,6 +42,7 @@ export class LogFile {
   #descriptor: number
   #inode: number
   #linesLost = 0
+  #cannotRotate = false
   /** Whether the file ends in the middle of a line, for which the disk had no more room. */
   #lineIsCut = false
 
@@ -103,7 +104,7 @@ export class LogFile {
     if (current?.ino !== this.#inode) {
       this.#reopen() // it was removed, or another process rotated it
     } else if (current.size > 0 && current.size + bytes > this.#maxFileBytes) {
-      this.#rotate()
+      this.#tryToRotate()
     }
   }
 
@@ -113,6 +114,17 @@ export class LogFile {
     this.#descriptor = descriptor
     this.#inode = fstatSync(descriptor).ino
     this.#lineIsCut = false
+  }
+
+  /** Rotates the file; where that cannot be done, as in a folder without the right to, it just grows. */
+  #tryToRotate(): void {
+    try {
+      this.#rotate()
+    } catch (error) {
+      if (this.#cannotRotate) return
+      this.#cannotRotate = true
+      this.onTrouble(`Cannot rotate the log file ${this.#path} (${reasonOf(error)}). It goes on growing.`)
+    }
   }
 
   /**
@@ -133,10 +145,11 @@ export class LogFile {
         number += 1
       }
     }
-    if (statSync(this.#path, { throwIfNoEntry: false })?.ino === this.#inode) {
+    try {
       renameSync(this.#path, this.#archivePath(number))
-    } else {
-      rmSync(this.#archivePath(number))
+    } catch (error) {
+      rmSync(this.#archivePath(number), { force: true })
+      if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error // another process was faster
     }
     this.#reopen()
     for (const archive of this.#archives().slice(0, -this.#keepFiles || undefined)) {

@@ -101,7 +101,7 @@ describe('the decoder', () => {
     ['too large', `"${'x'.repeat(1023)}"`, '1025 bytes or more, where 1024 are the limit'],
   ])('says what is wrong with a frame that is %s: %j', (kind, frame, detail) => {
     const { messages, error } = decode([Buffer.from(`1\r${frame}\r2\r`, 'latin1')], { maxFrameBytes: 1024 })
-    expect(error).toMatchObject({ name: 'FrameError', kind, message: `A frame is ${kind}: ${detail}` })
+    expect(error).toMatchObject({ name: 'FrameError', kind, message: `A frame is ${kind}: ${detail}.` })
     expect(error).toBeInstanceOf(OperationalError)
     expect(messages).toEqual([1])
   })
