@@ -2,8 +2,8 @@
  * A log file that several processes may append to, that never grows past its limit by more than a
  * line, and that outlives a full disk or its own removal.
  *
- * (The rotating destinations made for pino number the current file, or write from a worker whose
- * last lines are lost at an exit, and none is made for several processes.)
+ * (The rotating destinations made for pino number the current file too, or write from a worker, whose
+ * last lines are lost when the process is killed, and none is made for several processes.)
  *
  * @since 0.2.0
  */
