@@ -1,0 +1,198 @@
+/**
+ * What a README says of the code: the blocks it cuts from source files, the symbols it points at,
+ * and the words around both.
+ *
+ * - A code block names its source after its language: `ts file=src/slave.ts` is the whole file,
+ *   `ts file=src/slave.ts at="for await"` the statement whose first line has that text, with
+ *   `to="..."` the lines up to the first that has that text. `diff file=src/slave.ts at="..."` is
+ *   the change that has that text, against the chapter before.
+ *   A block that is cut from nowhere says `example`.
+ * - A `console` block is commands (after `$ `) and what they print; `exit=1` says with which code the
+ *   last ends, when that is not 0. A line `...` stands for lines left out.
+ * - A link to a source file points at a symbol: `[connect](src/sockets.ts#connect)`; `#imports` is
+ *   the import lines.
+ *
+ * A file counts from the README's folder, or from the repository where there is none.
+ */
+import { existsSync, readFileSync } from 'node:fs'
+import { dirname, join, relative } from 'node:path'
+import type { Code, Link, Nodes, Root } from 'mdast'
+import { fromMarkdown } from 'mdast-util-from-markdown'
+import { gfmFromMarkdown } from 'mdast-util-gfm'
+import { toString as textOf } from 'mdast-util-to-string'
+import { gfm } from 'micromark-extension-gfm'
+import { visitParents } from 'unist-util-visit-parents'
+import { ROOT } from './repository.ts'
+import { type LineRange, lineWith, statementAt } from './source.ts'
+
+/** A README, taken apart. */
+export interface Readme {
+  /** Counted from the repository. */
+  file: string
+  text: string
+  tree: Root
+  blocks: CodeBlock[]
+  mentions: Mention[]
+}
+
+/** A code block of a README. */
+export interface CodeBlock {
+  /** `ts`, `console`, `sh`... */
+  language: string
+  /** Where the block is cut from, when it says so. */
+  source?: BlockSource
+  /** True for code that stands nowhere else: its fence says `example`. */
+  isExample: boolean
+  /** The exit code that its last command ends with, from `exit=1`. Default: 0. */
+  exitCode: number
+  /** What stands in it. */
+  content: string
+  /** The README's line that the block begins in. */
+  line: number
+  /** The paragraph that comes before it. */
+  explanation: string
+  /** Where the content stands in the README's text: after the fence's line, before the closing fence. */
+  range: [start: number, end: number]
+  /** The white space before each of its lines, when it is part of a list. */
+  indent: string
+}
+
+/** Where a block is cut from. */
+export interface BlockSource {
+  /** Counted from the repository. */
+  file: string
+  at?: string
+  to?: string
+}
+
+/** A place in a README's prose that points at code. */
+interface Mention {
+  /** Counted from the repository. */
+  file: string
+  /** The symbol, or `imports`; nothing when the whole file is meant. */
+  symbol?: string
+  /** The sentence that the link is in. */
+  sentence: string
+  line: number
+}
+
+/** What is wrong with a README: shown to whoever writes it. */
+export class ReadmeProblem extends Error {
+  override readonly name = 'ReadmeProblem'
+}
+
+/** Reads a README, counted from the repository. */
+export function readReadme(file: string): Readme {
+  const text = readFileSync(join(ROOT, file), 'utf8')
+  const tree = fromMarkdown(text, { extensions: [gfm()], mdastExtensions: [gfmFromMarkdown()] })
+  const blocks: CodeBlock[] = []
+  const mentions: Mention[] = []
+  let paragraph = ''
+  visitParents(tree, (node, ancestors) => {
+    if (node.type === 'heading') paragraph = ''
+    if (node.type === 'paragraph') paragraph = textOf(node)
+    if (node.type === 'code') blocks.push(readBlock(node, file, text, paragraph))
+    if (node.type === 'link') {
+      const mention = readMention(node, file, ancestors)
+      if (mention) mentions.push(mention)
+    }
+  })
+  return { file, text, tree, blocks, mentions }
+}
+
+/**
+ * The lines that a block is to show, cut from its source, and where they stand there.
+ *
+ * @throws ReadmeProblem when there is no such file, or no such text in it
+ */
+export function cut(source: BlockSource): { content: string; range: LineRange } {
+  if (!existsSync(join(ROOT, source.file))) throw new ReadmeProblem(`there is no file ${source.file}`)
+  const text = readFileSync(join(ROOT, source.file), 'utf8')
+  const range = rangeOf(source, text)
+  const lines = text.split('\n').slice(range.first - 1, range.last)
+  const indent = Math.min(...lines.filter((line) => line.trim()).map((line) => line.search(/\S/)))
+  return { content: lines.map((line) => line.slice(indent)).join('\n'), range }
+}
+
+function rangeOf({ file, at, to }: BlockSource, text: string): LineRange {
+  if (at === undefined) return { first: 1, last: text.trimEnd().split('\n').length }
+  const first = lineWith(text, at)
+  if (first === undefined) throw new ReadmeProblem(`no line of ${file} has the text ${JSON.stringify(at)}`)
+  if (to !== undefined) {
+    const last = lineWith(text, to, first)
+    if (last === undefined)
+      throw new ReadmeProblem(`after line ${first}, no line of ${file} has the text ${JSON.stringify(to)}`)
+    return { first, last }
+  }
+  if (!/\.[cm]?[jt]s$/.test(file)) return { first, last: first }
+  const statement = statementAt(text, first)
+  if (!statement)
+    throw new ReadmeProblem(
+      `no statement of ${file} begins on its line ${first}; say where the block ends with to="..."`,
+    )
+  return statement
+}
+
+function readBlock(node: Code, readme: string, text: string, explanation: string): CodeBlock {
+  const start = node.position?.start.offset ?? 0
+  const end = node.position?.end.offset ?? 0
+  const firstLineEnd = text.indexOf('\n', start)
+  const lastLineStart = text.lastIndexOf('\n', end - 1)
+  const indent = ' '.repeat((node.position?.start.column ?? 1) - 1)
+  const source = readSource(node.meta ?? '', readme)
+  return {
+    language: node.lang ?? '',
+    ...(source && { source }),
+    isExample: /(^|\s)example(\s|$)/.test(node.meta ?? ''),
+    exitCode: Number(/(?:^|\s)exit=(\d+)/.exec(node.meta ?? '')?.[1] ?? 0),
+    content: node.value,
+    line: node.position?.start.line ?? 0,
+    explanation,
+    range: [firstLineEnd + 1, Math.max(firstLineEnd, lastLineStart) + 1],
+    indent,
+  }
+}
+
+function readSource(meta: string, readme: string): BlockSource | undefined {
+  const attributes = new Map(
+    [...meta.matchAll(/(\w+)=(?:"([^"]*)"|(\S+))/g)].map(([, key, quoted, bare]) => [
+      key,
+      quoted ?? bare ?? '',
+    ]),
+  )
+  const file = attributes.get('file')
+  if (file === undefined) return undefined
+  const at = attributes.get('at')
+  const to = attributes.get('to')
+  return {
+    file: fromRepository(file, readme),
+    ...(at !== undefined && { at }),
+    ...(to !== undefined && { to }),
+  }
+}
+
+function readMention(node: Link, readme: string, ancestors: readonly Nodes[]): Mention | undefined {
+  const [path, symbol] = node.url.split('#')
+  if (!path || !/\.ts$/.test(path) || /^\w+:/.test(path)) return undefined
+  const around = ancestors.findLast(({ type }) => type === 'paragraph' || type === 'tableRow')
+  return {
+    file: fromRepository(path, readme),
+    ...(symbol && { symbol: decodeURIComponent(symbol) }),
+    sentence: around ? sentenceWith(textOf(around), textOf(node)) : '',
+    line: node.position?.start.line ?? 0,
+  }
+}
+
+/** A path that counts from a README's folder, or from the repository where the README's folder has no such file. */
+function fromRepository(path: string, readme: string): string {
+  const beside = join(dirname(readme), path)
+  return existsSync(join(ROOT, beside)) ? relative(ROOT, join(ROOT, beside)) : path
+}
+
+/** The sentence of a paragraph that has a text. */
+function sentenceWith(paragraph: string, text: string): string {
+  const sentences = [...new Intl.Segmenter('en', { granularity: 'sentence' }).segment(paragraph)].map(
+    ({ segment }) => segment,
+  )
+  return (sentences.find((sentence) => sentence.includes(text)) ?? paragraph).replace(/\s+/g, ' ').trim()
+}

@@ -1,0 +1,213 @@
+/**
+ * What a source file is made of: its symbols, each with its lines and its doc comment, and the
+ * statement that begins at a given text. READMEs point at code by these.
+ */
+import { parseSync } from 'oxc-parser'
+
+/** Lines of a file, counted from 1, both ends included. */
+export interface LineRange {
+  first: number
+  last: number
+}
+
+/** Something in a source file that has a name. */
+export interface SourceSymbol extends LineRange {
+  /** `listen`, or `Connection.write` for a member of a class or an interface. */
+  name: string
+  /** True when other files may import it, or use it as a member of what they import. */
+  isPublic: boolean
+  /** Its doc comment as plain text, without the tags; empty when it has none. */
+  doc: string
+}
+
+/** A node of the syntax tree, as far as this file looks at it. */
+interface Node {
+  type: string
+  start: number
+  end: number
+  [key: string]: unknown
+}
+
+/** What may stand alone, and be shown alone: a README may point at any of these. */
+const STANDS_ALONE =
+  /Statement$|Declaration$|^MethodDefinition$|^PropertyDefinition$|^TSPropertySignature$|^TSMethodSignature$|^Property$/
+
+/** All symbols of a file, in their order: declarations at the top level, and the members of classes and interfaces. */
+export function symbolsOf(text: string): SourceSymbol[] {
+  const { program, comments } = parseSync('source.ts', text)
+  const lines = new LineIndex(text)
+  const symbols: SourceSymbol[] = []
+
+  const add = (name: string, node: Node, outer: Node, isPublic: boolean) => {
+    const comment = comments.find(
+      ({ end }) => /^\s*$/.test(text.slice(end, outer.start)) && end <= outer.start,
+    )
+    const hasDoc = comment?.type === 'Block' && comment.value.startsWith('*')
+    symbols.push({
+      name,
+      isPublic,
+      doc: hasDoc ? plainDoc(comment.value) : '',
+      first: lines.lineOf(comment && hasDoc ? comment.start : outer.start),
+      last: lines.lineOf(node.end),
+    })
+  }
+
+  for (const statement of program.body as unknown as Node[]) {
+    const isExported =
+      statement.type === 'ExportNamedDeclaration' || statement.type === 'ExportDefaultDeclaration'
+    const declaration = (isExported ? statement['declaration'] : statement) as Node | null
+    if (!declaration) continue
+    for (const [name, node] of namesDeclaredBy(declaration)) {
+      add(name, node === declaration ? statement : node, statement, isExported)
+      for (const member of membersOf(declaration)) {
+        const memberName = nameOf(member['key'] as Node | undefined)
+        if (memberName) add(`${name}.${memberName}`, member, member, isExported && isPublicMember(member))
+      }
+    }
+  }
+  return symbols
+}
+
+/** The smallest symbol that holds a line. */
+export function smallestSymbolAt(symbols: readonly SourceSymbol[], line: number): SourceSymbol | undefined {
+  return symbols
+    .filter(({ first, last }) => first <= line && line <= last)
+    .sort((a, b) => a.last - a.first - (b.last - b.first))[0]
+}
+
+/** The first line that contains a text, from 1, looking from a given line on; undefined when none does. */
+export function lineWith(text: string, wanted: string, from = 1): number | undefined {
+  const index = text.split('\n').findIndex((line, index) => index + 1 >= from && line.includes(wanted))
+  return index < 0 ? undefined : index + 1
+}
+
+/** The smallest statement, declaration or member that begins on a line, with the comment directly above it. */
+export function statementAt(text: string, line: number): LineRange | undefined {
+  const { program, comments } = parseSync('source.ts', text)
+  const lines = new LineIndex(text)
+  let found: Node | undefined
+  const visit = (value: unknown) => {
+    if (Array.isArray(value)) return value.forEach(visit)
+    if (typeof value !== 'object' || value === null || !('type' in value)) return
+    const node = value as Node
+    // The outermost that begins there: "export function" rather than the "function" in it.
+    if (STANDS_ALONE.test(node.type) && lines.lineOf(node.start) === line) {
+      found ??= node
+      return
+    }
+    Object.values(node).forEach(visit)
+  }
+  visit(program.body)
+  if (!found) return undefined
+  const { start, end } = found
+  const comment = comments.find(
+    (other) =>
+      other.end <= start &&
+      /^\s*$/.test(text.slice(other.end, start)) &&
+      !/\n\s*\n/.test(text.slice(other.end, start)),
+  )
+  return { first: lines.lineOf(comment?.start ?? start), last: lines.lineOf(end) }
+}
+
+/** A statement at the top level of a file, with the comment above it; all import lines count as one. */
+export interface TopLevelRange extends LineRange {
+  isImports: boolean
+}
+
+/** The statements at the top level of a file, which together hold all of its code. */
+export function topLevelRanges(text: string): TopLevelRange[] {
+  const { program, comments } = parseSync('source.ts', text)
+  const lines = new LineIndex(text)
+  const ranges: TopLevelRange[] = []
+  for (const { type, start, end } of program.body) {
+    const last = ranges.at(-1)
+    const isImports = type === 'ImportDeclaration'
+    if (isImports && last?.isImports) {
+      last.last = lines.lineOf(end)
+      continue
+    }
+    const comment = comments.find((other) => other.end <= start && /^\s*$/.test(text.slice(other.end, start)))
+    ranges.push({ first: lines.lineOf(comment?.start ?? start), last: lines.lineOf(end), isImports })
+  }
+  return ranges
+}
+
+/** The names that a file imports, by the module that they come from. */
+export function importedNames(text: string): Map<string, Set<string>> {
+  const names = new Map<string, Set<string>>()
+  for (const { moduleRequest, entries } of parseSync('source.ts', text).module.staticImports) {
+    const imported = entries.map(({ importName }) => importName.name).filter((name) => name !== null)
+    names.set(moduleRequest.value, new Set([...(names.get(moduleRequest.value) ?? []), ...imported]))
+  }
+  return names
+}
+
+/** Finds the line of a position. */
+class LineIndex {
+  readonly #starts: number[]
+
+  constructor(text: string) {
+    this.#starts = [0, ...[...text.matchAll(/\n/g)].map(({ index }) => index + 1)]
+  }
+
+  lineOf(position: number): number {
+    const next = this.#starts.findIndex((start) => start > position)
+    return next < 0 ? this.#starts.length : next
+  }
+}
+
+function namesDeclaredBy(declaration: Node): [string, Node][] {
+  if (declaration.type === 'VariableDeclaration') {
+    return (declaration['declarations'] as Node[]).flatMap((declarator) =>
+      namesInPattern(declarator['id'] as Node).map((name): [string, Node] => [name, declaration]),
+    )
+  }
+  const name = nameOf(declaration['id'] as Node | undefined)
+  return name ? [[name, declaration]] : []
+}
+
+/** The names in `a`, `{ a, b: c }` or `[a, b]`. */
+function namesInPattern(pattern: Node): string[] {
+  switch (pattern.type) {
+    case 'ObjectPattern':
+      return (pattern['properties'] as Node[]).flatMap((property) =>
+        namesInPattern((property['value'] ?? property['argument']) as Node),
+      )
+    case 'ArrayPattern':
+      return (pattern['elements'] as (Node | null)[]).flatMap((element) =>
+        element ? namesInPattern(element) : [],
+      )
+    case 'AssignmentPattern':
+      return namesInPattern(pattern['left'] as Node)
+    default:
+      return [nameOf(pattern)].filter((name) => name !== undefined)
+  }
+}
+
+function membersOf(declaration: Node): Node[] {
+  if (declaration.type !== 'ClassDeclaration' && declaration.type !== 'TSInterfaceDeclaration') return []
+  return (declaration['body'] as Node)['body'] as Node[]
+}
+
+function nameOf(node: Node | undefined | null): string | undefined {
+  if (!node) return undefined
+  if (node.type === 'PrivateIdentifier') return `#${node['name']}`
+  return typeof node['name'] === 'string' ? node['name'] : undefined
+}
+
+function isPublicMember(member: Node): boolean {
+  const key = member['key'] as Node | undefined
+  return (
+    key?.type !== 'PrivateIdentifier' &&
+    member['accessibility'] !== 'private' &&
+    nameOf(key) !== 'constructor'
+  )
+}
+
+function plainDoc(comment: string): string {
+  const text = comment
+    .replace(/^\*/, '')
+    .replace(/^ *\* ?/gm, '')
+    .trim()
+  return (text.split(/^@/m)[0] ?? '').trim()
+}
