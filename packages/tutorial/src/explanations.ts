@@ -1,0 +1,118 @@
+/**
+ * Which words of a chapter's README explain which of its changes, and which changes nothing explains.
+ *
+ * What has to be explained is small: a run of changed lines in a program, taken apart at the
+ * statements of the file; and each public name of a module that the core gained.
+ */
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { allChapters, type Chapter } from './chapters.ts'
+import { Comparison, type Hunk } from './comparison.ts'
+import { cut, type Readme, readReadme } from './readme.ts'
+import { ROOT } from './repository.ts'
+import { type SourceSymbol, smallestSymbolAt, symbolsOf, topLevelRanges } from './source.ts'
+
+/** Something that has changed, and is to be explained. */
+export interface Change {
+  /** Counted from the repository. */
+  file: string
+  /** Its first line in the newer file. */
+  line: number
+  /** Its last line there; before `line` when lines were only removed. */
+  last: number
+  removed: string[]
+  added: string[]
+  /** The smallest symbol that holds it, `imports` for import lines, if there is one. */
+  symbol?: string
+  /** What the README says of it; nothing when it says nothing. */
+  explanation?: string
+}
+
+/** All changes of a chapter against the one before it, each with what its README says of it. */
+export function explainedChanges(before: Chapter, chapter: Chapter): Change[] {
+  const comparison = new Comparison(before, chapter)
+  try {
+    const readme = readReadme(`chapters/${chapter.name}/README.md`)
+    const programs = comparison
+      .hunks('own')
+      .filter(({ file }) => /^src\/.*\.ts$/.test(file))
+      .flatMap((hunk) => changesOf(hunk, chapter))
+    const names = comparison.newModules.flatMap(({ name }) => publicNamesOf(`packages/core/src/${name}.ts`))
+    return [...programs, ...names].map((change) => explain(change, readme))
+  } finally {
+    comparison.dispose()
+  }
+}
+
+/** Every change that no README explains, a line each, with its file and line. */
+export function unexplainedChanges(): string[] {
+  const chapters = allChapters()
+  return chapters.slice(1).flatMap((chapter, index) =>
+    explainedChanges(chapters[index] as Chapter, chapter)
+      .filter(({ explanation }) => explanation === undefined)
+      .map(({ file, line, symbol, added, removed }) => {
+        const what = [...removed.map((text) => `-${text}`), ...added.map((text) => `+${text}`)].join('\n    ')
+        return `${file}:${line}: chapters/${chapter.name}/README.md does not explain ${symbol ?? 'this'}${what && `:\n    ${what}`}`
+      }),
+  )
+}
+
+/** A hunk, taken apart at the statements of its file. */
+function changesOf({ file, line, removed, added }: Hunk, chapter: Chapter): Change[] {
+  const path = `chapters/${chapter.name}/${file}`
+  if (added.length === 0) return [{ file: path, line, last: line - 1, removed, added }]
+
+  const text = readFileSync(join(ROOT, path), 'utf8')
+  const symbols = symbolsOf(text)
+  const last = line + added.length - 1
+  const parts = topLevelRanges(text).filter((range) => range.first <= last && line <= range.last)
+  return parts
+    .map((range): Change => {
+      const first = Math.max(line, range.first)
+      const symbol = range.isImports ? 'imports' : smallestSymbolAt(symbols, first)?.name
+      return {
+        file: path,
+        line: first,
+        last: Math.min(last, range.last),
+        removed: range === parts[0] ? removed : [],
+        added: added.slice(first - line, range.last - line + 1),
+        ...(symbol !== undefined && { symbol }),
+      }
+    })
+    .filter(({ added }) => added.some((text) => text.trim() !== ''))
+}
+
+/** The names that a module of the core gives to others. */
+function publicNamesOf(file: string): Change[] {
+  return symbolsOf(readFileSync(join(ROOT, file), 'utf8'))
+    .filter((symbol: SourceSymbol) => symbol.isPublic && !symbol.name.includes('.'))
+    .map(({ name, first, last }) => ({ file, line: first, last, removed: [], added: [], symbol: name }))
+}
+
+function explain(change: Change, readme: Readme): Change {
+  const explanation = byBlock(change, readme) ?? byMention(change, readme)
+  return explanation === undefined ? change : { ...change, explanation }
+}
+
+/** The paragraph before a code block that quotes the change. */
+function byBlock({ file, line, last, removed, added }: Change, { blocks }: Readme): string | undefined {
+  for (const { source, language, content, explanation } of blocks) {
+    if (source?.file !== file || explanation === '') continue
+    if (language === 'diff') {
+      const quoted = content.split('\n')
+      const changed = [...removed.map((text) => `-${text}`), ...added.map((text) => `+${text}`)]
+      if (changed.length > 0 && changed.every((text) => quoted.includes(text))) return explanation
+      continue
+    }
+    const { range } = cut(source)
+    if (added.length > 0 && range.first <= line && last <= range.last && source.at !== undefined)
+      return explanation
+  }
+  return undefined
+}
+
+/** The sentence that names the file and the smallest symbol of the change. */
+function byMention({ file, symbol }: Change, { mentions }: Readme): string | undefined {
+  if (symbol === undefined) return undefined
+  return mentions.find((mention) => mention.file === file && mention.symbol === symbol)?.sentence
+}

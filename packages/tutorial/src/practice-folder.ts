@@ -1,0 +1,170 @@
+/**
+ * A reader's practice folder: `practice/05-json` begins with chapter 04's programs and chapter 05's
+ * tests. It is outside the workspace, and git ignores it; its dependencies are links to those of the chapters.
+ */
+import { createHash } from 'node:crypto'
+import {
+  cpSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs'
+import { dirname, join, relative } from 'node:path'
+import { allChapters, type Chapter } from './chapters.ts'
+import { ReaderError } from './reader-error.ts'
+import { isReadersFile, readersFiles } from './readers-files.ts'
+import { ROOT, trackedFiles } from './repository.ts'
+
+/** The folder that holds them all. */
+const PRACTICE_FOLDER = join(ROOT, 'practice')
+
+/** What is remembered between two commands. */
+export interface Memory {
+  /** Changes whose explanation was shown as a hint, and those that were shown themselves, by their keys. */
+  hints: Record<string, 'explained' | 'shown'>
+  /** What the last check found, and for which state of the files. */
+  check?: { files: string; kept: number; promises: number }
+}
+
+/** The practice folder of a chapter, whether it is there yet or not. */
+export class PracticeFolder {
+  readonly chapter: Chapter
+  /** The chapter that it starts from. */
+  readonly before: Chapter
+  /** Its absolute path. */
+  readonly path: string
+  /** As it is shown: `practice/05-json`. */
+  readonly name: string
+
+  /** @throws ReaderError for the first chapter, which has none before it to start from */
+  constructor(chapter: Chapter) {
+    const before = allChapters().findLast(({ number }) => number < chapter.number)
+    if (!before) {
+      throw new ReaderError(
+        `${chapter.name} is the first chapter: there is none before it to start from. Read it and run it (pnpm --filter ${chapter.name} start), then say pnpm practice ${chapter.number + 1}.`,
+      )
+    }
+    this.chapter = chapter
+    this.before = before
+    this.path = join(PRACTICE_FOLDER, chapter.name)
+    this.name = relative(ROOT, this.path)
+  }
+
+  /** Those that are there, in the order of their chapters. */
+  static all(): PracticeFolder[] {
+    return allChapters()
+      .slice(1)
+      .map((chapter) => new PracticeFolder(chapter))
+      .filter((folder) => folder.exists)
+  }
+
+  get exists(): boolean {
+    return existsSync(this.path)
+  }
+
+  /** Makes it, under another name first, so that what has this name is always whole, and never replaced. */
+  async make(): Promise<void> {
+    const unfinished = join(PRACTICE_FOLDER, `.unfinished-${process.pid}`)
+    try {
+      mkdirSync(unfinished, { recursive: true })
+      this.#shareSettings()
+      this.#copy(this.before, isReadersFile, unfinished)
+      this.#copy(this.chapter, (file) => file === 'package.json' || file.startsWith('test/'), unfinished)
+      addProgramScripts(join(unfinished, 'package.json'), this.before)
+      const { goalPage } = await import('./practice-goal.ts')
+      writeFileSync(join(unfinished, 'README.md'), goalPage(this.chapter, this.before))
+      renameSync(unfinished, this.path)
+      this.linkDependencies()
+    } catch (error) {
+      rmSync(unfinished, { recursive: true, force: true })
+      throw new ReaderError(`Cannot make ${this.name}: ${error instanceof Error ? error.message : error}`)
+    }
+  }
+
+  /**
+   * Links the packages of both chapters: the programs begin with what the one before uses, and end
+   * with what this one does. Links that are there stay, unless they lead nowhere.
+   */
+  linkDependencies(): void {
+    const folder = join(this.path, 'node_modules')
+    for (const chapter of [this.chapter, this.before]) {
+      const packages = join(chapter.folder, 'node_modules')
+      for (const name of packagesIn(packages)) {
+        const link = join(folder, name)
+        if (existsSync(link)) continue
+        mkdirSync(dirname(link), { recursive: true })
+        rmSync(link, { force: true })
+        symlinkSync(relative(dirname(link), join(packages, name)), link)
+      }
+    }
+  }
+
+  /** The text of one of the reader's files, counted from the folder; nothing when it is not there. */
+  read(file: string): string | undefined {
+    return existsSync(join(this.path, file)) ? readFileSync(join(this.path, file), 'utf8') : undefined
+  }
+
+  /** Stands for the state of the reader's files: the same text as long as they are the same. */
+  fingerprint(): string {
+    const hash = createHash('sha256')
+    for (const file of [...readersFiles(this.path), 'package.json'])
+      hash.update(`${file}\n${this.read(file)}`)
+    return hash.digest('hex')
+  }
+
+  get memory(): Memory {
+    try {
+      return { hints: {}, ...JSON.parse(readFileSync(this.#memoryFile, 'utf8')) }
+    } catch {
+      return { hints: {} } // none yet, or not readable: a hint more or less is no harm
+    }
+  }
+
+  set memory(memory: Memory) {
+    writeFileSync(this.#memoryFile, `${JSON.stringify(memory, undefined, 2)}\n`)
+  }
+
+  get #memoryFile(): string {
+    return join(this.path, '.practice.json')
+  }
+
+  #copy(chapter: Chapter, isWanted: (file: string) => boolean, target: string): void {
+    for (const file of trackedFiles(chapter.folder).filter(isWanted)) {
+      mkdirSync(dirname(join(target, file)), { recursive: true })
+      cpSync(join(chapter.folder, file), join(target, file))
+    }
+  }
+
+  /** What all practice folders share. */
+  #shareSettings(): void {
+    writeFileSync(
+      join(PRACTICE_FOLDER, 'pnpm-workspace.yaml'),
+      '# A workspace apart from the chapters\', so that nothing is installed before scripts run here.\npackages:\n  - "*"\n',
+    )
+    writeFileSync(
+      join(PRACTICE_FOLDER, 'tsconfig.json'),
+      `${JSON.stringify({ extends: '../tsconfig.json', include: ['*/src', '*/test'] }, undefined, 2)}\n`,
+    )
+  }
+}
+
+/** `tsx`, `@rpi-cluster/core` and so on, and `.bin` for their commands. */
+function packagesIn(folder: string): string[] {
+  if (!existsSync(folder)) return []
+  return readdirSync(folder).flatMap((name) =>
+    name.startsWith('@') ? readdirSync(join(folder, name)).map((own) => `${name}/${own}`) : [name],
+  )
+}
+
+/** Programs that only the chapter before has can be started too, until the reader has moved on from them. */
+function addProgramScripts(file: string, before: Chapter): void {
+  const { scripts } = JSON.parse(readFileSync(join(before.folder, 'package.json'), 'utf8'))
+  const pkg = JSON.parse(readFileSync(file, 'utf8'))
+  for (const program of before.programs) pkg.scripts[program] ??= scripts[program]
+  writeFileSync(file, `${JSON.stringify(pkg, undefined, 2)}\n`)
+}
