@@ -83,9 +83,7 @@ describe('in a clean copy', () => {
           expect(sync.all).toContain(README)
           expect((await tutorial('texts')).all).toBe('')
           const synced = await readFile(join(copy.folder, README), 'utf8')
-          expect(synced).toContain(
-            "+  await send(master, 'message', `I am still Alive, client: ",
-          )
+          expect(synced).toContain("+  await send(master, 'message', `I am still Alive, client: ")
           expect(synced).not.toContain("send(master, 'message', `I am still alive")
         },
       )
