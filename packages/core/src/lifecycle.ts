@@ -130,12 +130,20 @@ function endWith(error: unknown): void {
   if (controller.signal.aborted && isAbort(error)) process.exit(0)
 
   if (error instanceof OperationalError) {
-    for (const problem of error.problems) writeFatal(problem)
-  } else {
-    const what = error instanceof Error ? `${error.name}: ${error.message}` : String(error)
-    writeFatal(`A mistake in the program ended it: ${what} (its stack is in the log file, at level debug)`)
-    report?.debug({ err: error }, 'Where the mistake was')
+    // Ctrl-C stops a node and its peer at the same moment, and the peer's end may be noticed before
+    // this program's own signal: that gets one more turn of the event loop to arrive.
+    setImmediate(() => setImmediate(() => endWithProblems(error.problems)))
+    return
   }
+  const what = error instanceof Error ? `${error.name}: ${error.message}` : String(error)
+  writeFatal(`A mistake in the program ended it: ${what} (its stack is in the log file, at level debug)`)
+  report?.debug({ err: error }, 'Where the mistake was')
+  process.exit(1)
+}
+
+function endWithProblems(problems: readonly string[]): void {
+  if (controller.signal.aborted) process.exit(0)
+  for (const problem of problems) writeFatal(problem)
   process.exit(1)
 }
 

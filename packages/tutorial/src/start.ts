@@ -72,8 +72,8 @@ async function realTime(ms: number): Promise<void> {
 class Cluster {
   readonly #chapter: Chapter
   readonly #arguments: string[]
-  readonly #processes: { kill(signal: NodeJS.Signals): boolean }[] = []
-  readonly #closed: Promise<void>[] = []
+  /** The programs in the order in which they were started, each with how to end it. */
+  readonly #programs: { kill(): void; closed: Promise<void> }[] = []
   readonly #nameWidth: number
   #stopping = false
   #end: () => void = () => {}
@@ -101,8 +101,7 @@ class Cluster {
       reject: false,
       forceKillAfterDelay: KILL_AFTER_MS,
     })
-    const isFirst = this.#processes.length === 0
-    this.#processes.push(child)
+    const isFirst = this.#programs.length === 0
     await new Promise<void>((resolve) => {
       let up = false
       const streams = [child.stdout, child.stderr].map(async (stream) => {
@@ -123,15 +122,18 @@ class Cluster {
         this.exitCode ||= exitCode ?? 1
         this.#end()
       })
-      this.#closed.push(closed)
+      this.#programs.push({ kill: () => child.kill('SIGTERM'), closed })
     })
   }
 
-  /** Ends all programs, those that use others first, and resolves when the last has ended. */
+  /** Ends all programs, and resolves when the last has ended. The first goes last: the others would take its end for a loss. */
   async stop(): Promise<void> {
     this.#stopping = true
-    for (const child of this.#processes.toReversed()) child.kill('SIGTERM')
-    await Promise.all(this.#closed)
+    const [first, ...others] = this.#programs
+    for (const { kill } of others) kill()
+    await Promise.all(others.map(({ closed }) => closed))
+    first?.kill()
+    await first?.closed
   }
 
   #say(name: string, line: string): void {
