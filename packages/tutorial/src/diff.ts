@@ -61,13 +61,32 @@ const TITLES: Record<Part, string> = {
 
 /** Compares two chapters, and prints, writes or pages what `options` ask for. */
 export async function diff(before: Chapter, after: Chapter, options: DiffOptions): Promise<void> {
-  const comparison = new Comparison(before, after, { all: options.all === true })
+  if (options.html !== undefined) return writePage(options.html, before, after, options)
+  const text = diffText(before, after, options, usesColor())
+  if (options.names || options.stat || options.json) process.stdout.write(`${text}\n`)
+  else await page(text)
+}
+
+/** What `diff` prints. */
+export function diffText(before: Chapter, after: Chapter, options: DiffOptions, color = false): string {
+  return compared(before, after, options, (comparison) => {
+    if (options.names) return pathsOf(comparison).join('\n')
+    if (options.stat) return summary(comparison)
+    if (options.json) return JSON.stringify(differenceOf(comparison), undefined, 2)
+    return render(comparison, { color, word: options.word === true })
+  })
+}
+
+/** Makes a comparison for one use. */
+function compared<T>(
+  before: Chapter,
+  after: Chapter,
+  { all }: DiffOptions,
+  use: (comparison: Comparison) => T,
+): T {
+  const comparison = new Comparison(before, after, { all: all === true })
   try {
-    if (options.names) return print(pathsOf(comparison).join('\n'))
-    if (options.stat) return print(summary(comparison))
-    if (options.json) return print(JSON.stringify(differenceOf(comparison), undefined, 2))
-    if (options.html !== undefined) return writePage(options.html, comparison)
-    await page(render(comparison, { color: usesColor(), word: options.word === true }))
+    return use(comparison)
   } finally {
     comparison.dispose()
   }
@@ -232,11 +251,12 @@ function withExplanations(
     .join('\n')
 }
 
-function writePage(file: string, comparison: Comparison): void {
+function writePage(file: string, before: Chapter, after: Chapter, options: DiffOptions): void {
   // pnpm runs a script in its package's folder, and leaves the reader's own in INIT_CWD.
   const path = resolve(process.env['INIT_CWD'] ?? process.cwd(), file)
+  const difference = compared(before, after, options, differenceOf)
   try {
-    writeFileSync(path, diffPage(differenceOf(comparison)))
+    writeFileSync(path, diffPage(difference))
   } catch (error) {
     throw new ReaderError(`Cannot write ${path}: ${error instanceof Error ? error.message : error}`)
   }
@@ -248,16 +268,15 @@ function usesColor(): boolean {
   return stdout.trim() === 'true' && !process.env['NO_COLOR']
 }
 
-function print(text: string): void {
-  process.stdout.write(`${text}\n`)
-}
-
 /** Shows a text in the reader's own pager, as git does; in a pipe, just prints it. */
 async function page(text: string): Promise<void> {
   const pager = process.stdout.isTTY
     ? execaSync('git', ['var', 'GIT_PAGER'], { reject: false }).stdout.trim()
     : ''
-  if (pager === '' || pager === 'cat') return print(text.trimEnd())
+  if (pager === '' || pager === 'cat') {
+    process.stdout.write(`${text.trimEnd()}\n`)
+    return
+  }
   const child = spawn(pager, {
     shell: true,
     stdio: ['pipe', 'inherit', 'inherit'],

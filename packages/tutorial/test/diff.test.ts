@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { execa } from 'execa'
 import { describe, expect, test } from 'vitest'
 import { findChapter } from '../src/chapters.ts'
-import type { Difference } from '../src/diff.ts'
+import { type Difference, type DiffOptions, diffText } from '../src/diff.ts'
 import { ROOT } from '../src/repository.ts'
 
 const diff = (args: string[], options: { cwd?: string; env?: Record<string, string> } = {}) =>
@@ -13,6 +13,10 @@ const diff = (args: string[], options: { cwd?: string; env?: Record<string, stri
     reject: false,
     ...options,
   })
+
+/** What diff prints, without a process of its own. */
+const text = (a: string, b: string, options: DiffOptions = {}) =>
+  diffText(findChapter(a), findChapter(b), options)
 
 test.for(['3', '03', '03-sockets', 'sockets'])('%s is a name of chapter 03', (name) => {
   expect(findChapter(name).name).toBe('03-sockets')
@@ -29,8 +33,8 @@ test('inside a chapter it compares the one before with it', async () => {
   expect(stdout.split('\n')[0]).toBe('03-sockets -> 04-config')
 })
 
-describe('diff 3 4', async () => {
-  const { stdout } = await diff(['3', '4'])
+describe('diff 3 4', () => {
+  const stdout = text('3', '4')
 
   test('prints the summary, the own files, the growth of the core, and the tests, in this order', () => {
     const places = [
@@ -62,19 +66,18 @@ describe('diff 3 4', async () => {
 })
 
 test('a program that moved is a move', async () => {
-  const { stdout } = await diff(['1', '2', '--stat'])
+  const stdout = text('1', '2', { stat: true })
   expect(stdout).toMatch(/^ {2}moved {4}src\/main\.ts -> src\/master\.ts /m)
 })
 
 test('backwards it says what the core does not have yet', async () => {
-  const { stdout, exitCode } = await diff(['6', '1', '--stat'])
-  expect(exitCode).toBe(0)
+  const stdout = text('6', '1', { stat: true })
   expect(stdout).toContain('The core does not have yet: ')
   expect(stdout).toMatch(/^ {2}removed {2}src\/slave\.ts /m)
 })
 
 test('--names prints paths only', async () => {
-  const { stdout } = await diff(['5', '6', '--names'])
+  const stdout = text('5', '6', { names: true })
   const lines = stdout.split('\n')
   expect(lines).toContain('chapters/06-slave-details/src/slave.ts')
   expect(lines).toContain('packages/core/src/machine.ts')
@@ -82,18 +85,18 @@ test('--names prints paths only', async () => {
 })
 
 test('--word marks words', async () => {
-  const { stdout } = await diff(['3', '4', '--word'])
+  const stdout = text('3', '4', { word: true })
   expect(stdout).toMatch(/\[-.*-\]\{\+.*\+\}/)
 })
 
 test('--all compares READMEs and names too', async () => {
-  const { stdout } = await diff(['3', '4', '--all'])
+  const stdout = text('3', '4', { all: true })
   expect(stdout).toContain('+++ 04-config/README.md')
   expect(stdout).toContain('+  "name": "04-config",')
 })
 
 test('--json has it all as data, each change with its explanation', async () => {
-  const difference = JSON.parse((await diff(['5', '6', '--json'])).stdout) as Difference
+  const difference = JSON.parse(text('5', '6', { json: true })) as Difference
   expect(difference.growth.map(({ name }) => name)).toEqual(['machine', 'messages'])
   expect(difference.growth[1]?.publicNames).toContainEqual(
     expect.objectContaining({ name: 'handleMessages', firstUsedBy: 'src/master.ts' }),
