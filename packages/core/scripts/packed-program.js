@@ -6,6 +6,7 @@ import { loadConfig, port } from '@rpi-cluster/core/config'
 import { Decoder, encode } from '@rpi-cluster/core/json-lines'
 import { every, requestStop, stopSignal } from '@rpi-cluster/core/lifecycle'
 import { LogFile } from '@rpi-cluster/core/log-file'
+import { FloodGate } from '@rpi-cluster/core/log-floods'
 import { escapeInvisible } from '@rpi-cluster/core/log-text'
 import { createLogger } from '@rpi-cluster/core/logging'
 import { machineDetails } from '@rpi-cluster/core/machine'
@@ -37,6 +38,8 @@ assert.equal(received.at(-1), 'by hand')
 
 new LogFile(join(programFolder(), 'own.log')).write(`${escapeInvisible('\u009b')}\n`)
 assert.ok(readFileSync('own.log', 'utf8').endsWith('\\u009b\n'))
+
+assert.ok(new FloodGate(() => {}).lets('the first of its kind'))
 
 const lastLine = `Every entry works on Node ${process.version}`
 log.info(lastLine)

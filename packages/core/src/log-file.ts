@@ -33,7 +33,7 @@ export interface LogFileOptions {
 
 /** Appends lines to a file, each with one synchronous system call, and rotates it. */
 export class LogFile {
-  /** Told once when the file cannot be written any more, and once when it can again. */
+  /** Told once when the file cannot be written any more, once when it can again, and when somebody removed it. */
   onTrouble: (message: string) => void = (message) => console.error(message)
 
   readonly #path: string
@@ -43,6 +43,7 @@ export class LogFile {
   #inode: number
   #linesLost = 0
   #cannotRotate = false
+  #wasRemoved = false
   /** Whether the file ends in the middle of a line, for which the disk had no more room. */
   #lineIsCut = false
 
@@ -81,6 +82,10 @@ export class LogFile {
       }
       return
     }
+    if (this.#wasRemoved) {
+      this.#wasRemoved = false
+      this.onTrouble(`The log file ${this.#path} was removed. It begins anew with the line before this one.`)
+    }
     if (this.#linesLost > 0) {
       const lost = this.#linesLost
       this.#linesLost = 0
@@ -102,7 +107,10 @@ export class LogFile {
   #prepareFor(bytes: number): void {
     const current = statSync(this.#path, { throwIfNoEntry: false })
     if (current?.ino !== this.#inode) {
-      this.#reopen() // it was removed, or another process rotated it
+      // Another process has rotated it, or has removed it, and then no name leads to it any more.
+      const wasRemoved = current === undefined && fstatSync(this.#descriptor).nlink === 0
+      this.#reopen()
+      this.#wasRemoved = wasRemoved
     } else if (current.size > 0 && current.size + bytes > this.#maxFileBytes) {
       this.#tryToRotate()
     }

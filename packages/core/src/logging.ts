@@ -10,11 +10,15 @@ import pino from 'pino'
 import { prettyFactory } from 'pino-pretty'
 import { reportEndTo, stopIfConsoleIsGone } from './lifecycle.ts'
 import { LogFile } from './log-file.ts'
+import { FloodGate } from './log-floods.ts'
 import { escapeControls, escapeInvisible, shortenLine } from './log-text.ts'
 import { programFolder } from './program-folder.ts'
 
 /** A pino logger: `debug`, `info`, `warn`, `error` and `fatal` write a line each. */
 export type Logger = pino.Logger
+
+/** The levels of which a peer can cause any number of lines. */
+const LIMITED = new Set([pino.levels.values['warn'], pino.levels.values['error']])
 
 export interface LoggerOptions {
   /** Where the log file goes. Default: {@link programFolder}. */
@@ -34,6 +38,8 @@ export interface LoggerOptions {
  *   Several processes may write to one file. At `maxFileBytes` it becomes `NAME.1.log`,
  *   `NAME.2.log` and so on, and the oldest beyond `keepFiles` is deleted.
  * - A value longer than 2000 characters is shortened in both, and its length is said.
+ * - Of warnings and errors that begin alike, up to the first colon, ten in five seconds are written,
+ *   and then one line with the number of the others.
  *
  * @param name names the program in each line, and its file: letters, digits, `.`, `_` and `-`
  * @throws OperationalError when the log file cannot be opened
@@ -54,7 +60,10 @@ export function createLogger(name: string, options: LoggerOptions = {}): Logger 
       base: { pid: process.pid, thread: threadId },
       timestamp: pino.stdTimeFunctions.isoTime,
       formatters: { level: (label) => ({ level: label }) },
-      hooks: { streamWrite: (line) => escapeInvisible(shortenLine(line)) },
+      hooks: {
+        logMethod: limitFloods((line) => logger.warn(line)),
+        streamWrite: (line) => escapeInvisible(shortenLine(line)),
+      },
     },
     pino.multistream([
       { level: 'info', stream: consoleDestination() },
@@ -64,6 +73,18 @@ export function createLogger(name: string, options: LoggerOptions = {}): Logger 
   file.onTrouble = (trouble) => logger.warn(trouble)
   reportEndTo(logger)
   return logger
+}
+
+type LogMethod = Required<NonNullable<pino.LoggerOptions['hooks']>>['logMethod']
+
+/** @param write writes the line that says how many lines were not written */
+function limitFloods(write: (line: string) => void): LogMethod {
+  const gate = new FloodGate(write)
+  return function (values, log, level) {
+    const text = values.find((value) => typeof value === 'string')
+    if (LIMITED.has(level) && text !== undefined && !gate.lets(text)) return
+    log.apply(this, values)
+  }
 }
 
 function consoleDestination(): pino.DestinationStream {

@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process'
-import { mkdirSync, readdirSync, readFileSync, rmSync, symlinkSync } from 'node:fs'
+import { mkdirSync, readdirSync, readFileSync, renameSync, rmSync, symlinkSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
 import { OperationalError } from '../src/lifecycle.ts'
@@ -80,12 +80,26 @@ describe('rotation', () => {
   })
 })
 
-test('is made again when it was removed, or renamed by another process', () => {
+test('is made again when it was removed, and says so once', () => {
   const { file, folder, path } = logFile()
+  const troubles: string[] = []
+  file.onTrouble = (trouble) => troubles.push(trouble)
   file.write('one\n')
   rmSync(path)
+  for (const line of ['two', 'three']) file.write(`${line}\n`)
+  expect(contents(folder)).toEqual({ 'a.log': 'two\nthree\n' })
+  expect(troubles).toEqual([
+    `The log file ${path} was removed. It begins anew with the line before this one.`,
+  ])
+})
+
+test('is made again when another process has renamed it, which is nothing to tell', () => {
+  const { file, folder, path } = logFile()
+  file.onTrouble = (trouble) => expect.unreachable(trouble)
+  file.write('one\n')
+  renameSync(path, join(folder, 'a.1.log'))
   file.write('two\n')
-  expect(contents(folder)).toEqual({ 'a.log': 'two\n' })
+  expect(contents(folder)).toEqual({ 'a.1.log': 'one\n', 'a.log': 'two\n' })
 })
 
 test('on a full disk says so once, goes on, and says once how many lines it lacks', () => {

@@ -51,6 +51,23 @@ test('console and file: a readable line there, JSON here, and nothing in them th
   expect(lines.at(-1)?.['msg']).toBe('The last line')
 })
 
+test('of a flood of warnings both keep ten and a count, before the last line, and all of anything else', async () => {
+  const folder = tempFolder()
+  const program = start('program.ts', [folder, 'is flooded with warnings, and is stopped'])
+  expect(await program.ended, program.stderr).toBe(0)
+  const shown = program.stdout.replaceAll(/^.*?\(program\): |^\s+n: \d+\n/gm, '').split('\n')
+  const messages = jsonLines(join(folder, 'program.log')).map(({ msg }) => msg)
+  expect(shown.slice(0, -1)).toEqual(messages)
+  expect(messages.filter((message) => /^Too hot: \d+$/.test(String(message)))).toHaveLength(10)
+  expect(messages.filter((message) => /^On fire: \d+$/.test(String(message)))).toHaveLength(10)
+  expect(messages.filter((message) => /^Fine: \d+$/.test(String(message)))).toHaveLength(100)
+  expect(messages.slice(-3)).toEqual([
+    'Too hot: 90 more warnings that begin so, within 5 s',
+    'On fire: 90 more warnings that begin so, within 5 s',
+    'Stopped',
+  ])
+})
+
 test('each line is in both at once: the last one before a program is killed too', async () => {
   const folder = tempFolder()
   const program = start('program.ts', [folder, 'is killed right after a line'])
