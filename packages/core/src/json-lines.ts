@@ -28,6 +28,9 @@ const JOINED_SIZE = 16 * 1024
 /** How much of what is wrong an error shows, in characters. */
 const SHOWN = 40
 
+/** How many messages of one piece are handed over between two looks at the clock, which cost a little. */
+const LOOK_AT_CLOCK = 16
+
 const NOTHING = Buffer.alloc(0)
 
 /** What can be wrong with a frame. */
@@ -133,7 +136,10 @@ export class Decoder {
   end(): void {
     if (this.#failure) throw this.#failure
     if (this.#begunBytes > 0) {
-      throw this.#fail('unfinished', `the stream ended after ${this.#begunBytes} bytes of it`)
+      throw this.#fail(
+        'unfinished',
+        `the stream ended after ${this.#begunBytes} bytes of it, which were dropped`,
+      )
     }
   }
 
@@ -305,7 +311,10 @@ export async function* receive<Schema extends v.GenericSchema>(
     } catch (error) {
       failure = error
     }
-    for (const message of messages.splice(0)) yield check(schema, message, connection.peer)
+    for (const [index, message] of messages.splice(0).entries()) {
+      if (index % LOOK_AT_CLOCK === LOOK_AT_CLOCK - 1) await connection.giveWay()
+      yield check(schema, message, connection.peer)
+    }
     if (failure) throw failure
   }
   // When this end has closed the connection, it does not matter in the middle of what.

@@ -109,7 +109,9 @@ describe('the decoder', () => {
   test('says that the stream ended in the middle of a frame, and never hands over its beginning', () => {
     const { messages, error } = decode([Buffer.from('1\r2')])
     expect(messages).toEqual([1])
-    expect(error).toEqual(new FrameError('unfinished', 'the stream ended after 1 bytes of it'))
+    expect(error).toEqual(
+      new FrameError('unfinished', 'the stream ended after 1 bytes of it, which were dropped'),
+    )
   })
 
   test('takes white space around a message, as JSON does', () => {
@@ -277,7 +279,7 @@ describe('receive', () => {
     ['x\r', 'not JSON', 'it has 1 bytes and begins "x"'],
     ['\r', 'empty', 'nothing stands before its carriage return'],
     [`"${'x'.repeat(99)}"\r`, 'too large', '101 bytes or more, where 100 are the limit'],
-    ['{"msg":', 'unfinished', 'the stream ended after 7 bytes of it'],
+    ['{"msg":', 'unfinished', 'the stream ended after 7 bytes of it, which were dropped'],
   ] as const)(
     'after the messages before it, names the peer of a bad frame, and what is wrong: %j',
     async (bad, kind, detail) => {
