@@ -3,13 +3,17 @@ import fc from 'fast-check'
 import * as v from 'valibot'
 import { describe, expect, test, vi } from 'vitest'
 import {
+  asciiJson,
   DEFAULT_MAX_FRAME_BYTES,
   Decoder,
   encode,
   FrameError,
   type FrameOptions,
+  forEachMessage,
+  type ReceiveOptions,
   receive,
   send,
+  sendJson,
 } from '../src/json-lines.ts'
 import { OperationalError } from '../src/lifecycle.ts'
 import type { Connection } from '../src/sockets.ts'
@@ -54,6 +58,28 @@ describe('encode', () => {
     const circle: { self?: unknown } = {}
     circle.self = circle
     expect(() => encode(circle)).toThrow(TypeError)
+  })
+})
+
+describe('asciiJson', () => {
+  const control = String.fromCharCode(...Array(32).keys())
+  test.each(['', 'plain ~', 'a "quoted" word', 'back\\slash', control, '\x7f', 'ü', '\ud800'])(
+    'gives what JSON gives for the text %j, in ASCII',
+    (text) => {
+      expect(JSON.parse(asciiJson(text))).toBe(text)
+      expect(asciiJson(text)).toMatch(/^[\x20-\x7e]*$/)
+      expect(asciiJson([text])).toBe(`[${asciiJson(text)}]`)
+    },
+  )
+
+  test('is the JSON of JSON.stringify where that is ASCII', () => {
+    fc.assert(
+      fc.property(fc.jsonValue(), (value) => {
+        const json = JSON.stringify(value)
+        fc.pre(/^[\x20-\x7e]*$/.test(json))
+        expect(asciiJson(value)).toBe(json)
+      }),
+    )
   })
 })
 
@@ -252,6 +278,17 @@ describe('send', () => {
     expect(() => send(slave, 'x')).toThrow(OperationalError)
   })
 
+  test('sends what is JSON already as it is, under the same limit', async () => {
+    const { master, slave } = await connectedPair()
+    void sendJson(slave, '{"a": 1}')
+    expect(() => sendJson(slave, '"123456789"', { maxFrameBytes: 10 })).toThrow(FrameError)
+    void send(slave, 2)
+    for await (const text of master) {
+      expect(text).toBe('{"a": 1}\r2\r')
+      break
+    }
+  })
+
   test('sends before a connection closes what was sent before, and then refuses', async () => {
     const { master, slave } = await connectedPair()
     void send(slave, 1)
@@ -262,14 +299,40 @@ describe('send', () => {
   })
 })
 
-describe('receive', () => {
+/** The two ways to receive, each as: give every message to `take`, and wait for what it returns. */
+const ways = {
+  async receive<Schema extends v.GenericSchema>(
+    connection: Connection,
+    options: ReceiveOptions<Schema>,
+    take: (message: v.InferOutput<Schema>) => void | Promise<void>,
+  ) {
+    for await (const message of receive(connection, options)) await take(message)
+  },
+  forEachMessage,
+}
+
+describe.each(Object.entries(ways))('%s', (_name, receiving) => {
   const schema = v.object({ msg: v.string() })
 
   test('gives the messages that the schema takes', async () => {
     const { master, slave } = await connectedPair()
     for (const msg of ['one', 'two']) await send(slave, { msg, more: 1 })
-    await slave.close()
-    expect(await take(master, 3, { schema })).toEqual([{ msg: 'one' }, { msg: 'two' }])
+    void slave.close()
+    const got: unknown[] = []
+    await receiving(master, { schema }, (message) => void got.push(message))
+    expect(got).toEqual([{ msg: 'one' }, { msg: 'two' }])
+  })
+
+  test('takes what passes the cheaper test as it is, and asks the schema about the rest only', async () => {
+    const { master, slave } = await connectedPair()
+    const more = { msg: 'one', more: 1 }
+    for (const message of [more, { msg: 'two', more: 2 }, { more: 3 }]) await send(slave, message)
+    const got: unknown[] = []
+    const accepts = (message: unknown): message is { msg: string } => (message as { more: number }).more === 1
+    await expect(receiving(master, { schema, accepts }, (message) => void got.push(message))).rejects.toThrow(
+      'it has no "msg"',
+    )
+    expect(got).toEqual([more, { msg: 'two' }])
   })
 
   test.each([
@@ -283,51 +346,88 @@ describe('receive', () => {
   ] as const)(
     'after the messages before it, names the peer of a bad frame, and what is wrong: %j',
     async (bad, kind, detail) => {
-      const { master, slave } = await connectedPair()
-      const got: unknown[] = []
-      await slave.write(`{"msg":"one"}\r{"msg":"two"}\r${bad}`)
-      void slave.close()
-      const receiving = (async () => {
-        for await (const { msg } of receive(master, { schema, maxFrameBytes: 100 })) got.push(msg)
-      })()
-      await expect(receiving).rejects.toThrow(
-        new FrameError(kind, detail, { from: `the slave at ${master.address}` }),
-      )
-      expect(got).toEqual(['one', 'two'])
+      for (const work of [undefined, () => nextTurn()]) {
+        const { master, slave } = await connectedPair()
+        const got: unknown[] = []
+        await slave.write(`{"msg":"one"}\r{"msg":"two"}\r${bad}`)
+        void slave.close()
+        const done = receiving(master, { schema, maxFrameBytes: 100 }, ({ msg }) => {
+          got.push(msg)
+          return work?.()
+        })
+        await expect(done).rejects.toThrow(
+          new FrameError(kind, detail, { from: `the slave at ${master.address}` }),
+        )
+        expect(got).toEqual(['one', 'two'])
+      }
     },
   )
+
+  test('gives one message at a time, in order, whether there is something to wait for or not', async () => {
+    const { master, slave } = await connectedPair()
+    for (const n of Array(20).keys()) void send(slave, n)
+    void slave.close()
+    const happened: string[] = []
+    await receiving(master, { schema: v.number() }, (n) => {
+      happened.push(`${n} begins`)
+      if (n % 3 > 0) return void happened.push(`${n} ends`)
+      return nextTurn().then(() => void happened.push(`${n} ends`))
+    })
+    expect(happened).toEqual([...Array(20).keys()].flatMap((n) => [`${n} begins`, `${n} ends`]))
+  })
 
   test('makes a fast peer wait while a message is being worked on', async () => {
     const { master, slave } = await connectedPair({ maxWaitingBytes: 64 * 1024 * 1024 })
     void slave.write(`${encode({ msg: 'x'.repeat(1000) }).repeat(32_000)}`)
     let messages = 0
-    for await (const _ of receive(master, { schema })) {
+    await receiving(master, { schema }, async () => {
       messages += 1
-      if (messages === 1) {
-        await vi.waitFor(() => expect(master.socket.readableLength).toBeGreaterThan(0))
-        expect(master.socket.bytesRead).toBeLessThan(1024 * 1024)
-      }
-      if (messages === 32_000) break
-    }
+      if (messages === 32_000) void master.close()
+      if (messages > 1) return
+      await vi.waitFor(() => expect(master.socket.readableLength).toBeGreaterThan(0))
+      await nextTurn()
+      expect(master.socket.bytesRead).toBeLessThan(1024 * 1024)
+    })
+    expect(messages).toBe(32_000)
   })
 
   test('ends without an error when this end closes the connection in the middle of a frame', async () => {
     const { master, slave } = await connectedPair()
     await slave.write('1\r{"beg')
-    const messages = receive(master, { schema: v.unknown() })
-    expect(await messages.next()).toMatchObject({ value: 1 })
-    const next = messages.next()
-    await master.close()
-    expect(await next).toMatchObject({ done: true })
+    await receiving(master, { schema: v.unknown() }, (message) => {
+      expect(message).toBe(1)
+      void master.close()
+    })
+    expect(master.closedHere).toBe(true)
   })
 
   test('throws when the connection is lost', async () => {
     const { master, slave } = await connectedPair()
-    const next = receive(master, { schema }).next()
+    const lost = receiving(master, { schema }, () => {})
     slave.socket.resetAndDestroy()
-    await expect(next).rejects.toThrow(
+    await expect(lost).rejects.toThrow(
       `Lost the connection to the slave at ${master.address}: the other end reset it.`,
     )
+  })
+
+  test('throws what the work on a message throws, and gives no more', async () => {
+    const mistake = new RangeError('mine')
+    for (const fail of [
+      () => {
+        throw mistake
+      },
+      () => Promise.reject(mistake),
+    ]) {
+      const { master, slave } = await connectedPair()
+      const got: unknown[] = []
+      for (const n of [1, 2, 3]) void send(slave, n)
+      const done = receiving(master, { schema: v.unknown() }, (n) => {
+        got.push(n)
+        return n === 2 ? fail() : undefined
+      })
+      await expect(done).rejects.toBe(mistake)
+      expect(got).toEqual([1, 2])
+    }
   })
 })
 

@@ -34,7 +34,20 @@ test('what goes over the wire is {type, payload} and a carriage return', async (
 
 test('a message has to have a payload', async () => {
   const { slave } = await connectedPair()
-  expect(() => send(slave, 'message', undefined)).toThrow(TypeError)
+  for (const payload of [undefined, () => {}, 1n])
+    expect(() => send(slave, 'message', payload)).toThrow(TypeError)
+})
+
+test('any type and any payload arrive as they were sent', async () => {
+  const { master, slave } = await connectedPair()
+  const sent = ['a', 'b', 'a', '', '"\\', 'ü\r', '__proto__'].flatMap((type) =>
+    ['text', '"\\\r\n', 'ü', '', 0, null, [1], { type: 'x' }].map((payload) => [type, payload]),
+  )
+  for (const [type, payload] of sent) void send(slave, String(type), payload)
+  void slave.close()
+  const got: unknown[] = []
+  await handleMessages(master, {}, (type, payload) => void got.push([type, payload]))
+  expect(got).toEqual(sent)
 })
 
 test('a handler is waited for before the next message is handled', async () => {

@@ -354,7 +354,95 @@ describe('a connection', () => {
       await slave.write(text)
       expect(await nextText(master)).toBe(text)
     }
-    expect(master.socket.listenerCount('readable')).toBe(1)
+    expect(master.socket.listenerCount('readable')).toBe(0)
+  })
+})
+
+describe('forEachChunk', () => {
+  test('gives each chunk as soon as it arrives, until the peer closes the connection', async () => {
+    const { master, slave } = await connectedPair()
+    const texts: string[] = []
+    const reading = master.forEachChunk((chunk) => void texts.push(String(chunk)))
+    for (const text of ['one', 'two']) {
+      await slave.write(text)
+      await vi.waitFor(() => expect(texts).toContain(text))
+    }
+    await slave.close()
+    await reading
+    expect(texts).toEqual(['one', 'two'])
+  })
+
+  test('gives what arrived before it was called, and after somebody else read', async () => {
+    const { master, slave } = await connectedPair()
+    await slave.write('one')
+    expect(await nextText(master)).toBe('one')
+    await slave.write('two')
+    void slave.close()
+    await vi.waitFor(() => expect(master.socket.bytesRead).toBe(6))
+    const texts: string[] = []
+    await master.forEachChunk((chunk) => void texts.push(String(chunk)))
+    expect(texts).toEqual(['two'])
+  })
+
+  test('makes the peer wait while a chunk is being worked on', async () => {
+    const { master, slave } = await connectedPair()
+    void slave.write(BIG)
+    let bytes = 0
+    let busy = 0
+    await master.forEachChunk(async (chunk) => {
+      busy += 1
+      expect(busy).toBe(1)
+      if (bytes === 0) {
+        await vi.waitFor(() => expect(master.socket.readableLength).toBeGreaterThan(0))
+        expect(master.socket.bytesRead).toBeLessThan(1024 * 1024)
+      }
+      bytes += chunk.length
+      busy -= 1
+      if (bytes === BIG.length) void master.close()
+    })
+    expect(bytes).toBe(BIG.length)
+  })
+
+  test('gives what had arrived when the connection is lost during the work, and then throws', async () => {
+    const { master, slave } = await connectedPair()
+    const texts: string[] = []
+    const reading = master.forEachChunk(async (chunk) => {
+      texts.push(String(chunk))
+      if (texts.length > 1) return
+      await slave.write('two')
+      await vi.waitFor(() => expect(master.socket.bytesRead).toBe(6))
+      slave.socket.resetAndDestroy()
+      await new Promise((resolve) => master.socket.once('close', resolve))
+    })
+    await slave.write('one')
+    await expect(reading).rejects.toThrow(
+      /^Lost the connection to the slave at .*: the other end reset it\.$/,
+    )
+    expect(texts).toEqual(['one', 'two'])
+  })
+
+  test('throws what the work throws, and leaves the rest to be read', async () => {
+    const { master, slave } = await connectedPair()
+    const mistake = new RangeError('mine')
+    await slave.write('one')
+    const reading = master.forEachChunk(() => {
+      throw mistake
+    })
+    await expect(reading).rejects.toBe(mistake)
+    await slave.write('two')
+    expect(await nextText(master)).toBe('two')
+  })
+
+  test('ends when this end closes the connection, and gives nothing after that', async () => {
+    const { master, slave } = await connectedPair()
+    let chunks = 0
+    const reading = master.forEachChunk(() => {
+      chunks += 1
+    })
+    const closing = master.close()
+    void slave.write('too late')
+    await Promise.all([reading, closing])
+    expect(chunks).toBe(0)
   })
 })
 
