@@ -1,4 +1,5 @@
 /** What a program runs in when it runs for a test: a fast clock, ports of its own, and nothing of the test's. */
+import { pathToFileURL } from 'node:url'
 import getPort, { portNumbers } from 'get-port'
 
 /** How many times as fast as real time a program's timers run in a test. */
@@ -17,19 +18,24 @@ export interface ProgramEnvironment {
   ports: string
   /** The folder where the reader typed, as pnpm leaves it in INIT_CWD. */
   from?: string | undefined
+  /** A module to load before the program: its path. */
+  preload?: string | undefined
 }
 
 /** The environment of a program that runs for a test. */
 export function programEnvironment({
   ports,
   from,
+  preload,
   speed = CLOCK_SPEED,
 }: ProgramEnvironment): Record<string, string> {
   const kept = Object.entries(process.env).filter(([key]) => !OF_A_TEST.test(key)) as [string, string][]
   return {
     ...Object.fromEntries(kept),
     ...(from !== undefined && { INIT_CWD: from }),
-    NODE_OPTIONS: `--import=${new URL('preload.js', import.meta.url).href}`,
+    NODE_OPTIONS: [new URL('preload.js', import.meta.url), ...(preload ? [pathToFileURL(preload)] : [])]
+      .map(({ href }) => `--import=${href}`)
+      .join(' '),
     TUTORIAL_CLOCK_SPEED: String(speed),
     TUTORIAL_PORTS: ports,
   }

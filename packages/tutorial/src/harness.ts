@@ -151,13 +151,13 @@ export class ChapterCopy {
   async #spawn(
     name: string,
     command: string[],
-    { args = [], cwd = this.folder, from, port }: RunOptions,
+    { args = [], cwd = this.folder, from, port, preload }: RunOptions,
   ): Promise<Running> {
     const running = new Running(
       spawn(process.execPath, [...command, ...args], {
         cwd,
         detached: true, // a process group of its own, as a shell gives to a command
-        env: programEnvironment({ ports: `${FIXED_PORTS[0]}:${port ?? this.port}`, from }),
+        env: programEnvironment({ ports: `${FIXED_PORTS[0]}:${port ?? this.port}`, from, preload }),
         stdio: ['ignore', 'pipe', 'pipe'],
       }),
     )
@@ -176,6 +176,8 @@ export interface RunOptions {
   from?: string
   /** The port that stands in for chapter 03's fixed one. */
   port?: number
+  /** A module to load before the program: its path. */
+  preload?: string
 }
 
 /** A process that a test has started: a program, or a whole cluster. */

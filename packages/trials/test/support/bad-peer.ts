@@ -2,8 +2,8 @@
 import { once } from 'node:events'
 import { type AddressInfo, connect, type Socket } from 'node:net'
 
-/** How many there were. */
-let peers = 0
+/** How many of the addresses were given to peers that wanted one of their own. */
+let addresses = 0
 
 export class BadPeer {
   readonly socket: Socket
@@ -25,14 +25,12 @@ export class BadPeer {
     port: number,
     { allowHalfOpen = false, ownAddress = false }: { allowHalfOpen?: boolean; ownAddress?: boolean } = {},
   ): Promise<BadPeer> {
-    peers += 1
     const socket = connect({
       host: '127.0.0.1',
       port,
       noDelay: true,
       allowHalfOpen,
-      ...(ownAddress &&
-        process.platform === 'linux' && { localAddress: `127.1.${peers >> 8}.${peers & 0xff}` }),
+      ...(ownAddress && process.platform === 'linux' && { localAddress: nextAddress() }),
     })
     await once(socket, 'connect')
     return new BadPeer(socket)
@@ -56,6 +54,11 @@ export class BadPeer {
   resets(): void {
     this.socket.resetAndDestroy()
   }
+}
+
+function nextAddress(): string {
+  addresses = (addresses + 1) % 0x10000
+  return `127.1.${addresses >> 8}.${addresses & 0xff}`
 }
 
 /** Connects so many times, fifty at a time. All of these peers have one address. */
