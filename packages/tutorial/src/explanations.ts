@@ -8,9 +8,9 @@ import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { allChapters, type Chapter } from './chapters.ts'
 import { Comparison, type Hunk } from './comparison.ts'
-import { cut, type Readme, readReadme } from './readme.ts'
+import { type BlockSource, cut, type Readme, ReadmeProblem, readReadme } from './readme.ts'
 import { ROOT } from './repository.ts'
-import { type SourceSymbol, smallestSymbolAt, symbolsOf, topLevelRanges } from './source.ts'
+import { type LineRange, type SourceSymbol, smallestSymbolAt, symbolsOf, topLevelRanges } from './source.ts'
 
 /** Something that has changed, and is to be explained. */
 export interface Change {
@@ -104,11 +104,22 @@ function byBlock({ file, line, last, removed, added }: Change, { blocks }: Readm
       if (changed.length > 0 && changed.every((text) => quoted.includes(text))) return explanation
       continue
     }
-    const { range } = cut(source)
+    const range = rangeOf(source)
+    if (range === undefined) continue
     if (added.length > 0 && range.first <= line && last <= range.last && source.at !== undefined)
       return explanation
   }
   return undefined
+}
+
+/** The lines that a block shows; none when it is wrong about its source, which the check of the blocks tells. */
+function rangeOf(source: BlockSource): LineRange | undefined {
+  try {
+    return cut(source).range
+  } catch (error) {
+    if (error instanceof ReadmeProblem) return undefined
+    throw error
+  }
 }
 
 /** The sentence that names the file and the smallest symbol of the change. */
