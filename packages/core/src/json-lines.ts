@@ -363,10 +363,9 @@ export interface ReceiveOptions<Schema extends v.GenericSchema> extends FrameOpt
  */
 export async function* receive<Schema extends v.GenericSchema>(
   connection: Connection,
-  { schema, accepts, ...frameOptions }: ReceiveOptions<Schema>,
+  options: ReceiveOptions<Schema>,
 ): AsyncGenerator<v.InferOutput<Schema>, void, void> {
-  const check = checker(schema, accepts, connection.peer)
-  const decoder = new Decoder({ ...frameOptions, from: connection.peer })
+  const decoder = new Decoder({ ...options, from: connection.peer })
   const messages: unknown[] = []
   for await (const chunk of connection.chunks()) {
     let failure: unknown
@@ -377,7 +376,7 @@ export async function* receive<Schema extends v.GenericSchema>(
     }
     for (const [index, message] of messages.splice(0).entries()) {
       if (index % LOOK_AT_CLOCK === LOOK_AT_CLOCK - 1) await connection.giveWay()
-      yield check(message)
+      yield checked(message, options, connection.peer)
     }
     if (failure) throw failure
   }
@@ -395,63 +394,90 @@ export async function* receive<Schema extends v.GenericSchema>(
  */
 export async function forEachMessage<Schema extends v.GenericSchema>(
   connection: Connection,
-  { schema, accepts, ...frameOptions }: ReceiveOptions<Schema>,
+  options: ReceiveOptions<Schema>,
   handle: (message: v.InferOutput<Schema>) => void | Promise<void>,
 ): Promise<void> {
-  const check = checker(schema, accepts, connection.peer)
-  const decoder = new Decoder({ ...frameOptions, from: connection.peer })
-  let working: Promise<void> | undefined
-  /** What came in one chunk with a message that is being worked on, and behind it. */
-  let behind: unknown[] = []
-  let failure: unknown
-
-  let taken = 0
-
-  /** Every so often, a promise to wait for when the other connections are to have their turn. */
-  function giveWay(): Promise<void> | undefined {
-    taken += 1
-    return taken % LOOK_AT_CLOCK === 0 ? connection.giveWay() : undefined
-  }
-
-  function take(message: unknown): void {
-    if (working) {
-      behind.push(message)
-      return
-    }
-    const work = handle(check(message))
-    working = work instanceof Promise ? work : giveWay()
-  }
-
-  async function workOff(): Promise<void> {
-    await working
-    for (const message of behind) {
-      await handle(check(message))
-      await giveWay()
-    }
-    behind = []
-    working = undefined
-    if (failure) throw failure
-  }
-
-  await connection.forEachChunk((chunk) => {
-    try {
-      decoder.push(chunk, take)
-    } catch (error) {
-      if (!working) throw error
-      failure = error
-    }
-    return working && workOff()
-  })
-  if (!connection.closedHere) decoder.end()
+  const reader = new MessageReader(connection, options, handle)
+  await connection.forEachChunk((chunk) => reader.take(chunk))
+  if (!connection.closedHere) reader.end()
 }
 
-/** What gives a message back when it is right, and throws a FrameError when it is not. */
-function checker<Schema extends v.GenericSchema>(
-  schema: Schema,
-  accepts: ReceiveOptions<Schema>['accepts'],
+/** The work of {@link forEachMessage}. */
+class MessageReader<Schema extends v.GenericSchema> {
+  readonly #options: ReceiveOptions<Schema>
+  readonly #connection: Connection
+  readonly #handle: (message: v.InferOutput<Schema>) => void | Promise<void>
+  readonly #decoder: Decoder
+  #working: Promise<void> | undefined
+  /** What came in one chunk with a message that is being worked on, and behind it. */
+  #behind: unknown[] | undefined
+  #handled = 0
+  #failure: unknown
+
+  constructor(
+    connection: Connection,
+    options: ReceiveOptions<Schema>,
+    handle: (message: v.InferOutput<Schema>) => void | Promise<void>,
+  ) {
+    this.#connection = connection
+    this.#options = options
+    this.#handle = handle
+    this.#decoder = new Decoder({ ...options, from: connection.peer })
+  }
+
+  take(chunk: Buffer): void | Promise<void> {
+    try {
+      this.#decoder.push(chunk, (message) => this.#handleOrKeep(message))
+    } catch (error) {
+      if (!this.#working) throw error
+      this.#failure = error
+    }
+    if (this.#working) return this.#workOff(this.#working)
+  }
+
+  end(): void {
+    this.#decoder.end()
+  }
+
+  #handleOrKeep(message: unknown): void {
+    if (this.#working) {
+      this.#behind ??= []
+      this.#behind.push(message)
+      return
+    }
+    const work = this.#handleOne(message)
+    this.#working = work instanceof Promise ? work : this.#giveWay()
+  }
+
+  #handleOne(message: unknown): void | Promise<void> {
+    return this.#handle(checked(message, this.#options, this.#connection.peer))
+  }
+
+  /** Every so often, a promise to wait for when the other connections are to have their turn. */
+  #giveWay(): Promise<void> | undefined {
+    this.#handled += 1
+    return this.#handled % LOOK_AT_CLOCK === 0 ? this.#connection.giveWay() : undefined
+  }
+
+  async #workOff(working: Promise<void>): Promise<void> {
+    await working
+    for (const message of this.#behind ?? []) {
+      await this.#handleOne(message)
+      await this.#giveWay()
+    }
+    this.#behind = undefined
+    this.#working = undefined
+    if (this.#failure) throw this.#failure
+  }
+}
+
+/** The message, if it is right. */
+function checked<Schema extends v.GenericSchema>(
+  message: unknown,
+  { schema, accepts }: ReceiveOptions<Schema>,
   from: string,
-): (message: unknown) => v.InferOutput<Schema> {
-  return (message) => (accepts?.(message) ? message : check(schema, message, from))
+): v.InferOutput<Schema> {
+  return accepts?.(message) ? message : check(schema, message, from)
 }
 
 function check<Schema extends v.GenericSchema>(

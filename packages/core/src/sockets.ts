@@ -22,6 +22,12 @@ const DEFAULT_CONNECT_TIMEOUT_MS = 10_000
 const DEFAULT_MAX_CONNECTIONS = 16_384
 
 /**
+ * How many peers may wait to be accepted, when many connect at once; a further one's system tries again a
+ * second later. Node asks for 511. Linux gives at most net.core.somaxconn: 4,096 since version 5.4.
+ */
+const BACKLOG = 4096
+
+/**
  * How many bytes may wait in this process for a peer that does not read, unless told otherwise: 1 MiB,
  * as much as one largest frame of json-lines. (Some more wait in the two systems' own buffers.)
  */
@@ -154,7 +160,7 @@ export async function listen(
   })
 
   try {
-    server.listen({ host, port })
+    server.listen({ host, port, backlog: BACKLOG })
     await once(server, 'listening')
   } catch (error) {
     throw new OperationalError(whyNotListening(error, host, port), { cause: error })
@@ -266,7 +272,7 @@ export class Connection {
         else {
           const idleSince = performance.now()
           await new Promise<void>((resolve) => (wake = resolve))
-          this.#turnBegan += performance.now() - idleSince
+          this.waitedSince(idleSince)
         }
       }
     } finally {
@@ -289,6 +295,16 @@ export class Connection {
   }
 
   /**
+   * Says that this connection had nothing to do since a time, which does not count as its turn. For
+   * layers that read the socket in their own way.
+   *
+   * @param time what `performance.now()` said, in ms
+   */
+  waitedSince(time: number): void {
+    this.#turnBegan += performance.now() - time
+  }
+
+  /**
    * Reads as {@link chunks} does, with a function, which is faster: calls it with each chunk as soon as it
    * arrives, until either end closes the connection. While a promise that it returned is pending, nothing
    * more is read, and the peer is made to wait.
@@ -296,50 +312,10 @@ export class Connection {
    * @throws OperationalError when the connection is lost before the peer closed it
    * @throws whatever `take` throws
    */
-  forEachChunk(take: (chunk: Buffer) => void | Promise<void>): Promise<void> {
+  async forEachChunk(take: (chunk: Buffer) => void | Promise<void>): Promise<void> {
     const { socket } = this
-    return new Promise((resolve, reject) => {
-      let working = false
-      let lastGiven = performance.now()
-      const give = (chunk: Buffer) => {
-        if (this.#closing) return // What still arrives is not wanted.
-        this.#turnBegan += performance.now() - lastGiven
-        try {
-          const work = take(chunk) ?? this.giveWay()
-          lastGiven = performance.now()
-          if (!(work instanceof Promise)) return
-          working = true
-          socket.pause()
-          work.then(goOn, fail)
-        } catch (error) {
-          fail(error)
-        }
-      }
-      const goOn = () => {
-        working = false
-        lastGiven = performance.now()
-        if (socket.readableEnded || socket.destroyed) over()
-        else socket.resume()
-      }
-      const over = () => {
-        if (working) return // goOn looks again
-        letGo()
-        const rest: Buffer | null = socket.read() // what had arrived before the connection was lost
-        if (rest) give(rest)
-        if (working) return
-        if (socket.readableEnded || this.#closing) resolve()
-        else reject(this.#lost())
-      }
-      const fail = (error: unknown) => {
-        letGo()
-        socket.pause()
-        reject(error)
-      }
-      const letGo = () => void socket.off('data', give).off('end', over).off('close', over)
-
-      socket.on('data', give).on('end', over).on('close', over)
-      goOn()
-    })
+    await new Promise<void>((resolve, reject) => new ChunkReader(this, take, resolve, reject).begin())
+    if (!socket.readableEnded && !this.#closing) throw this.#lost()
   }
 
   /**
@@ -408,6 +384,90 @@ export class Connection {
     this.#drained = undefined
     if (socket.destroyed) throw this.#lost()
   }
+}
+
+/** The work of {@link Connection.forEachChunk}. */
+class ChunkReader {
+  readonly #connection: Connection
+  readonly #take: (chunk: Buffer) => void | Promise<void>
+  readonly #resolve: () => void
+  readonly #reject: (error: unknown) => void
+  #working = false
+  #idleSince = performance.now()
+
+  constructor(
+    connection: Connection,
+    take: (chunk: Buffer) => void | Promise<void>,
+    resolve: () => void,
+    reject: (error: unknown) => void,
+  ) {
+    this.#connection = connection
+    this.#take = take
+    this.#resolve = resolve
+    this.#reject = reject
+  }
+
+  begin(): void {
+    const { socket } = this.#connection
+    chunkReaders.set(socket, this)
+    socket.on('data', giveChunk).on('end', endChunks).on('close', endChunks)
+    this.#goOn()
+  }
+
+  give(chunk: Buffer): void {
+    if (this.#connection.closedHere) return // What still arrives is not wanted.
+    this.#connection.waitedSince(this.#idleSince)
+    try {
+      const work = this.#take(chunk) ?? this.#connection.giveWay()
+      this.#idleSince = performance.now()
+      if (!(work instanceof Promise)) return
+      this.#working = true
+      this.#connection.socket.pause()
+      work.then(
+        () => this.#goOn(),
+        (error) => this.#fail(error),
+      )
+    } catch (error) {
+      this.#fail(error)
+    }
+  }
+
+  end(): void {
+    if (this.#working) return // #goOn looks again
+    this.#letGo()
+    const rest: Buffer | null = this.#connection.socket.read() // what had arrived before the connection was lost
+    if (rest) this.give(rest)
+    if (!this.#working) this.#resolve()
+  }
+
+  #goOn(): void {
+    const { socket } = this.#connection
+    this.#working = false
+    this.#idleSince = performance.now()
+    if (socket.readableEnded || socket.destroyed) this.end()
+    else socket.resume()
+  }
+
+  #fail(error: unknown): void {
+    this.#letGo()
+    this.#connection.socket.pause()
+    this.#reject(error)
+  }
+
+  #letGo(): void {
+    this.#connection.socket.off('data', giveChunk).off('end', endChunks).off('close', endChunks)
+  }
+}
+
+/** By socket, so that all of them share their listeners: closures would take a kilobyte more of every connection. */
+const chunkReaders = new WeakMap<Socket, ChunkReader>()
+
+function giveChunk(this: Socket, chunk: Buffer): void {
+  chunkReaders.get(this)?.give(chunk)
+}
+
+function endChunks(this: Socket): void {
+  chunkReaders.get(this)?.end()
 }
 
 /** `192.168.1.20:31415`, and `[::1]:31415` for an IPv6 address. */
