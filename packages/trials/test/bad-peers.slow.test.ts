@@ -30,12 +30,12 @@ test('300 frames of the largest size', async () => {
   })
 })
 
-test('one frame after the other, a byte at a time, 200,000 bytes', async () => {
-  const text = Buffer.from(message('x'.repeat(2000)).repeat(100))
+test('one frame of 200,000 bytes, a byte at a time', async () => {
+  const text = Buffer.from(message('x'.repeat(200_000)))
   await cluster.survives(async () => {
     const peer = await BadPeer.connect(cluster.port)
     for (const byte of text) await peer.says(Uint8Array.of(byte))
-    await cluster.logs(/^Received message: x{900}/, 100)
+    await cluster.logs(/^Received message: x{900}/)
     await peer.leaves()
   })
 })
