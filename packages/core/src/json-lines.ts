@@ -107,7 +107,7 @@ function isAsciiOnly(json: string): boolean {
  * Takes a stream apart into messages. Give it the chunks as they come, cut anywhere.
  *
  * It holds at most `maxFrameBytes`, and a stream costs time in proportion to its length however it
- * is cut: what is held grows in place, by doubling its room. After an error it takes nothing more.
+ * is cut: it doubles the room for what it holds when that is full. After an error it takes nothing more.
  */
 export class Decoder {
   readonly #maxFrameBytes: number
@@ -222,7 +222,7 @@ export class Decoder {
   #checkSize(more: number): void {
     const bytes = this.#begunBytes + more
     if (bytes > this.#maxFrameBytes) {
-      throw this.#fail('too large', `${bytes} bytes or more, where ${this.#maxFrameBytes} are the limit`)
+      throw this.#fail('too large', `${bytes} bytes or more, the limit is ${this.#maxFrameBytes}`)
     }
   }
 
@@ -281,7 +281,7 @@ export function sendJson(
   { maxFrameBytes = DEFAULT_MAX_FRAME_BYTES }: FrameOptions = {},
 ): Promise<void> | undefined {
   if (json.length > maxFrameBytes) {
-    throw new FrameError('too large', `${json.length} bytes to send, where ${maxFrameBytes} are the limit`)
+    throw new FrameError('too large', `${json.length} bytes to send, the limit is ${maxFrameBytes}`)
   }
   let outbox = outboxes.get(connection)
   if (!outbox) {
@@ -493,7 +493,7 @@ function check<Schema extends v.GenericSchema>(
     throw new FrameError('of the wrong shape', `it has no "${key}"`, { from })
   const found = issue.received.length > SHOWN ? `${issue.received.slice(0, SHOWN)}...` : issue.received
   const what = key === null ? 'it' : `its "${key}"`
-  throw new FrameError('of the wrong shape', `${what} is ${found}, where ${issue.expected} is right`, {
+  throw new FrameError('of the wrong shape', `${what} is ${found}, where ${issue.expected} is expected`, {
     from,
   })
 }

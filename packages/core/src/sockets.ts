@@ -518,7 +518,7 @@ function whyNotConnected(error: unknown, address: string, peer: string): string 
       return `No answer from ${address}. Is the ${peer}'s machine on, the address right, and the port open in its firewall?`
     case 'EHOSTUNREACH':
     case 'ENETUNREACH':
-      return `No way leads to ${address}. Are both machines on the same network?`
+      return `There is no route to ${address}. Are both machines on the same network?`
     default:
       return `Cannot connect to the ${peer} at ${address}: ${messageOf(error)}.`
   }

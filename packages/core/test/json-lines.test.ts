@@ -124,7 +124,7 @@ describe('the decoder', () => {
     ['not JSON', '1 2', 'it has 3 bytes and begins "1 2"'],
     ['not JSON', 'x'.repeat(1000), `it has 1000 bytes and begins "${'x'.repeat(40)}"`],
     ['empty', '', 'nothing stands before its carriage return'],
-    ['too large', `"${'x'.repeat(1023)}"`, '1025 bytes or more, where 1024 are the limit'],
+    ['too large', `"${'x'.repeat(1023)}"`, '1025 bytes or more, the limit is 1024'],
   ])('says what is wrong with a frame that is %s: %j', (kind, frame, detail) => {
     const { messages, error } = decode([Buffer.from(`1\r${frame}\r2\r`, 'latin1')], { maxFrameBytes: 1024 })
     expect(error).toMatchObject({ name: 'FrameError', kind, message: `A frame is ${kind}: ${detail}.` })
@@ -238,7 +238,7 @@ describe('send', () => {
   test('refuses a message that is larger than the limit, and sends the next', async () => {
     const { master, slave } = await connectedPair()
     expect(() => send(slave, 'x'.repeat(99), { maxFrameBytes: 100 })).toThrow(
-      new FrameError('too large', '101 bytes to send, where 100 are the limit'),
+      new FrameError('too large', '101 bytes to send, the limit is 100'),
     )
     expect(() => send(slave, 'x'.repeat(DEFAULT_MAX_FRAME_BYTES))).toThrow(FrameError)
     void send(slave, 'x'.repeat(98), { maxFrameBytes: 100 })
@@ -336,12 +336,12 @@ describe.each(Object.entries(ways))('%s', (_name, receiving) => {
   })
 
   test.each([
-    ['1\r', 'of the wrong shape', 'it is 1, where Object is right'],
-    ['{"msg":2}\r', 'of the wrong shape', 'its "msg" is 2, where string is right'],
+    ['1\r', 'of the wrong shape', 'it is 1, where Object is expected'],
+    ['{"msg":2}\r', 'of the wrong shape', 'its "msg" is 2, where string is expected'],
     ['{}\r', 'of the wrong shape', 'it has no "msg"'],
     ['x\r', 'not JSON', 'it has 1 bytes and begins "x"'],
     ['\r', 'empty', 'nothing stands before its carriage return'],
-    [`"${'x'.repeat(99)}"\r`, 'too large', '101 bytes or more, where 100 are the limit'],
+    [`"${'x'.repeat(99)}"\r`, 'too large', '101 bytes or more, the limit is 100'],
     ['{"msg":', 'unfinished', 'the stream ended after 7 bytes of it, which were dropped'],
   ] as const)(
     'after the messages before it, names the peer of a bad frame, and what is wrong: %j',

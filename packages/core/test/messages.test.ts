@@ -97,14 +97,14 @@ test('keys beside type and payload are ignored', async () => {
 })
 
 test.each([
-  [null, 'it is null, where Object is right'],
-  [1, 'it is 1, where Object is right'],
-  ['text', 'it is "text", where Object is right'],
+  [null, 'it is null, where Object is expected'],
+  [1, 'it is 1, where Object is expected'],
+  ['text', 'it is "text", where Object is expected'],
   [[], 'it has no "type"'],
   [{}, 'it has no "type"'],
   [{ payload: 1 }, 'it has no "type"'],
-  [{ type: 1, payload: 1 }, 'its "type" is 1, where string is right'],
-  [{ type: null, payload: 1 }, 'its "type" is null, where string is right'],
+  [{ type: 1, payload: 1 }, 'its "type" is 1, where string is expected'],
+  [{ type: null, payload: 1 }, 'its "type" is null, where string is expected'],
   [{ type: 'a' }, 'it has no "payload"'],
 ])(
   'a frame of the wrong shape breaks the protocol, after the messages before it: %j',

@@ -51,7 +51,7 @@ async function isTakenAs(logged: RegExp, ...pieces: (string | Uint8Array)[]): Pr
 describe('the size of frames', () => {
   test('a frame without end: 64 MiB with no separator', async () => {
     await isRefusedFor(
-      /is too large: \d+ bytes or more, where 1048576 are the limit\./,
+      /is too large: \d+ bytes or more, the limit is 1048576\./,
       ...Array<Buffer>(1024).fill(Buffer.alloc(64 * 1024, 'x')),
     )
   })
@@ -283,7 +283,7 @@ test('stops reading what it is sent, by a program that does not wait for it', as
   const cutOff = new RegExp(
     `^Cut off the slave at ${peer.address}: it does not read, and (\\d+) bytes wait for it\\.$`,
   )
-  const [, waiting] = cutOff.exec(sender.messages.at(-1) ?? '') ?? []
+  const [, waiting] = sender.messages.map((line) => cutOff.exec(line)).find((found) => found !== null) ?? []
   expect(Number(waiting)).toBeGreaterThan(900_000)
   expect(Number(waiting)).toBeLessThanOrEqual(1024 * 1024)
   expect(memory.more).toBeLessThan(48 * 1024 * 1024)

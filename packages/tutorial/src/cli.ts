@@ -1,4 +1,6 @@
 /** The reader's tool: what `pnpm start` and `pnpm chapters` run. */
+import { existsSync } from 'node:fs'
+import { join } from 'node:path'
 import { Command, InvalidArgumentError, Option } from 'commander'
 import ms, { type StringValue } from 'ms'
 import { allChapters, type Chapter, findChapter, isChapterFolder, readChapter } from './chapters.ts'
@@ -22,6 +24,11 @@ tutorial
     if (options.slaves !== undefined && !chapter.programs.includes('slave')) {
       throw new ReaderError(
         `${chapter.name} is a single program: it has no slaves to start (chapter 03 brings them).`,
+      )
+    }
+    if (options.config !== undefined && !existsSync(join(chapter.folder, 'rpicluster.cfg'))) {
+      throw new ReaderError(
+        `${chapter.name} has its values in the code: it takes no --config (chapter 04 brings it).`,
       )
     }
     process.exitCode = await startCluster(chapter, {
@@ -159,6 +166,12 @@ function count(text: string): number {
   }
   return number
 }
+
+// A reader who pipes a list into head has seen enough.
+process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+  if (error.code === 'EPIPE') process.exit()
+  throw error
+})
 
 try {
   await tutorial.parseAsync()

@@ -149,7 +149,7 @@ export class Comparison {
       const part: Part = file.startsWith('test/') ? 'tests' : 'own'
       this.#write(
         `${part}/${chapter.name}/${file}`,
-        !all && file === 'package.json' ? withoutNames(text, chapter) : text,
+        !all && file === 'package.json' ? withNameOf(this.after, text, chapter) : text,
       )
     }
   }
@@ -160,7 +160,7 @@ export class Comparison {
   }
 }
 
-/** A chapter's package.json with the lines that only name it made the same for every chapter. */
-function withoutNames(text: string, { name }: Chapter): string {
-  return text.replaceAll(name, 'NN-name').replace(/^ {2}"(description|homepage|version)": .*\n/gm, '')
+/** A chapter's package.json as it would be with the name of another, and without the lines that only describe it. */
+function withNameOf(other: Chapter, text: string, { name }: Chapter): string {
+  return text.replaceAll(name, other.name).replace(/^ {2}"(description|homepage|version)": .*\n/gm, '')
 }

@@ -55,15 +55,15 @@ export interface BlockRun {
 /**
  * Runs all console blocks of a text, one after the other.
  *
- * @param asReader as a reader runs them: in real time, and on the chapters' own ports
+ * @param options `realTime`: without the fast clock. `ownPorts`: on the chapters' own ports, as a reader runs them.
  */
 export async function runBlocks(
   file: string,
   copy: CleanCopy,
-  { asReader = false } = {},
+  { realTime = false, ownPorts = false } = {},
 ): Promise<BlockRun[]> {
   const ports = await Promise.all(FIXED_PORTS.map(async (port) => `${port}:${await freePort()}`))
-  const env = programEnvironment(asReader ? { ports: '', speed: 1 } : { ports: ports.join(',') })
+  const env = programEnvironment({ ports: ownPorts ? '' : ports.join(','), ...(realTime && { speed: 1 }) })
   const runs: BlockRun[] = []
   for (const block of readReadme(file).blocks.filter(({ language }) => language === 'console')) {
     const problems: string[] = []
@@ -94,7 +94,7 @@ export async function syncConsoles(files: readonly string[]): Promise<string[]> 
   const copy = await CleanCopy.make()
   try {
     for (const file of files) {
-      const stale = (await runBlocks(file, copy, { asReader: true })).filter(
+      const stale = (await runBlocks(file, copy, { realTime: true, ownPorts: true })).filter(
         ({ problem }) => problem !== undefined,
       )
       let { text } = readReadme(file)

@@ -226,6 +226,7 @@ function withExplanations(
       if (header) {
         const [, path = ''] = header
         file = path.startsWith('packages/') ? path : `chapters/${after.name}/${path}`
+        told.clear() // what was said in one file has to be said again in the next
         return [line]
       }
       const block = /^@@ -\S+ \+(\d+)/.exec(plain)
@@ -257,6 +258,7 @@ function writePage(file: string, before: Chapter, after: Chapter, options: DiffO
   const difference = compared(before, after, options, differenceOf)
   try {
     writeFileSync(path, diffPage(difference))
+    if (!path.startsWith('/dev/')) console.log(`Wrote ${path}`)
   } catch (error) {
     throw new ReaderError(`Cannot write ${path}: ${error instanceof Error ? error.message : error}`)
   }

@@ -144,7 +144,7 @@ export class PracticeFolder {
   #shareSettings(): void {
     writeFileSync(
       join(PRACTICE_FOLDER, 'pnpm-workspace.yaml'),
-      '# A workspace apart from the chapters\', so that nothing is installed before scripts run here.\npackages:\n  - "*"\n',
+      '# A workspace apart from the chapters\': everything is linked from theirs, and nothing is to be installed here.\npackages:\n  - "*"\nverifyDepsBeforeRun: false\n',
     )
     writeFileSync(
       join(PRACTICE_FOLDER, 'tsconfig.json'),

@@ -29,7 +29,11 @@ describe('what a console block shows is what its command prints', () => {
   )
 
   test.concurrent.for(texts)('%s', { timeout: LONG }, async (file, { expect }) => {
-    const problems = (await runBlocks(file, copy)).flatMap(({ problem }) => problem ?? [])
+    const problemsOf = async (options?: { realTime: boolean }) =>
+      (await runBlocks(file, copy, options)).flatMap(({ problem }) => problem ?? [])
+    let problems = await problemsOf()
+    // On a busy machine, seconds that pass ten times as fast leave too little time to say a line in.
+    if (problems.length > 0) problems = await problemsOf({ realTime: true })
     expect(problems.join('\n')).toBe('')
   })
 })
