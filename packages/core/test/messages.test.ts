@@ -50,6 +50,38 @@ test('any type and any payload arrive as they were sent', async () => {
   expect(got).toEqual(sent)
 })
 
+test.each([
+  // Each comes after a message of the type "a", so that its beginning is known.
+  ['{"type":"a","payload":1,"type":"b"}', ['b', 1]],
+  ['{"type":"a","payload":1,"payload":2}', ['a', 2]],
+  ['{"type":"a","payload":1,"more":{}}', ['a', 1]],
+  ['{"type":"a","payload": [1] }', ['a', [1]]],
+  ['{"type":"a","payload":{"a":1}}', ['a', { a: 1 }]],
+  ['{ "payload":1, "type":"a" }', ['a', 1]],
+])('a message is what JSON says, whatever its keys and their order: %s', async (json, right) => {
+  const { master, slave } = await connectedPair()
+  const got: unknown[] = []
+  await slave.write(`{"type":"a","payload":0}\r${json}\r`)
+  void slave.close()
+  await handleMessages(master, {}, (type, payload) => void got.push([type, payload]))
+  expect(got).toEqual([['a', 0], right])
+})
+
+test.each([
+  '{"type":"a","payload":}',
+  '{"type":"a","payload":1',
+  '{"type":"a","payload":1}}',
+  '{"type":"a","payload":1,}',
+])('what is not JSON is refused, also after a message that begins in the same way: %s', async (json) => {
+  const { master, slave } = await connectedPair()
+  await slave.write(`{"type":"a","payload":0}\r${json}\r`)
+  await expect(handleMessages(master, {}, () => {})).rejects.toThrow(
+    new FrameError('not JSON', `it has ${json.length} bytes and begins ${JSON.stringify(json)}`, {
+      from: master.peer,
+    }),
+  )
+})
+
 test('a handler is waited for before the next message is handled', async () => {
   const { master, slave } = await connectedPair()
   const happened: string[] = []
