@@ -1,0 +1,173 @@
+import { beats, hellos, idleMemory } from './cluster/index.ts'
+import type { Comparison, Goal, Measurement, Sample } from './measurement.ts'
+import type { Window } from './meter.ts'
+import { roundTrips } from './round-trip.ts'
+import { limit, throughput } from './throughput.ts'
+
+const WINDOW: Window = { warmUpMs: 500, measureMs: 1000 }
+
+const MIB = 1024 * 1024
+
+/** Who takes part in the measurements of throughput, and where the NATS server of this run listens. */
+export interface Setting {
+  contestants: readonly string[]
+  natsPort: number
+  progress: (what: string) => void
+}
+
+/** All that is measured, with the goals. */
+export function measurements(setting: Setting): Measurement[] {
+  return [
+    throughputOf('62-byte messages', 62, setting, {
+      python: { atLeast: 6 },
+      pythonFed: { atLeast: 6 },
+      nats: { atLeast: 4 },
+      ws: { atLeast: 10 },
+      parse: { atLeast: 0.5, neverUnder: 0.4 },
+    }),
+    throughputOf('1 KiB messages', 1024, setting, {
+      python: { atLeast: 2.5 },
+      pythonFed: { atLeast: 2.5 },
+      nats: { atLeast: 2.5 },
+      stringify: { atLeast: 0.75, neverUnder: 0.6 },
+    }),
+    throughputOf('64 KiB messages', 64 * 1024, setting, {
+      python: { atLeast: 10 },
+      pythonFed: { atLeast: 10 },
+      zeromq: { atLeast: 1 },
+    }),
+    largeMessages(setting),
+    requests(setting),
+    idle(setting),
+    beating(setting),
+    helloes(setting),
+  ]
+}
+
+function throughputOf(
+  what: string,
+  size: number,
+  { contestants, natsPort, progress }: Setting,
+  goals: Record<string, Goal>,
+): Measurement {
+  const others = [...contestants.filter((name) => name !== 'core'), 'parse', 'stringify']
+  return {
+    name: what.split(' ').slice(0, -1).join(''),
+    what,
+    unit: 'messages a second',
+    comparisons: others.map((theirs): Comparison => {
+      const goal = goals[theirs]
+      return { ours: 'core', theirs, ...(goal && { goal }) }
+    }),
+    async measure() {
+      const sample: Sample = {}
+      for (const name of contestants) {
+        progress(`${what}: ${name}`)
+        const address = { port: name === 'nats' ? natsPort : 0 }
+        sample[name] = (await throughput(name, size, WINDOW, address)).perSecond
+      }
+      for (const what of ['parse', 'stringify'] as const) {
+        progress(`${size} bytes: JSON.${what} alone`)
+        sample[what] = (await limit(what, size, WINDOW)).perSecond
+      }
+      return sample
+    },
+  }
+}
+
+function largeMessages({ progress }: Setting): Measurement {
+  const nsPerByte = async (size: number) => {
+    const { perSecond } = await throughput('core', size, WINDOW, { port: 0 })
+    return 1e9 / (perSecond * size)
+  }
+  return {
+    name: '8MiB',
+    what: '8 MiB messages, time a byte',
+    unit: 'nanoseconds a byte',
+    comparisons: [{ ours: '8 MiB', theirs: '64 KiB', goal: { atMost: 1.5 } }],
+    async measure() {
+      progress('8 MiB messages')
+      return { '8 MiB': await nsPerByte(8 * MIB), '64 KiB': await nsPerByte(64 * 1024) }
+    },
+  }
+}
+
+function requests({ progress }: Setting): Measurement {
+  return {
+    name: 'requests',
+    what: 'request and answer, 62 bytes',
+    unit: 'microseconds',
+    comparisons: [
+      { of: 'p50', ours: 'core p50', theirs: 'raw echo p50', goal: { atMost: 1.1 } },
+      { of: 'p99', ours: 'core p99', theirs: 'raw echo p99', goal: { atMost: 1.3 } },
+      { of: 'p50', ours: 'core p50', theirs: 'ws p50' },
+      { of: 'p99', ours: 'core p99', theirs: 'ws p99' },
+    ],
+    async measure() {
+      progress('request and answer')
+      const found = await roundTrips(['raw echo', 'core', 'ws'])
+      return Object.fromEntries(
+        Object.entries(found).flatMap(([name, { p50, p99 }]) => [
+          [`${name} p50`, p50],
+          [`${name} p99`, p99],
+        ]),
+      )
+    },
+  }
+}
+
+function idle({ progress }: Setting): Measurement {
+  return {
+    name: 'idle',
+    what: 'memory of an idle slave, of 10,000',
+    unit: 'KiB',
+    mostRounds: 3,
+    comparisons: [
+      { ours: 'core', goal: { atMost: 8 } },
+      { ours: 'core', theirs: 'bare sockets' },
+    ],
+    async measure() {
+      progress('10,000 idle slaves')
+      return {
+        core: (await idleMemory('core')) / 1024,
+        'bare sockets': (await idleMemory('bare')) / 1024,
+      }
+    },
+  }
+}
+
+function beating({ progress }: Setting): Measurement {
+  return {
+    name: 'beats',
+    what: '10,000 slaves sending every 5 s, of one core',
+    unit: 'share',
+    mostRounds: 1,
+    comparisons: [
+      { ours: 'core', goal: { atMost: 0.05 } },
+      { ours: 'core', theirs: 'bare sockets' },
+    ],
+    async measure() {
+      progress('10,000 slaves that send every 5 s')
+      return { core: await beats('core'), 'bare sockets': await beats('bare') }
+    },
+  }
+}
+
+function helloes({ progress }: Setting): Measurement {
+  return {
+    name: 'hellos',
+    what: '10,000 hellos at once',
+    unit: 'count',
+    mostRounds: 3,
+    comparisons: [
+      { of: 'refused', ours: 'failed', goal: { atMost: 0 } },
+      { of: 'first messages lost', ours: 'lost', goal: { atMost: 0 } },
+      { of: 'until all were heard, in ms', ours: 'tookMs' },
+    ],
+    async measure() {
+      progress('10,000 hellos at once')
+      const { failed, lost, tookMs } = await hellos()
+      return { failed, lost, tookMs: Math.round(tookMs) }
+    },
+  }
+}

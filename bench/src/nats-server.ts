@@ -1,0 +1,27 @@
+import { type ChildProcess, spawn, spawnSync } from 'node:child_process'
+import { once } from 'node:events'
+import { connect } from 'node:net'
+import { setTimeout as sleep } from 'node:timers/promises'
+
+/** Whether a command is there to be run. */
+export function isInstalled(command: string, versionFlag: string): boolean {
+  return spawnSync(command, [versionFlag], { stdio: 'ignore' }).status === 0
+}
+
+/** Starts a NATS server of this machine only, and waits until it listens. */
+export async function startNatsServer(port: number): Promise<ChildProcess> {
+  const server = spawn('nats-server', ['--addr', '127.0.0.1', '--port', String(port)], { stdio: 'ignore' })
+  for (let tries = 0; tries < 100; tries += 1) {
+    const socket = connect(port, '127.0.0.1')
+    try {
+      await once(socket, 'connect')
+      return server
+    } catch {
+      await sleep(50)
+    } finally {
+      socket.destroy()
+    }
+  }
+  server.kill()
+  throw new Error('nats-server was started, and does not listen after 5 s')
+}

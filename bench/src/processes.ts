@@ -1,0 +1,57 @@
+import { type ChildProcess, fork, spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { createInterface } from 'node:readline'
+
+/** A step that takes longer has failed, in ms. */
+const DEADLINE_MS = 90_000
+
+/** One of this folder's programs, as a process that can be told things, and tells. */
+export function program(
+  file: string,
+  args: (string | number)[] = [],
+  nodeOptions: string[] = [],
+): ChildProcess {
+  return fork(new URL(file, import.meta.url), args.map(String), {
+    execArgv: [...nodeOptions, '--import', 'tsx'],
+    // What goes wrong is told by the exit code; a sender whose receiver has finished has much to complain of.
+    stdio: ['ignore', 'ignore', process.env['BENCH_DEBUG'] ? 'inherit' : 'ignore', 'ipc'],
+  })
+}
+
+/** Another program, that tells things as lines of JSON. */
+export function lineProgram(command: string, args: (string | number)[]): ChildProcess {
+  const child = spawn(command, args.map(String), {
+    stdio: ['ignore', 'pipe', process.env['BENCH_DEBUG'] ? 'inherit' : 'ignore'],
+  })
+  createInterface(child.stdout).on('line', (line) => child.emit('message', JSON.parse(line)))
+  return child
+}
+
+/** The next thing that a process tells. */
+export async function told<T>(child: ChildProcess): Promise<T> {
+  const settled = new AbortController()
+  const signal = AbortSignal.any([settled.signal, AbortSignal.timeout(DEADLINE_MS)])
+  try {
+    const [said] = await Promise.race([
+      once(child, 'message', { signal }),
+      once(child, 'exit', { signal }).then(([code]) => {
+        throw new Error(`${child.spawnargs.slice(3).join(' ')} ended with exit code ${code}`)
+      }),
+    ])
+    return said as T
+  } finally {
+    settled.abort()
+  }
+}
+
+/** Tells a process something, and gives its answer. */
+export function ask<T>(child: ChildProcess, question: object): Promise<T> {
+  const answer = told<T>(child)
+  child.send(question)
+  return answer
+}
+
+/** Ends processes: the last first, so that no one is left without who it talks to. */
+export function end(children: readonly ChildProcess[]): void {
+  for (const child of children.toReversed()) child.kill('SIGKILL')
+}

@@ -1,0 +1,39 @@
+import type { ChildProcess } from 'node:child_process'
+import { ask, end, program } from './processes.ts'
+
+/** Requests of one turn. The turns are short, so that all see the same moods of the machine. */
+const REQUESTS = 200
+
+/** Turns of each in one round, and before it, to warm up. */
+const TURNS = 30
+const WARM_UP_TURNS = 10
+
+/** Microseconds, of all requests of one round. */
+export interface Latency {
+  p50: number
+  p99: number
+}
+
+/** One round of requests and answers of 62 bytes, one at a time, the contestants in turns. */
+export async function roundTrips(names: readonly string[]): Promise<Record<string, Latency>> {
+  const pairs = new Map<string, ChildProcess[]>()
+  try {
+    for (const name of names) {
+      const answerer = program('answerer.ts', [name])
+      const asker = program('asker.ts', [name])
+      pairs.set(name, [answerer, asker])
+      await ask(asker, await ask<object>(answerer, {}))
+      await ask(asker, { requests: WARM_UP_TURNS * REQUESTS })
+      await ask(asker, { forget: true })
+    }
+    const found: Record<string, Latency> = {}
+    for (let turn = 0; turn < TURNS; turn += 1) {
+      for (const [name, [, asker]] of pairs) {
+        if (asker) found[name] = await ask<Latency>(asker, { requests: REQUESTS })
+      }
+    }
+    return found
+  } finally {
+    for (const pair of pairs.values()) end(pair)
+  }
+}
