@@ -12,11 +12,11 @@ const stop = stopSignal()
 const log = createLogger('sender')
 const port = Number(process.argv[2])
 
-const text = 'x'.repeat(1000)
+const text = 'x'.repeat(10_000)
 const server = await listen({ peer: 'slave', host: '127.0.0.1', port, stop, log }, async (slave) => {
   for (let number = 1; ; number += 1) {
     void send(slave, 'message', { number, text })
-    if (number % 40 === 0) await sleep(50)
+    if (number % 2 === 0) await sleep(50)
   }
 })
 log.info(`Listening on ${server.address}`)
