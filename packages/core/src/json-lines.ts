@@ -15,7 +15,7 @@ import type { Connection } from './sockets.ts'
 /** Ends each message: carriage return. */
 const SEPARATOR = 0x0d
 
-/** The largest message taken and sent, in bytes without its separator, unless told otherwise: 1 MiB. */
+/** The largest message taken and sent, in bytes without its separator, unless told otherwise: 1 MiB, as NATS has it (max_payload). */
 export const DEFAULT_MAX_FRAME_BYTES = 1024 * 1024
 
 /**
