@@ -11,7 +11,7 @@ import { diffPage } from './diff-page.ts'
 import { type Change, explainedChanges } from './explanations.ts'
 import { ReaderError } from './reader-error.ts'
 import { ROOT, trackedFiles } from './repository.ts'
-import { importedNames, symbolsOf } from './source.ts'
+import { importedNames, openingComment, symbolsOf } from './source.ts'
 
 export interface DiffOptions {
   /** READMEs and the naming lines of package.json too. */
@@ -75,6 +75,11 @@ export function diffText(before: Chapter, after: Chapter, options: DiffOptions, 
     if (options.json) return JSON.stringify(differenceOf(comparison), undefined, 2)
     return render(comparison, { color, word: options.word === true })
   })
+}
+
+/** All that `--json` prints, for the site. */
+export function difference(before: Chapter, after: Chapter): Difference {
+  return compared(before, after, {}, differenceOf)
 }
 
 /** Makes a comparison for one use. */
@@ -287,9 +292,4 @@ async function page(text: string): Promise<void> {
   child.stdin.on('error', () => {}) // the reader left the pager before the end
   child.stdin.end(text)
   await once(child, 'close')
-}
-
-function openingComment(text: string): string {
-  const comment = /^\/\*\*([\s\S]*?)\*\//.exec(text)?.[1] ?? ''
-  return (comment.replace(/^ *\* ?/gm, '').split(/^@/m)[0] ?? '').trim()
 }

@@ -26,6 +26,10 @@ export interface Change {
   symbol?: string
   /** What the README says of it; nothing when it says nothing. */
   explanation?: string
+  /** The same as Markdown. */
+  explanationMarkdown?: string
+  /** The README that says it, counted from the repository. */
+  explainedIn?: string
 }
 
 /** All changes of a chapter against the one before it, each with what its README says of it. */
@@ -91,23 +95,27 @@ function publicNamesOf(file: string): Change[] {
 
 function explain(change: Change, readme: Readme): Change {
   const explanation = byBlock(change, readme) ?? byMention(change, readme)
-  return explanation === undefined ? change : { ...change, explanation }
+  return explanation === undefined ? change : { ...change, ...explanation, explainedIn: readme.file }
 }
 
+/** What is said of a change, as plain text and as Markdown. */
+type Explanation = Required<Pick<Change, 'explanation' | 'explanationMarkdown'>>
+
 /** The paragraph before a code block that quotes the change. */
-function byBlock({ file, line, last, removed, added }: Change, { blocks }: Readme): string | undefined {
-  for (const { source, language, content, explanation } of blocks) {
+function byBlock({ file, line, last, removed, added }: Change, { blocks }: Readme): Explanation | undefined {
+  for (const { source, language, content, explanation, explanationMarkdown } of blocks) {
     if (source?.file !== file || explanation === '') continue
     if (language === 'diff') {
       const quoted = content.split('\n')
       const changed = [...removed.map((text) => `-${text}`), ...added.map((text) => `+${text}`)]
-      if (changed.length > 0 && changed.every((text) => quoted.includes(text))) return explanation
+      if (changed.length > 0 && changed.every((text) => quoted.includes(text)))
+        return { explanation, explanationMarkdown }
       continue
     }
     const range = rangeOf(source)
     if (range === undefined) continue
     if (added.length > 0 && range.first <= line && last <= range.last && source.at !== undefined)
-      return explanation
+      return { explanation, explanationMarkdown }
   }
   return undefined
 }
@@ -123,7 +131,8 @@ function rangeOf(source: BlockSource): LineRange | undefined {
 }
 
 /** The sentence that names the file and the smallest symbol of the change. */
-function byMention({ file, symbol }: Change, { mentions }: Readme): string | undefined {
+function byMention({ file, symbol }: Change, { mentions }: Readme): Explanation | undefined {
   if (symbol === undefined) return undefined
-  return mentions.find((mention) => mention.file === file && mention.symbol === symbol)?.sentence
+  const mention = mentions.find((mention) => mention.file === file && mention.symbol === symbol)
+  return mention && { explanation: mention.sentence, explanationMarkdown: mention.sentenceMarkdown }
 }

@@ -16,7 +16,7 @@
  */
 import { existsSync, readFileSync } from 'node:fs'
 import { dirname, join, relative } from 'node:path'
-import type { Code, Link, Nodes, Root } from 'mdast'
+import type { Code, Link, Nodes, Paragraph, Root } from 'mdast'
 import { fromMarkdown } from 'mdast-util-from-markdown'
 import { gfmFromMarkdown } from 'mdast-util-gfm'
 import { toString as textOf } from 'mdast-util-to-string'
@@ -51,6 +51,8 @@ export interface CodeBlock {
   line: number
   /** The paragraph that comes before it. */
   explanation: string
+  /** The same as Markdown. */
+  explanationMarkdown: string
   /** Where the content stands in the README's text: after the fence's line, before the closing fence. */
   range: [start: number, end: number]
   /** The white space before each of its lines, when it is part of a list. */
@@ -73,6 +75,8 @@ interface Mention {
   symbol?: string
   /** The sentence that the link is in. */
   sentence: string
+  /** The same as Markdown. */
+  sentenceMarkdown: string
   line: number
 }
 
@@ -87,13 +91,13 @@ export function readReadme(file: string): Readme {
   const tree = fromMarkdown(text, { extensions: [gfm()], mdastExtensions: [gfmFromMarkdown()] })
   const blocks: CodeBlock[] = []
   const mentions: Mention[] = []
-  let paragraph = ''
+  let paragraph: Paragraph | undefined
   visitParents(tree, (node, ancestors) => {
-    if (node.type === 'heading') paragraph = ''
-    if (node.type === 'paragraph') paragraph = textOf(node)
+    if (node.type === 'heading') paragraph = undefined
+    if (node.type === 'paragraph') paragraph = node
     if (node.type === 'code') blocks.push(readBlock(node, file, text, paragraph))
     if (node.type === 'link') {
-      const mention = readMention(node, file, ancestors)
+      const mention = readMention(node, file, text, ancestors)
       if (mention) mentions.push(mention)
     }
   })
@@ -133,7 +137,7 @@ function rangeOf({ file, at, to }: BlockSource, text: string): LineRange {
   return statement
 }
 
-function readBlock(node: Code, readme: string, text: string, explanation: string): CodeBlock {
+function readBlock(node: Code, readme: string, text: string, paragraph: Paragraph | undefined): CodeBlock {
   const start = node.position?.start.offset ?? 0
   const end = node.position?.end.offset ?? 0
   const firstLineEnd = text.indexOf('\n', start)
@@ -147,7 +151,8 @@ function readBlock(node: Code, readme: string, text: string, explanation: string
     exitCode: Number(/(?:^|\s)exit=(\d+)/.exec(node.meta ?? '')?.[1] ?? 0),
     content: node.value,
     line: node.position?.start.line ?? 0,
-    explanation,
+    explanation: paragraph ? textOf(paragraph) : '',
+    explanationMarkdown: paragraph ? markdownOf(paragraph, text) : '',
     range: [firstLineEnd + 1, Math.max(firstLineEnd, lastLineStart) + 1],
     indent,
   }
@@ -171,7 +176,12 @@ function readSource(meta: string, readme: string): BlockSource | undefined {
   }
 }
 
-function readMention(node: Link, readme: string, ancestors: readonly Nodes[]): Mention | undefined {
+function readMention(
+  node: Link,
+  readme: string,
+  text: string,
+  ancestors: readonly Nodes[],
+): Mention | undefined {
   const [path, symbol] = node.url.split('#')
   if (!path || !/\.ts$/.test(path) || /^\w+:/.test(path)) return undefined
   const around = ancestors.findLast(({ type }) => type === 'paragraph' || type === 'tableRow')
@@ -179,6 +189,7 @@ function readMention(node: Link, readme: string, ancestors: readonly Nodes[]): M
     file: fromRepository(path, readme),
     ...(symbol && { symbol: decodeURIComponent(symbol) }),
     sentence: around ? sentenceWith(textOf(around), textOf(node)) : '',
+    sentenceMarkdown: around ? sentenceWith(markdownOf(around, text), markdownOf(node, text)) : '',
     line: node.position?.start.line ?? 0,
   }
 }
@@ -187,6 +198,11 @@ function readMention(node: Link, readme: string, ancestors: readonly Nodes[]): M
 function fromRepository(path: string, readme: string): string {
   const beside = join(dirname(readme), path)
   return existsSync(join(ROOT, beside)) ? relative(ROOT, join(ROOT, beside)) : path
+}
+
+/** A node as it stands in its README. */
+function markdownOf(node: Nodes, text: string): string {
+  return text.slice(node.position?.start.offset, node.position?.end.offset)
 }
 
 /** The sentence of a paragraph that has a text. */

@@ -18,6 +18,17 @@ export interface SourceSymbol extends LineRange {
   isPublic: boolean
   /** Its doc comment as plain text, without the tags; empty when it has none. */
   doc: string
+  /** The tags of its doc comment, in their order: what it returns, and what it throws and when. */
+  tags: DocTag[]
+  /** Its code without the body of a function or a class. */
+  signature: string
+}
+
+/** A tag of a doc comment, such as `@throws FrameError when it is too large`. */
+export interface DocTag {
+  /** `throws` */
+  name: string
+  text: string
 }
 
 /** A node of the syntax tree, as far as this file looks at it. */
@@ -47,6 +58,8 @@ export function symbolsOf(text: string): SourceSymbol[] {
       name,
       isPublic,
       doc: hasDoc ? plainDoc(comment.value) : '',
+      tags: hasDoc ? docTags(comment.value) : [],
+      signature: text.slice(node.start, bodyOf(node)?.start ?? node.end).trim(),
       first: lines.lineOf(comment && hasDoc ? comment.start : outer.start),
       last: lines.lineOf(node.end),
     })
@@ -204,10 +217,33 @@ function isPublicMember(member: Node): boolean {
   )
 }
 
-function plainDoc(comment: string): string {
-  const text = comment
+/** What a signature leaves out: the body of a function, a method or a class. */
+function bodyOf(node: Node): Node | undefined {
+  const inner = (node['declaration'] ?? node['value'] ?? node) as Node
+  const isCode = /Function|^ClassDeclaration$/.test(inner.type)
+  return isCode ? ((inner['body'] as Node | null) ?? undefined) : undefined
+}
+
+/** The text of a comment, without the stars in front of its lines. */
+function withoutStars(comment: string): string {
+  return comment
     .replace(/^\*/, '')
     .replace(/^ *\* ?/gm, '')
     .trim()
-  return (text.split(/^@/m)[0] ?? '').trim()
+}
+
+/** What a file says of itself in the doc comment that it opens with, without the tags. */
+export function openingComment(text: string): string {
+  return plainDoc(/^\/\*(\*[\s\S]*?)\*\//.exec(text)?.[1] ?? '')
+}
+
+/** What a doc comment says before its first tag. */
+function plainDoc(comment: string): string {
+  return (withoutStars(comment).split(/^@/m)[0] ?? '').trim()
+}
+
+function docTags(comment: string): DocTag[] {
+  return [...withoutStars(comment).matchAll(/^@(\w+) ([\s\S]*?)(?=^@|(?![\s\S]))/gm)].map(
+    ([, name = '', text = '']) => ({ name, text: text.trim() }),
+  )
 }

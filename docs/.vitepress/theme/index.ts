@@ -1,0 +1,23 @@
+import type { Theme } from 'vitepress'
+import DefaultTheme from 'vitepress/theme-without-fonts'
+import ChapterList from './ChapterList.vue'
+import ChapterPage from './ChapterPage.vue'
+import CompareChapters from './CompareChapters.vue'
+import CoreSource from './CoreSource.vue'
+import Layout from './Layout.vue'
+import SiteHome from './SiteHome.vue'
+import './style.css'
+
+/** VitePress's theme, with what texts can use: `<ChapterList />` and so on. */
+export default {
+  extends: DefaultTheme,
+  Layout,
+  enhanceApp({ app }) {
+    app
+      .component('ChapterList', ChapterList)
+      .component('ChapterPage', ChapterPage)
+      .component('CompareChapters', CompareChapters)
+      .component('CoreSource', CoreSource)
+      .component('SiteHome', SiteHome)
+  },
+} satisfies Theme

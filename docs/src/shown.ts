@@ -1,0 +1,84 @@
+/** What the pages of the site show of the repository: the shape of the data that the build makes for them. */
+
+/** A chapter, as lists of chapters show it. */
+export interface ShownChapter {
+  number: number
+  /** `03-sockets` */
+  name: string
+  title: string
+  /** What it teaches, in one sentence. */
+  teaches: string
+  /** The address of its post. */
+  post: string
+}
+
+/** A file, whole. */
+export interface ShownFile {
+  /** Counted from its chapter's folder, or from the repository for a module of the core. */
+  file: string
+  text: string
+  /** Its lines with colours, as HTML. */
+  lines: string[]
+}
+
+/** One line of a difference. */
+export interface ShownLine {
+  kind: 'kept' | 'removed' | 'added'
+  /** Its number in the older file; none for an added line. */
+  before?: number
+  /** Its number in the newer file; none for a removed line. */
+  after?: number
+  /** The code with colours, as HTML. */
+  html: string
+  /** In which row it stands when both files are shown side by side, counted from 1 in its hunk. */
+  row: number
+}
+
+/** What a README says of the lines that follow, as HTML, in a row of its own. */
+export interface ShownNote {
+  kind: 'note'
+  html: string
+  row: number
+}
+
+/** Changed lines of a file with those around them. */
+export interface ShownHunk {
+  /** Where it begins in the newer file. */
+  line: number
+  items: (ShownLine | ShownNote)[]
+}
+
+/** A file that differs. */
+export interface ShownChange {
+  part: 'own' | 'core' | 'tests'
+  status: 'added' | 'removed' | 'moved' | 'changed'
+  file: string
+  /** Where a moved file was. */
+  from?: string
+  addedLines: number
+  removedLines: number
+  hunks: ShownHunk[]
+}
+
+/** A module that the core gained. */
+export interface ShownModule {
+  name: string
+  bornIn: number
+  /** What it is for, as HTML. */
+  html: string
+  publicNames: { name: string; firstUsedBy?: string }[]
+}
+
+/** The difference between two chapters. */
+export interface ShownComparison {
+  changes: ShownChange[]
+  growth: ShownModule[]
+  /** Names of modules that the core does not have yet in the second chapter. */
+  lost: string[]
+}
+
+/** A recorded run. */
+export interface ShownRecording {
+  /** The terminal, as asciicast v2. */
+  cast: string
+}
