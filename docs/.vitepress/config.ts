@@ -10,6 +10,7 @@ import { corePage } from '../src/core-page.ts'
 import { siteData } from '../src/data-plugin.ts'
 import { THEMES } from '../src/highlight.ts'
 import { siteLinks } from '../src/links.ts'
+import { writeServiceWorker } from '../src/offline.ts'
 import { CORE_PAGE, pageOf, sidebar, WITHOUT_PAGES } from '../src/pages.ts'
 
 /** A raspberry of circles, in the page itself: one request less, and right below any base. */
@@ -30,6 +31,8 @@ export default defineConfig({
   outDir: 'dist',
   cacheDir: '.vitepress/cache',
 
+  buildEnd: ({ outDir }) => writeServiceWorker(outDir),
+
   markdown: {
     theme: THEMES,
     // The texts' links to headings are those of a code host, which names them so.
@@ -48,6 +51,7 @@ export default defineConfig({
         { find: /^vue$/, replacement: join(vue, 'dist/vue.runtime.esm-bundler.js') },
       ],
     },
+    define: { IS_BUILT: JSON.stringify(process.env['NODE_ENV'] === 'production') },
     server: { fs: { allow: [ROOT] } },
   },
 

@@ -7,13 +7,15 @@
  */
 import { existsSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { stripVTControlCharacters } from 'node:util'
 import { allChapters, type Chapter, findChapter } from '@rpi-cluster/tutorial/chapters'
 import { coreModules } from '@rpi-cluster/tutorial/growth'
 import { ROOT, trackedFiles } from '@rpi-cluster/tutorial/repository'
+import type { WireRecording } from '@rpi-cluster/tutorial/wire'
 import { createMarkdownRenderer, type MarkdownRenderer, type Plugin, type SiteConfig } from 'vitepress'
 import { shownComparison } from './comparison.ts'
 import { highlightLines } from './highlight.ts'
-import type { ShownChapter, ShownFile } from './shown.ts'
+import type { ShownChapter, ShownFile, ShownRecording } from './shown.ts'
 
 const PREFIX = 'virtual:site/'
 
@@ -41,11 +43,13 @@ export function siteData(): Plugin {
       siteConfig = (config as unknown as { vitepress: SiteConfig }).vitepress
     },
     resolveId: (id) => (id.startsWith(PREFIX) ? `\0${id}` : undefined),
-    async load(id) {
+    async load(id, { ssr = false } = {}) {
       if (!id.startsWith(`\0${PREFIX}`)) return undefined
       const [kind = '', ...words] = id.slice(PREFIX.length + 1).split('/')
       if (kind === 'chapters') return asModule(shownChapters())
       if (kind === 'pieces') return piecesModule()
+      // Pages are rendered without their pieces at build time: a browser loads them.
+      if (ssr) return 'export default undefined'
       const make = makers[kind]
       return make && asModule(await make(...words))
     },
@@ -116,10 +120,22 @@ async function shownFile(folder: string, file: string): Promise<ShownFile> {
 const castOf = (chapter: string) => join(ROOT, 'docs/recordings', `${chapter}.cast`)
 
 /** What `pnpm record` has written: the terminal, and what went over the wire, if anything did. */
-function recordingOf(chapter: string) {
+function recordingOf(chapter: string): ShownRecording {
+  const cast = readFileSync(castOf(chapter), 'utf8')
   const wire = castOf(chapter).replace(/cast$/, 'wire.json')
   return {
-    cast: readFileSync(castOf(chapter), 'utf8'),
-    ...(existsSync(wire) && { wire: JSON.parse(readFileSync(wire, 'utf8')) }),
+    cast,
+    transcript: transcriptOf(cast),
+    ...(existsSync(wire) && { wire: JSON.parse(readFileSync(wire, 'utf8')) as WireRecording }),
   }
+}
+
+/** All that a terminal was sent, without its colours. These programs only ever add lines. */
+function transcriptOf(cast: string): string {
+  const [, ...events] = cast
+    .trim()
+    .split('\n')
+    .map((line) => JSON.parse(line))
+  const output = events.filter(([, code]) => code === 'o').map(([, , text]) => text)
+  return stripVTControlCharacters(output.join('')).replaceAll('\r\n', '\n').trim()
 }

@@ -9,9 +9,19 @@ const LANGUAGES: Record<string, string> = { ts: 'ts', js: 'js', py: 'python', js
 
 let highlighter: Promise<Highlighter> | undefined
 
+/** What was coloured before: many comparisons show the same module of the core. */
+const done = new Map<string, Promise<string[]>>()
+
 /** The lines of a code as HTML, each by itself. Colours are variables, `--shiki-light` and `--shiki-dark`. */
 export async function highlightLines(code: string, file: string): Promise<string[]> {
   if (code === '') return []
+  const key = `${file}\n${code}`
+  const lines = done.get(key) ?? highlight(code, file)
+  done.set(key, lines)
+  return [...(await lines)]
+}
+
+async function highlight(code: string, file: string): Promise<string[]> {
   highlighter ??= createHighlighter({
     themes: Object.values(THEMES),
     langs: Object.values(LANGUAGES),

@@ -1,5 +1,7 @@
 /** What the pages of the site show of the repository: the shape of the data that the build makes for them. */
 
+import type { WireRecording } from '@rpi-cluster/tutorial/wire'
+
 /** A chapter, as lists of chapters show it. */
 export interface ShownChapter {
   number: number
@@ -81,4 +83,8 @@ export interface ShownComparison {
 export interface ShownRecording {
   /** The terminal, as asciicast v2. */
   cast: string
+  /** What the terminal showed at the end, as plain text. */
+  transcript: string
+  /** What went over the wire, if anything did. */
+  wire?: WireRecording
 }

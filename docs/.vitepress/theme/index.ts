@@ -1,10 +1,11 @@
-import type { Theme } from 'vitepress'
+import { inBrowser, type Theme } from 'vitepress'
 import DefaultTheme from 'vitepress/theme-without-fonts'
 import ChapterList from './ChapterList.vue'
 import ChapterPage from './ChapterPage.vue'
 import CompareChapters from './CompareChapters.vue'
 import CoreSource from './CoreSource.vue'
 import Layout from './Layout.vue'
+import { keepForOffline } from './offline.ts'
 import SiteHome from './SiteHome.vue'
 import './style.css'
 
@@ -19,5 +20,6 @@ export default {
       .component('CompareChapters', CompareChapters)
       .component('CoreSource', CoreSource)
       .component('SiteHome', SiteHome)
+    if (inBrowser && IS_BUILT) keepForOffline()
   },
 } satisfies Theme

@@ -1,13 +1,13 @@
-/** The modules that docs/src/data-plugin.ts makes. */
+/** The modules that docs/src/data-plugin.ts makes. (A declared module can import by a package's name only.) */
 declare module 'virtual:site/chapters' {
-  import type { ShownChapter } from '../../src/shown.ts'
+  import type { ShownChapter } from 'docs/shown'
 
   const chapters: ShownChapter[]
   export default chapters
 }
 
 declare module 'virtual:site/pieces' {
-  import type { ShownComparison, ShownFile, ShownRecording } from '../../src/shown.ts'
+  import type { ShownComparison, ShownFile, ShownRecording } from 'docs/shown'
 
   type Loaders<Piece> = Record<string, () => Promise<{ default: Piece }>>
   export const code: Loaders<ShownFile[]>
@@ -17,3 +17,6 @@ declare module 'virtual:site/pieces' {
 }
 
 declare module '*.css'
+
+/** Whether this is the built site, and not that of `pnpm site`: set by .vitepress/config.ts. */
+declare const IS_BUILT: boolean
