@@ -10,8 +10,12 @@ import { join } from 'node:path'
 import { stripVTControlCharacters } from 'node:util'
 import { allChapters, type Chapter, findChapter } from '@rpi-cluster/tutorial/chapters'
 import { coreModules } from '@rpi-cluster/tutorial/growth'
+import { readReadme } from '@rpi-cluster/tutorial/readme'
 import { ROOT, trackedFiles } from '@rpi-cluster/tutorial/repository'
 import type { WireRecording } from '@rpi-cluster/tutorial/wire'
+import type { Link } from 'mdast'
+import { toString as textOf } from 'mdast-util-to-string'
+import { visitParents } from 'unist-util-visit-parents'
 import { createMarkdownRenderer, type MarkdownRenderer, type Plugin, type SiteConfig } from 'vitepress'
 import { shownComparison } from './comparison.ts'
 import { highlightLines } from './highlight.ts'
@@ -97,8 +101,17 @@ function shownChapters(): ShownChapter[] {
     name,
     title,
     teaches,
-    post,
+    post: { address: post, title: postTitle(name, post) },
   }))
+}
+
+/** What a chapter's README calls its post, where it links it. */
+function postTitle(chapter: string, address: string): string {
+  let title = address
+  visitParents(readReadme(`chapters/${chapter}/README.md`).tree, 'link', (link: Link) => {
+    if (link.url === address) title = textOf(link)
+  })
+  return title
 }
 
 /** The programs of a chapter in the order of its package.json, then what they share, then the configuration. */

@@ -10,8 +10,8 @@ export interface ShownChapter {
   title: string
   /** What it teaches, in one sentence. */
   teaches: string
-  /** The address of its post. */
-  post: string
+  /** The post that it re-creates. */
+  post: { address: string; title: string }
 }
 
 /** A file, whole. */
