@@ -1,0 +1,143 @@
+/**
+ * What went over the wire in one recorded run, as `docs/recordings/NN-name.wire.json` has it: the
+ * connections, and in the order of time what a tap between the programs saw pass.
+ */
+import { isUtf8 } from 'node:buffer'
+
+/** The wire of one run of a chapter's cluster. All times count from the zero of the recording in `NN-name.cast`. */
+export interface WireRecording {
+  /** The chapter: `06-slave-details`. */
+  chapter: string
+  /** The programs, the master first, each by the name that its lines begin with: `master`, `slave 1`, `slave 2`. */
+  lanes: string[]
+  /** The connections, in the order in which they were opened. */
+  connections: WireConnection[]
+  /** What happened on them, in the order of time. */
+  events: WireEvent[]
+}
+
+export interface WireConnection {
+  /** Who connected to the master: `slave 1`. */
+  lane: string
+  /** Where from, as the master names it in `Got client at 127.0.0.1:44884`. */
+  address: string
+}
+
+/** A connection was opened, bytes went over it, or one side ended it. */
+export type WireEvent = WireOpened | WireBytes | WireEnded
+
+interface OnWire {
+  /** Seconds since the recording's zero. */
+  at: number
+  /** Which connection: its index in `connections`. */
+  connection: number
+  /** The lane of who did it. */
+  from: string
+  /** The lane of the other end. */
+  to: string
+}
+
+export interface WireOpened extends OnWire {
+  type: 'opened'
+}
+
+/**
+ * Bytes, as they came: what a program had written at once, as a rule, or several such pieces in one.
+ * Cut after each `\r`, the separator from chapter 05 on, so that there each message is an entry.
+ */
+export type WireBytes = OnWire & {
+  type: 'bytes'
+  /** Entries with the same number came in one piece, one right after the other. */
+  chunk: number
+} & (
+    | { /** The bytes as text, when they are UTF-8. */ text: string; base64?: undefined }
+    | {
+        /** The bytes, when they are no UTF-8 (a character may be cut in two). */ base64: string
+        text?: undefined
+      }
+  )
+
+export interface WireEnded extends OnWire {
+  type: 'ended'
+  /**
+   * True when the connection was broken off in both directions. Otherwise this side has said that it
+   * will send nothing more, and the other may still send.
+   */
+  reset?: true
+}
+
+/** What separates messages from chapter 05 on: a carriage return. */
+const SEPARATOR = 0x0d
+
+/** Takes down what happens on the wire. */
+export class WireLog {
+  readonly #lanes: readonly string[]
+  readonly #seconds: () => number
+  readonly #connections: WireConnection[] = []
+  readonly #events: WireEvent[] = []
+  #chunks = 0
+
+  /**
+   * @param lanes the programs, the master first
+   * @param seconds the time since the recording's zero
+   */
+  constructor(lanes: readonly string[], seconds: () => number) {
+    this.#lanes = lanes
+    this.#seconds = seconds
+  }
+
+  /** What has been taken down so far. */
+  recording(chapter: string): WireRecording {
+    return { chapter, lanes: [...this.#lanes], connections: this.#connections, events: this.#events }
+  }
+
+  /** A connection to the master is open. What happens on it is told to what this returns. */
+  opened({ lane, address }: WireConnection) {
+    const connection = this.#connections.push({ lane, address }) - 1
+    const [master = 'master'] = this.#lanes
+    const onWire = (by: 'lane' | 'master'): OnWire => ({
+      at: this.#seconds(),
+      connection,
+      ...(by === 'lane' ? { from: lane, to: master } : { from: master, to: lane }),
+    })
+    this.#events.push({ type: 'opened', ...onWire('lane') })
+    return {
+      bytes: (by: 'lane' | 'master', bytes: Buffer) => {
+        const came = onWire(by)
+        const chunk = this.#chunks++
+        for (const piece of cutAfterSeparators(bytes)) {
+          const content = isUtf8(piece) ? { text: piece.toString() } : { base64: piece.toString('base64') }
+          this.#events.push({ type: 'bytes', ...came, chunk, ...content })
+        }
+      },
+      ended: (by: 'lane' | 'master', { reset = false } = {}) => {
+        this.#events.push({ type: 'ended', ...onWire(by), ...(reset && { reset }) })
+      },
+    }
+  }
+}
+
+/** The bytes that an entry tells of. */
+export function bytesOf({ text, base64 }: WireBytes): Buffer {
+  return text === undefined ? Buffer.from(base64, 'base64') : Buffer.from(text)
+}
+
+/** A recording as JSON, with a line for each connection and each event: so a change of it can be read. */
+export function wireText({ events, connections, ...rest }: WireRecording): string {
+  const list = (name: string, items: unknown[]) =>
+    `${JSON.stringify(name)}:[\n${items.map((item) => JSON.stringify(item)).join(',\n')}\n]`
+  const first = JSON.stringify(rest).slice(0, -1)
+  return `${first},\n${list('connections', connections)},\n${list('events', events)}}\n`
+}
+
+function cutAfterSeparators(bytes: Buffer): Buffer[] {
+  const pieces: Buffer[] = []
+  let begin = 0
+  while (begin < bytes.length) {
+    const at = bytes.indexOf(SEPARATOR, begin)
+    const end = at < 0 ? bytes.length : at + 1
+    pieces.push(bytes.subarray(begin, end))
+    begin = end
+  }
+  return pieces
+}
