@@ -1,6 +1,6 @@
 /** The reader's tool: what `pnpm start` and `pnpm chapters` run. */
 import { existsSync } from 'node:fs'
-import { join } from 'node:path'
+import { join, resolve } from 'node:path'
 import { Command, InvalidArgumentError, Option } from 'commander'
 import ms, { type StringValue } from 'ms'
 import { allChapters, type Chapter, findChapter, isChapterFolder, readChapter } from './chapters.ts'
@@ -95,6 +95,22 @@ tutorial
     const changed = allTexts().filter(syncBlocks)
     if (withConsole) changed.push(...(await syncConsoles(allTexts())))
     console.log(changed.length > 0 ? [...new Set(changed)].join('\n') : 'Every text is up to date.')
+  })
+
+tutorial
+  .command('record')
+  .description(
+    'Record a real run of each chapter: what the terminal showed, and what went over the wire. Without a chapter: all.',
+  )
+  .argument('[chapters...]', 'chapters: 3, 03, 03-sockets or sockets')
+  .option('--to <folder>', 'where to write the recordings (default: docs/recordings)')
+  .action(async (names: string[], { to }: { to?: string }) => {
+    const { record, RECORDINGS_FOLDER } = await import('./record.ts')
+    const own = currentChapter()
+    const chapters = names.length > 0 ? names.map(findChapter) : own ? [own] : allChapters()
+    // pnpm runs a script in its package's folder, and leaves the reader's own in INIT_CWD.
+    const folder = resolve(process.env['INIT_CWD'] ?? process.cwd(), to ?? RECORDINGS_FOLDER)
+    process.exitCode = await record(chapters, folder)
   })
 
 tutorial

@@ -1,4 +1,4 @@
-/** What a program runs in when it runs for a test: a fast clock, ports of its own, and nothing of the test's. */
+/** What a program runs in when it runs for a test or a recording: a clock and ports of its own, and nothing of the test's. */
 import { pathToFileURL } from 'node:url'
 import getPort, { portNumbers } from 'get-port'
 
@@ -16,6 +16,8 @@ export interface ProgramEnvironment {
   speed?: number
   /** Which ports stand in for which: `31415:20001,12345:20002`. */
   ports: string
+  /** Which port stands in for which, for a program that connects to it: `slave 1:31415:40124`. */
+  taps?: string
   /** The folder where the reader typed, as pnpm leaves it in INIT_CWD. */
   from?: string | undefined
   /** A module to load before the program: its path. */
@@ -28,6 +30,7 @@ export function programEnvironment({
   from,
   preload,
   speed = CLOCK_SPEED,
+  taps = '',
 }: ProgramEnvironment): Record<string, string> {
   const kept = Object.entries(process.env).filter(([key]) => !OF_A_TEST.test(key)) as [string, string][]
   return {
@@ -38,6 +41,7 @@ export function programEnvironment({
       .join(' '),
     TUTORIAL_CLOCK_SPEED: String(speed),
     TUTORIAL_PORTS: ports,
+    TUTORIAL_TAPS: taps,
   }
 }
 

@@ -1,7 +1,11 @@
-// Loaded into a program before its own code (by NODE_OPTIONS) when tests run it. The program does not know.
+// Loaded into a program before its own code (by NODE_OPTIONS) when a test runs it, or `pnpm record` does.
+// The program does not know.
 //
 // TUTORIAL_CLOCK_SPEED=10      every timer fires after a tenth of its time
 // TUTORIAL_PORTS=31415:40123   whoever listens on port 31415, or connects to it, uses port 40123
+// TUTORIAL_TAPS=slave 1:31415:40124,slave 2:31415:40125
+//                              who connects to port 31415 uses port 40124 when it is slave 1 (the start tool
+//                              says so in TUTORIAL_PROGRAM), and is told that it is connected to 31415
 import { syncBuiltinESMExports } from 'node:module'
 import net from 'node:net'
 import timers from 'node:timers'
@@ -10,6 +14,13 @@ import timersPromises from 'node:timers/promises'
 const speed = Number(process.env.TUTORIAL_CLOCK_SPEED ?? 1)
 const ports = new Map(
   (process.env.TUTORIAL_PORTS ?? '').split(',').map((pair) => pair.split(':').map(Number)),
+)
+const taps = new Map(
+  (process.env.TUTORIAL_TAPS ?? '')
+    .split(',')
+    .map((tap) => tap.split(':'))
+    .filter(([program]) => program === process.env.TUTORIAL_PROGRAM)
+    .map(([, port, tap]) => [Number(port), Number(tap)]),
 )
 
 /** The same timer function, with its time (the argument at `index`) divided by the speed. */
@@ -35,7 +46,11 @@ const { connect } = net.Socket.prototype
 net.Socket.prototype.connect = function (args, ...rest) {
   // net.connect() hands its arguments over as one list, whose first item is the options.
   const options = Array.isArray(args) ? args[0] : args
-  if (ports.has(options?.port)) options.port = ports.get(options.port)
+  const asked = options?.port
+  if (taps.has(asked)) {
+    options.port = taps.get(asked)
+    Object.defineProperty(this, 'remotePort', { get: () => this.remoteAddress && asked })
+  } else if (ports.has(asked)) options.port = ports.get(asked)
   return connect.call(this, args, ...rest)
 }
 

@@ -96,6 +96,7 @@ class Cluster {
     if (this.#stopping) return
     const child = execa(process.execPath, ['--import', 'tsx', `src/${program}.ts`, ...this.#arguments], {
       cwd: this.#chapter.folder,
+      env: { TUTORIAL_PROGRAM: name }, // for preload.js: whose connection is recorded
       stdio: ['ignore', 'pipe', 'pipe'],
       buffer: false,
       reject: false,
