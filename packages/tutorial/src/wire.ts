@@ -43,19 +43,17 @@ export interface WireOpened extends OnWire {
 
 /**
  * Bytes, as they came: what a program had written at once, as a rule, or several such pieces in one.
- * Cut after each `\r`, the separator from chapter 05 on, so that there each message is an entry.
+ * Cut after each `\r`, the separator from chapter 05 on, so that there each message is an entry. They
+ * are in `text` when they are UTF-8, or else in `base64`: a character may be cut in two.
  */
-export type WireBytes = OnWire & {
+export type WireBytes = WireBytesOf &
+  ({ text: string; base64?: undefined } | { base64: string; text?: undefined })
+
+interface WireBytesOf extends OnWire {
   type: 'bytes'
   /** Entries with the same number came in one piece, one right after the other. */
   chunk: number
-} & (
-    | { /** The bytes as text, when they are UTF-8. */ text: string; base64?: undefined }
-    | {
-        /** The bytes, when they are no UTF-8 (a character may be cut in two). */ base64: string
-        text?: undefined
-      }
-  )
+}
 
 export interface WireEnded extends OnWire {
   type: 'ended'
