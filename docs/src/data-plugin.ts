@@ -7,7 +7,7 @@
  */
 import { existsSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { stripVTControlCharacters } from 'node:util'
+import { castLines, readCast } from '@rpi-cluster/tutorial/cast'
 import { allChapters, type Chapter, findChapter } from '@rpi-cluster/tutorial/chapters'
 import { coreModules } from '@rpi-cluster/tutorial/growth'
 import { readReadme } from '@rpi-cluster/tutorial/readme'
@@ -138,17 +138,9 @@ function recordingOf(chapter: string): ShownRecording {
   const wire = castOf(chapter).replace(/cast$/, 'wire.json')
   return {
     cast,
-    transcript: transcriptOf(cast),
+    transcript: castLines(readCast(cast))
+      .map(({ text }) => text)
+      .join('\n'),
     ...(existsSync(wire) && { wire: JSON.parse(readFileSync(wire, 'utf8')) as WireRecording }),
   }
-}
-
-/** All that a terminal was sent, without its colours. These programs only ever add lines. */
-function transcriptOf(cast: string): string {
-  const [, ...events] = cast
-    .trim()
-    .split('\n')
-    .map((line) => JSON.parse(line))
-  const output = events.filter(([, code]) => code === 'o').map(([, , text]) => text)
-  return stripVTControlCharacters(output.join('')).replaceAll('\r\n', '\n').trim()
 }

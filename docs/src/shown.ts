@@ -83,7 +83,7 @@ export interface ShownComparison {
 export interface ShownRecording {
   /** The terminal, as asciicast v2. */
   cast: string
-  /** What the terminal showed at the end, as plain text. */
+  /** The lines that the terminal showed, as plain text. */
   transcript: string
   /** What went over the wire, if anything did. */
   wire?: WireRecording
