@@ -68,7 +68,16 @@ export default defineConfig({
     ],
     sidebar: sidebar(),
     outline: { level: [2, 3] },
-    search: { provider: 'local' },
+    search: {
+      provider: 'local',
+      options: {
+        detailedView: true,
+        miniSearch: {
+          // Who looks a word up wants to know first what it means.
+          searchOptions: { boostDocument: (id: string) => (id.includes('/glossary/') ? 4 : 1) },
+        },
+      },
+    },
     externalLinkIcon: true,
   },
 })

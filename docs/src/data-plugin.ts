@@ -138,9 +138,7 @@ function recordingOf(chapter: string): ShownRecording {
   const wire = castOf(chapter).replace(/cast$/, 'wire.json')
   return {
     cast,
-    transcript: castLines(readCast(cast))
-      .map(({ text }) => text)
-      .join('\n'),
+    lines: castLines(readCast(cast)).map(({ at, text }) => ({ at, text })),
     ...(existsSync(wire) && { wire: JSON.parse(readFileSync(wire, 'utf8')) as WireRecording }),
   }
 }

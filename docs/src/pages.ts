@@ -45,7 +45,7 @@ export function titleOf({ number, title }: Pick<Chapter, 'number' | 'title'>): s
 /** What stands at the side of every page. Its order is that of *previous* and *next*. */
 export function sidebar(): DefaultTheme.SidebarItem[] {
   return [
-    { items: [{ text: 'Start', link: '/start/' }] },
+    { items: [{ text: 'Start: set it up, run it', link: '/start/' }] },
     {
       text: 'Chapters',
       items: allChapters().map((chapter) => ({
@@ -60,6 +60,7 @@ export function sidebar(): DefaultTheme.SidebarItem[] {
         { text: 'The core by chapter', link: CORE_PAGE },
         { text: 'The protocol', link: '/protocol/' },
         { text: 'Glossary', link: '/glossary/' },
+        { text: 'Benchmarks', link: '/benchmarks/' },
         { text: 'Chapters and posts', link: '/posts/' },
       ],
     },
@@ -68,7 +69,6 @@ export function sidebar(): DefaultTheme.SidebarItem[] {
       items: [
         { text: 'Real Pis', link: '/real-pis/' },
         { text: 'When something does not work', link: '/troubleshooting/' },
-        { text: 'Benchmarks', link: '/benchmarks/' },
       ],
     },
     {
@@ -76,9 +76,9 @@ export function sidebar(): DefaultTheme.SidebarItem[] {
       items: [
         { text: 'Contributing', link: '/contributing/' },
         { text: 'Decisions', link: '/decisions/' },
-        { text: 'The package core', link: '/core/' },
-        { text: 'Its changelog', link: '/core/changelog/' },
-        { text: 'The package tutorial', link: '/tutorial/' },
+        { text: 'The core as a package', link: '/core/' },
+        { text: 'Changelog of the core', link: '/core/changelog/' },
+        { text: 'The tutorial tool', link: '/tutorial/' },
       ],
     },
   ]

@@ -83,8 +83,8 @@ export interface ShownComparison {
 export interface ShownRecording {
   /** The terminal, as asciicast v2. */
   cast: string
-  /** The lines that the terminal showed, as plain text. */
-  transcript: string
+  /** The lines that the terminal showed, as plain text, and when each was whole, in seconds. */
+  lines: { at: number; text: string }[]
   /** What went over the wire, if anything did. */
   wire?: WireRecording
 }

@@ -6,8 +6,8 @@ export const VIEWS = ['read', 'code', 'changes', 'run'] as const
 
 export type View = (typeof VIEWS)[number]
 
-/** The view that the address asks for, from when the page is in a browser, and what shows another. */
-export function useView(): { view: Ref<View>; show: (view: View) => void } {
+/** The view that the address asks for, from when the page is in a browser, and what shows another: a new step in the browser's history, or in place of this one. */
+export function useView(): { view: Ref<View>; show: (view: View, how?: 'push' | 'replace') => void } {
   const view = ref<View>('read')
   const read = () => {
     const asked = new URLSearchParams(location.search).get('view')
@@ -32,13 +32,15 @@ export function useView(): { view: Ref<View>; show: (view: View) => void } {
 
   return {
     view,
-    show(wanted) {
+    show(wanted, how = 'push') {
+      if (wanted === view.value) return
       view.value = wanted
       const url = new URL(location.href)
       url.hash = ''
       if (wanted === 'read') url.searchParams.delete('view')
       else url.searchParams.set('view', wanted)
-      history.replaceState(history.state, '', url)
+      if (how === 'push') history.pushState({}, '', url)
+      else history.replaceState(history.state, '', url)
     },
   }
 }

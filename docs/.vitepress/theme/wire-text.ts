@@ -29,14 +29,14 @@ function escaped(char: string): string {
   return names[char] ?? `\\x${char.charCodeAt(0).toString(16).padStart(2, '0')}`
 }
 
-/** Sixteen bytes to a line, in hexadecimal and as ASCII; a point stands for what is not printed. */
-export function hexDump(bytes: Uint8Array): string {
+/** So many bytes to a line, in hexadecimal and as ASCII; a point stands for what is not printed. */
+export function hexDump(bytes: Uint8Array, perLine: number): string {
   const lines: string[] = []
-  for (let start = 0; start < bytes.length; start += 16) {
-    const row = [...bytes.subarray(start, start + 16)]
+  for (let start = 0; start < bytes.length; start += perLine) {
+    const row = [...bytes.subarray(start, start + perLine)]
     const hex = row.map((byte) => byte.toString(16).padStart(2, '0')).join(' ')
     const ascii = row.map((byte) => (byte >= 0x20 && byte < 0x7f ? String.fromCharCode(byte) : '.')).join('')
-    lines.push(`${hex.padEnd(16 * 3)}  ${ascii}`)
+    lines.push(`${hex.padEnd(perLine * 3)}  ${ascii}`)
   }
   return lines.join('\n')
 }
