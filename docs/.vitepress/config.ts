@@ -8,6 +8,7 @@ import { defineConfig } from 'vitepress'
 import { chapterPage } from '../src/chapter-page.ts'
 import { corePage } from '../src/core-page.ts'
 import { siteData } from '../src/data-plugin.ts'
+import { headingLinks } from '../src/heading-links.ts'
 import { THEMES } from '../src/highlight.ts'
 import { siteLinks } from '../src/links.ts'
 import { writeServiceWorker } from '../src/offline.ts'
@@ -38,7 +39,7 @@ export default defineConfig({
     // The texts' links to headings are those of a code host, which names them so.
     anchor: { slugify: (text) => slug(text) },
     config(md) {
-      md.use(corePage).use(chapterPage).use(siteLinks)
+      md.use(corePage).use(chapterPage).use(headingLinks).use(siteLinks)
     },
   },
 

@@ -121,12 +121,18 @@ export class Comparison {
   /** Every run of changed lines in one part. */
   hunks(part: Part): Hunk[] {
     return parse(this.git(part, ['-U0'])).flatMap((diff) =>
-      diff.blocks.map((block) => ({
-        file: this.#relative(diff.isDeleted ? diff.oldName : diff.newName),
-        line: block.newStartLine,
-        removed: block.lines.filter(({ type }) => type === 'delete').map(({ content }) => content.slice(1)),
-        added: block.lines.filter(({ type }) => type === 'insert').map(({ content }) => content.slice(1)),
-      })),
+      diff.blocks.map(({ newStartLine, lines }) => {
+        const code = (wanted: 'delete' | 'insert') =>
+          lines.filter(({ type }) => type === wanted).map(({ content }) => content.slice(1))
+        const added = code('insert')
+        return {
+          file: this.#relative(diff.isDeleted ? diff.oldName : diff.newName),
+          // Where nothing was added, git gives the line above.
+          line: added.length > 0 ? newStartLine : newStartLine + 1,
+          removed: code('delete'),
+          added,
+        }
+      }),
     )
   }
 

@@ -1,0 +1,29 @@
+/** Every page, with the eyes of axe-core: contrast, names, roles, order of headings, and the rest of its rules. */
+import { AxeBuilder } from '@axe-core/playwright'
+import type { Page } from 'playwright-core'
+import { expect } from 'vitest'
+import { addresses, siteBelow, test, visit } from './support/page.ts'
+
+test.for(addresses)('/%s has no violation, light and dark', async (address, { readers }) => {
+  const page = await readers.open(siteBelow, { colorScheme: 'light' })
+  await visit(page, address)
+  expect(await violations(page), 'light').toEqual([])
+
+  await page.emulateMedia({ colorScheme: 'dark' })
+  await page.locator('html.dark').waitFor()
+  expect(await violations(page), 'dark').toEqual([])
+})
+
+async function violations(page: Page): Promise<string[]> {
+  // What fades from one colour to another would be judged by those in between.
+  await page.evaluate(() => {
+    const ends = document
+      .getAnimations()
+      .filter(({ effect }) => Number.isFinite(effect?.getComputedTiming().endTime))
+    return Promise.allSettled(ends.map(({ finished }) => finished)).then(() => {})
+  })
+  const { violations } = await new AxeBuilder({ page }).analyze()
+  return violations.flatMap(({ id, help, nodes }) =>
+    nodes.map(({ target, failureSummary }) => `${id}: ${help}: ${target}: ${failureSummary}`),
+  )
+}

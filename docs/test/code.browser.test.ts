@@ -1,0 +1,52 @@
+/** The code of a chapter, to read and to copy. */
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { allChapters } from '@rpi-cluster/tutorial/chapters'
+import { trackedFiles } from '@rpi-cluster/tutorial/repository'
+import { expect } from 'vitest'
+import { siteBelow, test, visit } from './support/page.ts'
+
+/** What a page needs in order to copy, and a test to read what was copied. */
+const COPYING = { permissions: ['clipboard-read', 'clipboard-write'] }
+
+const copied = () => navigator.clipboard.readText()
+
+test.for(allChapters())(
+  'every file of $name is there, and is copied as it is on disk',
+  async ({ name, folder }, { readers }) => {
+    const page = await readers.open(siteBelow, COPYING)
+    await visit(page, `chapters/${name}/?view=code`)
+    const files = await page.locator('.file h2').allInnerTexts()
+    expect(files.toSorted()).toEqual(
+      trackedFiles(folder).filter((file) => /^src\/|^rpicluster\.cfg$/.test(file)),
+    )
+
+    for (const file of files) {
+      const onDisk = readFileSync(join(folder, file), 'utf8')
+      const section = page.getByRole('region', { name: file })
+      await section.getByRole('button', { name: 'Copy' }).click()
+      await section.getByText('Copied').waitFor()
+      expect(await page.evaluate(copied)).toBe(onDisk)
+      // Selected by hand, it comes without the numbers of the lines.
+      const selected = await section.locator('pre').evaluate((pre) => {
+        getSelection()?.selectAllChildren(pre)
+        return getSelection()?.toString()
+      })
+      expect(selected?.trimEnd()).toBe(onDisk.trimEnd())
+    }
+  },
+)
+
+test('a block of a text is copied by its button', async ({ readers }) => {
+  const page = await readers.open(siteBelow, COPYING)
+  await visit(page, 'chapters/06-slave-details/')
+  const block = page
+    .locator('#view-read div[class*=language-]', { hasText: "from '@rpi-cluster/core/" })
+    .first()
+  await block.hover()
+  await block.getByRole('button', { name: 'Copy Code' }).click()
+  await block.locator('button.copied').waitFor()
+  const code = (await block.locator('pre code').textContent())?.trim()
+  expect(code).not.toBe('')
+  expect((await page.evaluate(copied)).trim()).toBe(code)
+})

@@ -1,0 +1,95 @@
+/** The views of a chapter: by keyboard, and by address. */
+import type { Locator, Page } from 'playwright-core'
+import { expect } from 'vitest'
+import { siteBelow, test, visit } from './support/page.ts'
+
+const VIEWS = ['read', 'code', 'changes', 'run']
+
+test('the Tab key reaches the tabs, and then what they show', async ({ page }) => {
+  await visit(page, 'chapters/03-sockets/?view=code')
+  const reached: string[] = []
+  while (reached.at(-1) !== 'view' && reached.length < 80) {
+    await page.keyboard.press('Tab')
+    reached.push(
+      await page.evaluate(() => {
+        const at = document.activeElement
+        return at?.closest('[role=tab]')?.id ?? (at?.closest('[role=tabpanel]') ? 'view' : '')
+      }),
+    )
+  }
+  // One stop for all tabs: the arrow keys go from one to the next.
+  expect(reached.filter((id) => id !== '')).toEqual(['tab-code', 'view'])
+})
+
+test('arrow keys, Home and End choose a view, and focus and address follow', async ({ page }) => {
+  await visit(page, 'chapters/03-sockets/')
+  await page.getByRole('tab', { name: 'Read' }).focus()
+  for (const [key, view] of [
+    ['ArrowRight', 'code'],
+    ['ArrowRight', 'changes'],
+    ['End', 'run'],
+    ['ArrowRight', 'read'],
+    ['ArrowLeft', 'run'],
+    ['ArrowLeft', 'changes'],
+    ['Home', 'read'],
+  ] as const) {
+    await page.keyboard.press(key)
+    await expect.poll(() => state(page), { message: `after ${key}` }).toEqual(only(view))
+    expect(await page.evaluate(() => document.activeElement?.id)).toBe(`tab-${view}`)
+    expect(new URL(page.url()).searchParams.get('view')).toBe(view === 'read' ? null : view)
+  }
+})
+
+test.for(VIEWS)('a link to the view "%s" opens it, and so does loading it again', async (view, { page }) => {
+  await visit(page, `chapters/04-config/?view=${view}`)
+  expect(await state(page)).toEqual(only(view))
+  await page.reload()
+  await expect.poll(() => state(page)).toEqual(only(view))
+})
+
+test('a view that there is not is the text', async ({ page }) => {
+  await page.goto('chapters/04-config/?view=nonsense')
+  await expect.poll(() => state(page)).toEqual(only('read'))
+})
+
+test('a link in a text leads to the file that it names, in the code of its chapter', async ({ readers }) => {
+  const page = await readers.open(siteBelow, { viewport: { width: 1280, height: 400 } })
+  await visit(page, 'chapters/06-slave-details/')
+  await page.locator('#view-read a[href$="?view=code#src/slave.ts"]').first().click()
+  await expect.poll(() => state(page)).toEqual(only('code'))
+  const heading = page.getByRole('heading', { name: 'src/slave.ts' })
+  await expect.poll(() => isSeen(heading)).toBe(true)
+})
+
+test('Back from a view leads to the page before', async ({ page }) => {
+  await visit(page, 'glossary/')
+  await page.getByRole('link', { name: '03: Sockets' }).first().click()
+  await page.getByRole('tab', { name: 'Code' }).click()
+  await expect.poll(() => state(page)).toEqual(only('code'))
+  await page.goBack()
+  await page.getByRole('heading', { level: 1, name: 'Glossary' }).waitFor()
+  await page.goForward()
+  await expect.poll(() => state(page)).toEqual(only('code'))
+})
+
+/** Which tabs are chosen, and which views can be seen. */
+async function state(page: Page) {
+  const chosen = page.locator('[role=tab][aria-selected=true]')
+  const panels = page.locator('[role=tabpanel]:visible')
+  return {
+    chosen: await chosen.evaluateAll((all) => all.map(({ id }) => id)),
+    shown: await panels.evaluateAll((all) => all.map(({ id }) => id)),
+  }
+}
+
+function only(view: string) {
+  return { chosen: [`tab-${view}`], shown: [`view-${view}`] }
+}
+
+/** Whether nothing covers its middle. */
+function isSeen(element: Locator): Promise<boolean> {
+  return element.evaluate((one) => {
+    const { x, y, width, height } = one.getBoundingClientRect()
+    return one.contains(document.elementFromPoint(x + width / 2, y + height / 2))
+  })
+}

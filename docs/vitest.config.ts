@@ -1,0 +1,18 @@
+import { defineConfig } from 'vitest/config'
+
+// .ci/run counts the tests from this file.
+const report = process.env['TEST_REPORT']
+
+/** The built site in a real browser. No part of `pnpm test`, which does without one. */
+export default defineConfig({
+  test: {
+    include: ['test/*.browser.test.ts'],
+    globalSetup: 'test/support/built-sites.ts',
+    // A busy machine takes its time with a browser.
+    hookTimeout: 60_000,
+    testTimeout: 60_000,
+    // A browser keeps a core busy: more of them than that only wait for each other.
+    maxWorkers: 2,
+    ...(report && { reporters: ['default', ['json', { outputFile: report }]] }),
+  },
+})
