@@ -20,20 +20,17 @@ export function measurements(setting: Setting): Measurement[] {
   return [
     throughputOf('62-byte messages', 62, setting, {
       python: { atLeast: 6 },
-      pythonFed: { atLeast: 6 },
       nats: { atLeast: 4 },
       ws: { atLeast: 10 },
       parse: { atLeast: 0.5, neverUnder: 0.4 },
     }),
     throughputOf('1 KiB messages', 1024, setting, {
       python: { atLeast: 2.5 },
-      pythonFed: { atLeast: 2.5 },
       nats: { atLeast: 2.5 },
       stringify: { atLeast: 0.75, neverUnder: 0.6 },
     }),
     throughputOf('64 KiB messages', 64 * 1024, setting, {
       python: { atLeast: 10 },
-      pythonFed: { atLeast: 10 },
       zeromq: { atLeast: 1 },
     }),
     largeMessages(setting),

@@ -4,9 +4,11 @@ import { ask, end, program } from './processes.ts'
 /** Requests of one turn. The turns are short, so that all see the same moods of the machine. */
 const REQUESTS = 200
 
-/** Turns of each in one round, and before it, to warm up. */
+/** Turns of each in one round. */
 const TURNS = 30
-const WARM_UP_TURNS = 10
+
+/** How long each warms up before the first turn, in ms: as long as in the other measurements. */
+const WARM_UP_MS = 500
 
 /** Microseconds, of all requests of one round. */
 export interface Latency {
@@ -23,7 +25,8 @@ export async function roundTrips(names: readonly string[]): Promise<Record<strin
       const asker = program('asker.ts', [name])
       pairs.set(name, [answerer, asker])
       await ask(asker, await ask<object>(answerer, {}))
-      await ask(asker, { requests: WARM_UP_TURNS * REQUESTS })
+      const began = performance.now()
+      while (performance.now() - began < WARM_UP_MS) await ask(asker, { requests: REQUESTS })
       await ask(asker, { forget: true })
     }
     const found: Record<string, Latency> = {}

@@ -33,6 +33,18 @@ const LOOK_AT_CLOCK = 16
 
 const NOTHING = Buffer.alloc(0)
 
+/** A text of more characters is not copied where that can be helped: neither to join it, nor to parse it. */
+export const LARGE_TEXT = 256 * 1024
+
+/** Room for a begun frame of more bytes is not thrown away, but kept for the next large frame of any connection. */
+const SMALL_ROOM = 64 * 1024
+
+/**
+ * The largest room that was used, while nobody uses it: at most as large as the largest frame that came. New
+ * memory for every large frame would cost the system, and the garbage collector, a fifth of all the work on it.
+ */
+let spareRoom: Buffer = NOTHING
+
 /** What can be wrong with a frame. */
 export type FrameProblem =
   | 'too large'
@@ -112,14 +124,15 @@ function isAsciiOnly(json: string): boolean {
  * Takes a stream apart into messages. Give it the chunks as they come, cut anywhere.
  *
  * It holds at most `maxFrameBytes`, and a stream costs time in proportion to its length however it
- * is cut: it doubles the room for what it holds when that is full. After an error it takes nothing more.
+ * is cut: it doubles the room for what it holds when that is full. All decoders together keep one large room
+ * for the next large frame. After an error a decoder takes nothing more.
  */
 export class Decoder {
   readonly #maxFrameBytes: number
   readonly #from: string | undefined
   readonly #parseJson: (json: string) => unknown
   /** Room for the beginning of a frame whose separator has not come yet, and how much of it is used. */
-  #begun = NOTHING
+  #begun: Buffer = NOTHING
   #begunBytes = 0
   #failure: FrameError | undefined
 
@@ -155,11 +168,12 @@ export class Decoder {
         return
       }
       this.#hold(chunk.subarray(0, end))
-      onMessage(this.#parse(this.#takeBegun()))
+      onMessage(this.#parseBegun())
       rest = chunk.subarray(end + 1)
     }
-    const whole = rest.lastIndexOf(SEPARATOR) + 1
-    const frames = rest.subarray(0, whole)
+    // Mostly a chunk ends with a frame: a program pauses there. A look at one byte costs less than a search.
+    const whole = rest[rest.length - 1] === SEPARATOR ? rest.length : rest.lastIndexOf(SEPARATOR) + 1
+    const frames = whole === rest.length ? rest : rest.subarray(0, whole)
     if (isAscii(frames)) this.#parseFrames(frames, onMessage)
     else this.#parseUtf8Frames(frames, onMessage)
     if (whole < rest.length) this.#hold(rest.subarray(whole))
@@ -213,9 +227,7 @@ export class Decoder {
     this.#checkSize(piece.length)
     const bytes = this.#begunBytes + piece.length
     if (bytes > this.#begun.length) {
-      const room = Buffer.allocUnsafeSlow(
-        Math.min(this.#maxFrameBytes, Math.max(bytes, 2 * this.#begun.length)),
-      )
+      const room = roomFor(bytes, Math.min(this.#maxFrameBytes, Math.max(bytes, 2 * this.#begun.length)))
       this.#begun.copy(room, 0, 0, this.#begunBytes)
       this.#begun = room
     }
@@ -223,11 +235,17 @@ export class Decoder {
     this.#begunBytes = bytes
   }
 
-  #takeBegun(): Buffer {
-    const begun = this.#begun.subarray(0, this.#begunBytes)
+  #parseBegun(): unknown {
+    const [room, bytes] = [this.#begun, this.#begunBytes]
+    this.#dropBegun()
+    const message = this.#parse(room.subarray(0, bytes))
+    if (room.length > SMALL_ROOM && room.length > spareRoom.length) spareRoom = room
+    return message
+  }
+
+  #dropBegun(): void {
     this.#begun = NOTHING
     this.#begunBytes = 0
-    return begun
   }
 
   #checkSize(more: number): void {
@@ -256,9 +274,17 @@ export class Decoder {
 
   #fail(kind: FrameProblem, detail: string, cause?: unknown): FrameError {
     this.#failure = new FrameError(kind, detail, { from: this.#from, cause })
-    this.#takeBegun()
+    this.#dropBegun()
     return this.#failure
   }
+}
+
+/** Room for so many bytes: the spare one for a large frame, if that is large enough, or else a new one of this size. */
+function roomFor(bytes: number, size: number): Buffer {
+  if (bytes <= SMALL_ROOM || bytes > spareRoom.length) return Buffer.allocUnsafeSlow(size)
+  const room = spareRoom
+  spareRoom = NOTHING
+  return room
 }
 
 function describe(bytes: number, frame: string): string {
@@ -291,15 +317,41 @@ export function sendJson(
   json: string,
   { maxFrameBytes = DEFAULT_MAX_FRAME_BYTES }: FrameOptions = {},
 ): Promise<void> | undefined {
-  if (json.length > maxFrameBytes) {
-    throw new FrameError('too large', `${json.length} bytes to send, the limit is ${maxFrameBytes}`)
-  }
+  checkSizeToSend(json.length, maxFrameBytes)
+  return outboxOf(connection).add(`${json}\r`)
+}
+
+/**
+ * Does the same with one message in pieces, which are not joined: that would copy them, and a large text
+ * (see {@link isLargePlainText}) is copied often enough on its way.
+ */
+export function sendJsonPieces(
+  connection: Connection,
+  pieces: readonly string[],
+  { maxFrameBytes = DEFAULT_MAX_FRAME_BYTES }: FrameOptions = {},
+): Promise<void> | undefined {
+  const bytes = pieces.reduce((sum, piece) => sum + piece.length, 0)
+  checkSizeToSend(bytes, maxFrameBytes)
+  return outboxOf(connection).addPieces([...pieces, '\r'])
+}
+
+/** Whether a value is a large text that JSON has as it stands, between quotes. */
+export function isLargePlainText(value: unknown): value is string {
+  return typeof value === 'string' && value.length > LARGE_TEXT && PLAIN.test(value)
+}
+
+function checkSizeToSend(bytes: number, maxFrameBytes: number): void {
+  if (bytes > maxFrameBytes)
+    throw new FrameError('too large', `${bytes} bytes to send, the limit is ${maxFrameBytes}`)
+}
+
+function outboxOf(connection: Connection): Outbox {
   let outbox = outboxes.get(connection)
   if (!outbox) {
     outbox = new Outbox(connection)
     outboxes.set(connection, outbox)
   }
-  return outbox.add(`${json}\r`)
+  return outbox
 }
 
 const outboxes = new WeakMap<Connection, Outbox>()
@@ -318,22 +370,28 @@ class Outbox {
     this.#connection.throwIfLost()
     if (this.#frames.length + frame.length > JOINED_SIZE) {
       this.flush()
-      if (frame.length > JOINED_SIZE) return this.#write(frame)
+      if (frame.length > JOINED_SIZE) return this.#keep(this.#connection.write(frame, 'latin1'))
     }
     if (this.#frames === '') process.nextTick(flushAtEndOfTurn, this)
     this.#frames += frame
     return this.#wait
   }
 
+  addPieces(pieces: readonly string[]): Promise<void> | undefined {
+    this.#connection.throwIfLost()
+    this.flush()
+    return this.#keep(this.#connection.writePieces(pieces, 'latin1'))
+  }
+
   flush(): void {
     if (this.#frames === '') return
     const frames = this.#frames
     this.#frames = ''
-    this.#write(frames)
+    this.#keep(this.#connection.write(frames, 'latin1'))
   }
 
-  #write(frames: string): Promise<void> | undefined {
-    const wait = this.#connection.write(frames, 'latin1')
+  /** Keeps what there is to wait for, for those who send before it has come. */
+  #keep(wait: Promise<void> | undefined): Promise<void> | undefined {
     if (wait && wait !== this.#wait) {
       this.#wait = wait
       const done = () => {
@@ -424,6 +482,7 @@ class MessageReader<Schema extends v.GenericSchema> {
   #behind: unknown[] | undefined
   #handled = 0
   #failure: unknown
+  readonly #onMessage = (message: unknown) => this.#handleOrKeep(message)
 
   constructor(
     connection: Connection,
@@ -438,7 +497,7 @@ class MessageReader<Schema extends v.GenericSchema> {
 
   take(chunk: Buffer): void | Promise<void> {
     try {
-      this.#decoder.push(chunk, (message) => this.#handleOrKeep(message))
+      this.#decoder.push(chunk, this.#onMessage)
     } catch (error) {
       if (!this.#working) throw error
       this.#failure = error

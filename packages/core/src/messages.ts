@@ -6,7 +6,15 @@
  * @since 0.6.0
  */
 import * as v from 'valibot'
-import { asciiJson, type FrameOptions, forEachMessage, sendJson } from './json-lines.ts'
+import {
+  asciiJson,
+  type FrameOptions,
+  forEachMessage,
+  isLargePlainText,
+  LARGE_TEXT,
+  sendJson,
+  sendJsonPieces,
+} from './json-lines.ts'
 import type { Connection } from './sockets.ts'
 
 /** What every message looks like on the wire. Keys beside these two are ignored. */
@@ -37,11 +45,20 @@ class Beginning {
     if (this.#type === undefined || !json.startsWith(this.#text) || !json.endsWith('}')) return undefined
     try {
       // If this is one JSON value, the whole is that and nothing else.
-      return { type: this.#type, payload: JSON.parse(json.slice(this.#text.length, -1)) }
+      return { type: this.#type, payload: parsePayload(json.slice(this.#text.length, -1)) }
     } catch {
       return undefined
     }
   }
+}
+
+/** What JSON.parse gives. That copies every text, and to copy a large one takes longer than to look through it. */
+function parsePayload(json: string): unknown {
+  if (json.length > LARGE_TEXT && json.startsWith('"') && json.endsWith('"')) {
+    const text = json.slice(1, -1)
+    if (isLargePlainText(text)) return text
+  }
+  return JSON.parse(json)
 }
 
 const sent = new Beginning()
@@ -73,7 +90,9 @@ export function send(
 ): Promise<void> | undefined {
   if (payload === undefined)
     throw new TypeError('A message must have a payload. With nothing to say, it is null.')
-  return sendJson(connection, `${sent.of(type)}${asciiJson(payload)}}`, options)
+  const beginning = sent.of(type)
+  if (isLargePlainText(payload)) return sendJsonPieces(connection, [`${beginning}"`, payload, '"}'], options)
+  return sendJson(connection, `${beginning}${asciiJson(payload)}}`, options)
 }
 
 /**

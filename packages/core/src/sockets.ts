@@ -40,6 +40,13 @@ const DEFAULT_MAX_WAITING_BYTES = 1024 * 1024
  */
 const LONGEST_TURN_MS = 10
 
+/**
+ * A chunk of fewer bytes ends a connection's turn by itself, with no look at the clock: it was all that had
+ * arrived, and Node goes on to the other connections. (It reads on from one only while each read fills its
+ * 64 KiB, up to 32 times.)
+ */
+const LARGE_CHUNK = 16 * 1024
+
 /** How long a closing connection waits for the peer to close its side, in ms. */
 const CLOSE_TIMEOUT_MS = 500
 
@@ -194,8 +201,8 @@ export class Connection {
   #closedBecause: Error | undefined
   #failure: Error | undefined
   #drained: Promise<void> | undefined
-  /** When this connection's turn began, moved on by the time that it waited since. */
-  #turnBegan = performance.now()
+  /** When somebody first looked at the clock in this connection's turn, in ms of performance.now(). */
+  #turnBegan: number | undefined
 
   /**
    * @param socket a connected socket; from now on the connection handles its errors
@@ -224,16 +231,32 @@ export class Connection {
    * @throws the stop signal's reason, an AbortError, when the connection was closed by it
    */
   write(data: string | Uint8Array, encoding: BufferEncoding = 'utf8'): Promise<void> | undefined {
+    this.#checkRoomFor(data.length)
+    return this.socket.write(data, encoding) ? undefined : this.#whenDrained()
+  }
+
+  /** Sends texts one after the other, as {@link write} does with one: all of them go out at once, or none. */
+  writePieces(pieces: readonly string[], encoding: BufferEncoding = 'utf8'): Promise<void> | undefined {
     const { socket } = this
+    this.#checkRoomFor(pieces.reduce((length, piece) => length + piece.length, 0))
+    let mayGoOn = true
+    socket.cork()
+    for (const piece of pieces) mayGoOn = socket.write(piece, encoding)
+    socket.uncork()
+    return mayGoOn ? undefined : this.#whenDrained()
+  }
+
+  #checkRoomFor(bytes: number): void {
     this.throwIfLost()
-    const waiting = socket.writableLength
-    if (waiting > 0 && waiting + data.length > this.#maxWaitingBytes) {
-      this.fail(
-        new OperationalError(`Cut off ${this.peer}: it does not read, and ${waiting} bytes wait for it.`),
-      )
-      throw this.#lost()
-    }
-    if (socket.write(data, encoding)) return undefined
+    const waiting = this.socket.writableLength
+    if (waiting === 0 || waiting + bytes <= this.#maxWaitingBytes) return
+    this.fail(
+      new OperationalError(`Cut off ${this.peer}: it does not read, and ${waiting} bytes wait for it.`),
+    )
+    throw this.#lost()
+  }
+
+  #whenDrained(): Promise<void> {
     if (!this.#drained) {
       this.#drained = this.#waitForDrain()
       this.#drained.catch(() => {}) // who does not wait for it is told by the next write
@@ -266,14 +289,10 @@ export class Connection {
         const chunk: Buffer | null = socket.read()
         if (chunk) {
           yield chunk
-          await this.giveWay()
+          await this.giveWayAfter(chunk)
         } else if (socket.readableEnded || this.#closing) return
         else if (socket.destroyed) throw this.#lost()
-        else {
-          const idleSince = performance.now()
-          await new Promise<void>((resolve) => (wake = resolve))
-          this.waitedSince(idleSince)
-        }
+        else await new Promise<void>((resolve) => (wake = resolve))
       }
     } finally {
       socket.off('readable', look).off('end', look).off('close', look)
@@ -288,20 +307,23 @@ export class Connection {
    * @returns nothing when the turn may go on, or else a promise to wait for
    */
   giveWay(): Promise<void> | undefined {
-    if (performance.now() - this.#turnBegan < LONGEST_TURN_MS) return undefined
+    const now = performance.now()
+    this.#turnBegan ??= now
+    if (now - this.#turnBegan < LONGEST_TURN_MS) return undefined
     return nextTurn().then(() => {
-      this.#turnBegan = performance.now()
+      this.#turnBegan = undefined
     })
   }
 
   /**
-   * Says that this connection had nothing to do since a time, which does not count as its turn. For
-   * layers that read the socket in their own way.
+   * Does the same when a chunk is done with. For layers that read the socket in their own way.
    *
-   * @param time what `performance.now()` said, in ms
+   * @returns nothing when the next chunk may be read at once, or else a promise to wait for
    */
-  waitedSince(time: number): void {
-    this.#turnBegan += performance.now() - time
+  giveWayAfter(chunk: Buffer): Promise<void> | undefined {
+    if (chunk.length >= LARGE_CHUNK) return this.giveWay()
+    this.#turnBegan = undefined
+    return undefined
   }
 
   /**
@@ -393,7 +415,6 @@ class ChunkReader {
   readonly #resolve: () => void
   readonly #reject: (error: unknown) => void
   #working = false
-  #idleSince = performance.now()
 
   constructor(
     connection: Connection,
@@ -416,10 +437,8 @@ class ChunkReader {
 
   give(chunk: Buffer): void {
     if (this.#connection.closedHere) return // What still arrives is not wanted.
-    this.#connection.waitedSince(this.#idleSince)
     try {
-      const work = this.#take(chunk) ?? this.#connection.giveWay()
-      this.#idleSince = performance.now()
+      const work = this.#take(chunk) ?? this.#connection.giveWayAfter(chunk)
       if (!(work instanceof Promise)) return
       this.#working = true
       this.#connection.socket.pause()
@@ -443,7 +462,6 @@ class ChunkReader {
   #goOn(): void {
     const { socket } = this.#connection
     this.#working = false
-    this.#idleSince = performance.now()
     if (socket.readableEnded || socket.destroyed) this.end()
     else socket.resume()
   }

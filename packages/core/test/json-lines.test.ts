@@ -132,6 +132,40 @@ describe('the decoder', () => {
     expect(messages).toEqual([1])
   })
 
+  test.each([
+    ['one', [], '"plain"\r', ['plain'], undefined],
+    ['one that is not ASCII', [], '"\xc3\xbc"\r', ['ü'], undefined],
+    ['the end of one', ['"be'], 'gun"\r', ['begun'], undefined],
+    ['the end of one, and another', ['"be'], 'gun"\r1\r', ['begun', 1], undefined],
+    ['only the separator of one', ['1'], '\r', [1], undefined],
+    ['one without its separator', [], '1', [], 'unfinished'],
+    ['an empty one', [], '\r', [], 'empty'],
+    ['one that is not JSON', [], '{"a":1\r', [], 'not JSON'],
+    ['one that is not UTF-8', [], '"\xff"\r', [], 'not UTF-8'],
+    ['one that is too large', [], '"12345678901234567890"\r', [], 'too large'],
+  ])('takes %s in a chunk', (_what, before, chunk, messages, kind) => {
+    const chunks = [...before, chunk].map((text) => Buffer.from(text, 'latin1'))
+    const found = decode(chunks, { maxFrameBytes: 20 })
+    expect([found.messages, found.error?.kind]).toEqual([messages, kind])
+  })
+
+  test('mixes no two large frames of different streams, though it uses the room of one again', () => {
+    const [a, b] = [new Decoder(), new Decoder()]
+    const got: unknown[] = []
+    const push = (decoder: Decoder, text: string) =>
+      decoder.push(Buffer.from(text), (message) => got.push(message))
+    const large = (character: string, length: number) => character.repeat(length)
+    push(a, `"${large('a', 300_000)}`)
+    push(a, '"\r')
+    push(a, `"${large('b', 100_000)}`) // in the room of the first, which is larger
+    push(b, `"${large('c', 200_000)}`)
+    push(a, '"\r')
+    push(b, `"\r"${large('d', 70_000)}`)
+    push(b, '"\r')
+    const right = [large('a', 300_000), large('b', 100_000), large('c', 200_000), large('d', 70_000)]
+    expect(got.map((message) => message === right.shift())).toEqual([true, true, true, true])
+  })
+
   test('says that the stream ended in the middle of a frame, and never hands over its beginning', () => {
     const { messages, error } = decode([Buffer.from('1\r2')])
     expect(messages).toEqual([1])
@@ -389,6 +423,24 @@ describe.each(Object.entries(ways))('%s', (_name, receiving) => {
       expect(master.socket.bytesRead).toBeLessThan(1024 * 1024)
     })
     expect(messages).toBe(32_000)
+  })
+
+  test('lets the others have their turn in the middle of a chunk that takes long', async () => {
+    const { master, slave } = await connectedPair()
+    void slave.write('1\r'.repeat(300))
+    void slave.close()
+    await vi.waitFor(() => expect(slave.socket.bytesWritten).toBe(600))
+    let [inThisTurn, mostInATurn] = [0, 0]
+    const others = setInterval(() => (inThisTurn = 0), 1)
+    await receiving(master, { schema: v.number() }, () => {
+      inThisTurn += 1
+      mostInATurn = Math.max(mostInATurn, inThisTurn)
+      const began = performance.now()
+      while (performance.now() - began < 1);
+    })
+    clearInterval(others)
+    expect(mostInATurn).toBeGreaterThan(5) // it is no turn for every message
+    expect(mostInATurn).toBeLessThan(100)
   })
 
   test('ends without an error when this end closes the connection in the middle of a frame', async () => {

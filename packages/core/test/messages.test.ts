@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { FrameError, send as sendJson } from '../src/json-lines.ts'
+import { DEFAULT_MAX_FRAME_BYTES, FrameError, send as sendJson } from '../src/json-lines.ts'
 import { handleMessages, send, textOf } from '../src/messages.ts'
 import { connectedPair } from './support.ts'
 
@@ -48,6 +48,66 @@ test('any type and any payload arrive as they were sent', async () => {
   const got: unknown[] = []
   await handleMessages(master, {}, (type, payload) => void got.push([type, payload]))
   expect(got).toEqual(sent)
+})
+
+test('large texts arrive as they were sent, between small ones, in order', async () => {
+  const { master, slave } = await connectedPair({ maxWaitingBytes: 64 * 1024 * 1024 })
+  const plain = 'x'.repeat(300_000)
+  const payloads = ['first', plain, 'second', `${plain}\r`, `${plain}"ü`, 'last']
+  for (const payload of payloads) void send(slave, 'message', payload)
+  void slave.close()
+  const got: unknown[] = []
+  await handleMessages(master, { message: (payload) => void got.push(payload) }, () => {})
+  expect(got.map((payload, n) => payload === payloads[n])).toEqual(payloads.map(() => true))
+})
+
+test('a large text is held against both limits, and nothing of it is sent when it is refused', async () => {
+  const { master, slave } = await connectedPair({ maxWaitingBytes: 400_000 })
+  const around = '{"type":"message","payload":""}'.length
+  const large = 'x'.repeat(300_000)
+  const sendLarge = (maxFrameBytes: number) => send(slave, 'message', large, { maxFrameBytes })
+  expect(() => sendLarge(300_000 + around - 1)).toThrow(
+    new FrameError('too large', '300031 bytes to send, the limit is 300030'),
+  )
+  expect(slave.socket.bytesWritten).toBe(0)
+  void sendLarge(300_000 + around)
+  expect(slave.socket.bytesWritten).toBe(300_000 + around + 1)
+  master.socket.pause()
+  expect(() => {
+    for (let n = 0; n < 100; n += 1) void sendLarge(DEFAULT_MAX_FRAME_BYTES)
+  }).toThrow(/^Cut off the master at .*: it does not read, and \d+ bytes wait for it\.$/)
+  expect(slave.socket.bytesWritten % (300_000 + around + 1)).toBe(0)
+})
+
+test.each([
+  ['a text', `"${'x'.repeat(300_000)}"`],
+  ['a text with escapes', `"${'x'.repeat(300_000)}\\n"`],
+  ['two texts', `"${'x'.repeat(300_000)}","more":"x"`],
+  ['a list', `["${'x'.repeat(300_000)}"]`],
+  ['a text with a control character', `"${'x'.repeat(300_000)}\x01"`],
+  ['a text that does not begin', `${'x'.repeat(300_000)}"`],
+  ['a text that does not end', `"${'x'.repeat(300_000)}`],
+  ['a text with a quote too much', `"${'x'.repeat(300_000)}""`],
+])('a large payload is read as JSON.parse would: %s', async (_what, payload) => {
+  const { master, slave } = await connectedPair({ maxWaitingBytes: 64 * 1024 * 1024 })
+  const frame = `{"type":"a","payload":${payload}}`
+  void slave.write(`{"type":"a","payload":1}\r${frame}\r`)
+  void slave.close()
+  const got: unknown[] = []
+  const handling = handleMessages(master, { a: (found) => void got.push(found) }, () => {})
+  const right = [1, ...payloadOf(frame)]
+  if (right.length === 2) await handling
+  else await expect(handling).rejects.toMatchObject({ kind: 'not JSON' })
+  expect(got.length).toBe(right.length)
+  expect(got.every((found, n) => JSON.stringify(found) === JSON.stringify(right[n]))).toBe(true)
+
+  function payloadOf(json: string): unknown[] {
+    try {
+      return [JSON.parse(json).payload]
+    } catch {
+      return []
+    }
+  }
 })
 
 test.each([

@@ -421,6 +421,24 @@ describe('forEachChunk', () => {
     expect(texts).toEqual(['one', 'two'])
   })
 
+  test('lets the others have their turn between chunks that take long', async () => {
+    const { master, slave } = await connectedPair()
+    void slave.write(BIG)
+    let [chunks, inThisTurn, mostInATurn] = [0, 0, 0]
+    const others = setInterval(() => (inThisTurn = 0), 1)
+    await master.forEachChunk(() => {
+      chunks += 1
+      if (chunks < 200) return // until the system holds many chunks for this end
+      inThisTurn += 1
+      mostInATurn = Math.max(mostInATurn, inThisTurn)
+      const began = performance.now()
+      while (performance.now() - began < 5);
+      if (chunks === 300) void master.close()
+    })
+    clearInterval(others)
+    expect(mostInATurn).toBeLessThan(6)
+  })
+
   test('throws what the work throws, and leaves the rest to be read', async () => {
     const { master, slave } = await connectedPair()
     const mistake = new RangeError('mine')
