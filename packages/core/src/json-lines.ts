@@ -482,7 +482,6 @@ class MessageReader<Schema extends v.GenericSchema> {
   #behind: unknown[] | undefined
   #handled = 0
   #failure: unknown
-  readonly #onMessage = (message: unknown) => this.#handleOrKeep(message)
 
   constructor(
     connection: Connection,
@@ -497,7 +496,7 @@ class MessageReader<Schema extends v.GenericSchema> {
 
   take(chunk: Buffer): void | Promise<void> {
     try {
-      this.#decoder.push(chunk, this.#onMessage)
+      this.#decoder.push(chunk, (message) => this.#handleOrKeep(message))
     } catch (error) {
       if (!this.#working) throw error
       this.#failure = error
