@@ -1,6 +1,7 @@
 import { beats, hellos, idleMemory } from './cluster/index.ts'
 import type { Comparison, Goal, Measurement, Sample } from './measurement.ts'
 import type { Window } from './meter.ts'
+import { canHoldToCores } from './processes.ts'
 import { roundTrips } from './round-trip.ts'
 import { limit, throughput } from './throughput.ts'
 
@@ -94,21 +95,33 @@ function requests({ progress }: Setting): Measurement {
     name: 'requests',
     what: 'request and answer, 62 bytes',
     unit: 'microseconds',
-    comparisons: [
-      { of: 'p50', ours: 'core p50', theirs: 'raw echo p50', goal: { atMost: 1.1 } },
-      { of: 'p99', ours: 'core p99', theirs: 'raw echo p99', goal: { atMost: 1.3 } },
-      { of: 'p50', ours: 'core p50', theirs: 'ws p50' },
-      { of: 'p99', ours: 'core p99', theirs: 'ws p99' },
-    ],
+    comparisons: ['a core each', 'anywhere'].flatMap((where): Comparison[] => [
+      {
+        of: `p50, ${where}`,
+        ours: `core p50, ${where}`,
+        theirs: `raw echo p50, ${where}`,
+        goal: { atMost: 1.1 },
+      },
+      {
+        of: `p99, ${where}`,
+        ours: `core p99, ${where}`,
+        theirs: `raw echo p99, ${where}`,
+        goal: { atMost: 1.3 },
+      },
+      { of: `p50, ${where}`, ours: `core p50, ${where}`, theirs: `ws p50, ${where}` },
+      { of: `p99, ${where}`, ours: `core p99, ${where}`, theirs: `ws p99, ${where}` },
+    ]),
     async measure() {
-      progress('request and answer')
-      const found = await roundTrips(['raw echo', 'core', 'ws'])
-      return Object.fromEntries(
-        Object.entries(found).flatMap(([name, { p50, p99 }]) => [
-          [`${name} p50`, p50],
-          [`${name} p99`, p99],
-        ]),
-      )
+      const sample: Sample = {}
+      for (const where of ['anywhere', ...(canHoldToCores ? ['a core each'] : [])]) {
+        progress(`request and answer, ${where}`)
+        const found = await roundTrips(['raw echo', 'core', 'ws'], { aCoreEach: where === 'a core each' })
+        for (const [name, { p50, p99 }] of Object.entries(found)) {
+          sample[`${name} p50, ${where}`] = p50
+          sample[`${name} p99, ${where}`] = p99
+        }
+      }
+      return sample
     },
   }
 }

@@ -1,6 +1,8 @@
-import { type ChildProcess, fork, spawn } from 'node:child_process'
+import { type ChildProcess, fork, spawn, spawnSync } from 'node:child_process'
 import { once } from 'node:events'
+import { availableParallelism } from 'node:os'
 import { createInterface } from 'node:readline'
+import { isInstalled } from './nats-server.ts'
 
 /** A step that takes longer has failed, in ms. */
 const DEADLINE_MS = 90_000
@@ -25,6 +27,14 @@ export function lineProgram(command: string, args: (string | number)[]): ChildPr
   })
   createInterface(child.stdout).on('line', (line) => child.emit('message', JSON.parse(line)))
   return child
+}
+
+/** Whether processes can be held to a core of their own: on Linux, where there are two. */
+export const canHoldToCores = availableParallelism() >= 2 && isInstalled('taskset', '--version')
+
+/** Lets a process, with all its threads, run on one core only. */
+export function holdToCore(child: ChildProcess, core: number): void {
+  spawnSync('taskset', ['--all-tasks', '--cpu-list', '--pid', String(core), String(child.pid)])
 }
 
 /** The next thing that a process tells. */

@@ -1,5 +1,5 @@
 import type { ChildProcess } from 'node:child_process'
-import { ask, end, program } from './processes.ts'
+import { ask, end, holdToCore, program } from './processes.ts'
 
 /** Requests of one turn. The turns are short, so that all see the same moods of the machine. */
 const REQUESTS = 200
@@ -16,14 +16,23 @@ export interface Latency {
   p99: number
 }
 
-/** One round of requests and answers of 62 bytes, one at a time, the contestants in turns. */
-export async function roundTrips(names: readonly string[]): Promise<Record<string, Latency>> {
+/**
+ * One round of requests and answers of 62 bytes, one at a time, the contestants in turns.
+ *
+ * @param aCoreEach the two programs of a pair are held to a core each, as two nodes are on two machines.
+ *   Otherwise the system may put both on one, and then it is work that is measured, and no waking up.
+ */
+export async function roundTrips(
+  names: readonly string[],
+  { aCoreEach = false } = {},
+): Promise<Record<string, Latency>> {
   const pairs = new Map<string, ChildProcess[]>()
   try {
     for (const name of names) {
       const answerer = program('answerer.ts', [name])
       const asker = program('asker.ts', [name])
       pairs.set(name, [answerer, asker])
+      if (aCoreEach) for (const [core, child] of [answerer, asker].entries()) holdToCore(child, core)
       await ask(asker, await ask<object>(answerer, {}))
       const began = performance.now()
       while (performance.now() - began < WARM_UP_MS) await ask(asker, { requests: REQUESTS })

@@ -54,7 +54,7 @@ function line({ what, unit }: Measurement, comparison: Comparison, samples: read
     [
       of ? `${what}: ${of}` : what,
       format(result.ours),
-      theirs ? (NAMES[theirs] ?? theirs) : '',
+      theirs ? (NAMES[theirs] ?? theirs.replace(/ p\d\d, .*/, '')) : '',
       result.theirs === undefined ? '' : format(result.theirs),
       result.ratio === undefined ? '' : times(result.ratio),
       goal ? goalText(goal, theirs ? times : format) : '',
