@@ -133,7 +133,7 @@ function rowsOf(page: Page) {
   })
 }
 
-/** The blocks `diff file=... at="..."` of a README: the first line of each, and the paragraph before. */
+/** The blocks `diff file=... at="..."` of a README: the first line of each that has something in it, and the paragraph before. */
 function quotedChanges(readme: string): { file: string; firstLine: string; paragraph: string }[] {
   const changes: { file: string; firstLine: string; paragraph: string }[] = []
   let paragraph = ''
@@ -142,7 +142,15 @@ function quotedChanges(readme: string): { file: string; firstLine: string; parag
   )) {
     if (text) paragraph = text
     if (file && block)
-      changes.push({ file, firstLine: block.split('\n')[0]?.slice(1) ?? '', paragraph: plain(paragraph) })
+      changes.push({
+        file,
+        firstLine:
+          block
+            .split('\n')
+            .find((line) => line.length > 1)
+            ?.slice(1) ?? '',
+        paragraph: plain(paragraph),
+      })
   }
   return changes
 }

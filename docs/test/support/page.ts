@@ -25,7 +25,7 @@ export const addresses = readdirSync(siteBelow.folder, { recursive: true, encodi
   .sort()
   .flatMap((address) => [address, ...(isChapter(address) ? VIEWS.map((view) => address + view) : [])])
 
-export function isChapter(address: string): boolean {
+function isChapter(address: string): boolean {
   return dirname(address) === 'chapters'
 }
 
@@ -35,6 +35,8 @@ export class Readers {
   readonly #contexts: BrowserContext[] = []
   /** What no page may ever do: messages on the console, requests that fail or go elsewhere. */
   readonly problems: string[] = []
+  /** What a test does on purpose. */
+  readonly #excused: RegExp[] = []
   /** Requests without an answer. */
   #pending = 0
 
@@ -62,7 +64,7 @@ export class Readers {
   #watch(context: BrowserContext, { url }: Site) {
     context.on('console', (message) => {
       if (/error|warning|assert/.test(message.type()))
-        this.problems.push(`${message.type()}: ${message.text()}`)
+        this.problems.push(`${message.type()}: ${message.text()} (${message.location().url})`)
     })
     context.on('weberror', (error) => this.problems.push(`not caught: ${error.error().stack}`))
     context.on('request', (request) => {
@@ -88,6 +90,16 @@ export class Readers {
     await expect.poll(() => this.#pending).toBe(0)
   }
 
+  /** Takes a problem for none, since the test has made it. */
+  excuse(problem: RegExp): void {
+    this.#excused.push(problem)
+  }
+
+  /** What has gone wrong by now, and not on purpose. */
+  get complaints(): string[] {
+    return this.problems.filter((problem) => !this.#excused.some((excused) => excused.test(problem)))
+  }
+
   async close(): Promise<void> {
     await Promise.all(this.#contexts.map((context) => context.close()))
   }
@@ -111,13 +123,13 @@ export const test = baseTest.extend<{
     const readers = new Readers(browser)
     await use(readers)
     await readers.close()
-    expect(readers.problems).toEqual([])
+    expect(readers.complaints).toEqual([])
   },
   page: async ({ readers }, use) => use(await readers.open(siteBelow)),
 })
 
 /** Waits until a page shows all that its address asks for. */
-export async function whenShown(page: Page): Promise<void> {
+async function whenShown(page: Page): Promise<void> {
   await page.waitForFunction(() => {
     const isAlive = '__vue_app__' in (document.querySelector('#app') ?? {})
     const chapter = document.querySelector<HTMLElement>('.chapter-page')
