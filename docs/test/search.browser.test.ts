@@ -14,6 +14,8 @@ test.for(sites)(
     const results = page.locator('.VPLocalSearchBox .results [role=option]')
     await expect.poll(() => results.count()).toBeGreaterThan(1)
 
+    // Marked is what has settled: until then the first result is chosen again and again.
+    await page.locator('.VPLocalSearchBox .results mark').first().waitFor()
     await page.keyboard.press('ArrowDown')
     const second = results.nth(1)
     await expect.poll(() => second.getAttribute('aria-selected')).toBe('true')

@@ -61,15 +61,20 @@ test('a link in a text leads to the file that it names, in the code of its chapt
   await expect.poll(() => isSeen(heading)).toBe(true)
 })
 
-test('Back from a view leads to the page before', async ({ page }) => {
+test('Back leads to the view before, and then to the page before', async ({ page }) => {
   await visit(page, 'glossary/')
   await page.getByRole('link', { name: '03: Sockets' }).first().click()
   await page.getByRole('tab', { name: 'Code' }).click()
   await expect.poll(() => state(page)).toEqual(only('code'))
   await page.goBack()
+  await expect.poll(() => state(page)).toEqual(only('read'))
+  // What the arrow keys pass on their way is no place to go back to.
+  await page.getByRole('tab', { name: 'Read' }).press('End')
+  await expect.poll(() => state(page)).toEqual(only('run'))
+  await page.goBack()
   await page.getByRole('heading', { level: 1, name: 'Glossary' }).waitFor()
   await page.goForward()
-  await expect.poll(() => state(page)).toEqual(only('code'))
+  await expect.poll(() => state(page)).toEqual(only('run'))
 })
 
 /** Which tabs are chosen, and which views can be seen. */
