@@ -60,7 +60,7 @@ test('Swap turns the comparison round', async ({ page }) => {
   await page.waitForURL(/\?from=05-json&to=03-sockets$/)
   expect(await choice(page)).toEqual(['05-json', '03-sockets'])
   await row(page, 'rpicluster.cfg', 'removed')
-  await page.getByText('It does not have yet:').filter({ hasText: 'json-lines' }).waitFor()
+  await page.getByRole('heading', { name: 'What the core does not have yet' }).waitFor()
 })
 
 test('a chapter compared with itself is said to be the same', async ({ page }) => {
