@@ -3,7 +3,9 @@ import { describe, expect } from 'vitest'
 import { addresses, sites, test, visit } from './support/page.ts'
 
 describe.each(sites)('below $base', (site) => {
-  test('after one visit, every page is there without a network', async ({ readers }) => {
+  test('after one visit, every page is there without a network', { timeout: 180_000 }, async ({
+    readers,
+  }) => {
     const page = await readers.open(site, { offline: true })
     await visit(page, '')
     await page.evaluate(async () => void (await navigator.serviceWorker.ready))

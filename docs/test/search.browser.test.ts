@@ -19,7 +19,7 @@ test.for(sites)(
     await page.keyboard.press('ArrowDown')
     const second = results.nth(1)
     await expect.poll(() => second.getAttribute('aria-selected')).toBe('true')
-    const target = new URL(String(await second.locator('a').getAttribute('href')), page.url())
+    const target = new URL(String(await second.locator('> a').getAttribute('href')), page.url())
     expect(target.href).toMatch(site.url)
 
     await page.keyboard.press('Enter')
