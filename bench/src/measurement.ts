@@ -32,6 +32,8 @@ export type Unit =
 export interface Comparison {
   /** Which figure of the sample is ours. */
   ours: string
+  /** What it is counted in, where that is not what the others of the measurement are. */
+  unit?: Unit
   /** What else to say of it, where a measurement gives several: `p99`. */
   of?: string
   /** Which figure it is held against. Without one, the goal is about ours alone. */

@@ -49,7 +49,7 @@ function line({ what, unit }: Measurement, comparison: Comparison, samples: read
   const result = compare(comparison, samples)
   if (!result) return []
   const { of, theirs, goal } = comparison
-  const format = FORMATS[unit]
+  const format = FORMATS[comparison.unit ?? unit]
   return [
     [
       of ? `${what}: ${of}` : what,
