@@ -1,9 +1,11 @@
+import { readFileSync } from 'node:fs'
 import { mkdtemp, readFile, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { execa } from 'execa'
 import { describe, expect, test } from 'vitest'
-import { findChapter } from '../src/chapters.ts'
+import { type Chapter, findChapter } from '../src/chapters.ts'
+import { Comparison } from '../src/comparison.ts'
 import { type Difference, type DiffOptions, diffText } from '../src/diff.ts'
 import { ROOT } from '../src/repository.ts'
 
@@ -138,4 +140,23 @@ test("git's own settings hold: an external diff tool of the reader's is used", a
   const { stdout } = await diff(['3', '4'], { env: { GIT_EXTERNAL_DIFF: 'echo the tool' } })
   expect(stdout).toContain('the tool')
   expect(stdout).toContain('changed  src/master.ts')
+})
+
+test('lines that were only removed are told of at the line that they stood before', () => {
+  const [before, after] = [findChapter('5'), findChapter('6')]
+  const comparison = new Comparison(before, after)
+  const linesOf = ({ folder }: Chapter, file: string) => readFileSync(join(folder, file), 'utf8').split('\n')
+  try {
+    const removedOnly = comparison
+      .hunks('own')
+      .filter(({ added, file }) => added.length === 0 && /\.ts$/.test(file))
+    expect(removedOnly.length).toBeGreaterThan(0)
+    for (const { file, line, removed } of removedOnly) {
+      const older = linesOf(before, file)
+      const next = older[older.indexOf(removed.at(-1) ?? '') + 1]
+      expect(linesOf(after, file)[line - 1]).toBe(next)
+    }
+  } finally {
+    comparison.dispose()
+  }
 })
