@@ -6,7 +6,9 @@ import { entries, fail, pack, run } from './pack.ts'
 const NODES = ['20', '24']
 
 const program = readFileSync(new URL('packed-program.js', import.meta.url), 'utf8')
-const unused = entries.filter((name) => !program.includes(`'@rpi-cluster/core/${name}'`))
+const used = new Set<string>()
+for (const name of entries) if (program.includes(`'@rpi-cluster/core/${name}'`)) addWithImports(name)
+const unused = entries.filter((name) => !used.has(name))
 if (unused.length > 0) fail(unused.map((name) => `scripts/packed-program.js does not use ${name}: let it.`))
 
 const { folder, tarball } = pack()
@@ -19,3 +21,11 @@ for (const version of NODES) {
   process.stdout.write(run(command as string, [...args, 'program.js'], folder))
 }
 console.log(`The packed core works on Node ${NODES.join(' and ')}.`)
+
+/** Notes that a module is used, and with it those that it loads. */
+function addWithImports(name: string): void {
+  used.add(name)
+  const source = readFileSync(new URL(`../src/${name}.ts`, import.meta.url), 'utf8')
+  for (const [, other] of source.matchAll(/^(?:import|export) (?!type )[^;'"]*? from '\.\/([\w-]+)\.ts'$/gm))
+    if (other !== undefined && !used.has(other)) addWithImports(other)
+}

@@ -1,19 +1,28 @@
 /**
  * Configuration: an INI file that people edit, checked before anything is done with it. What is
- * wrong is told all at once, each problem with its file, section, key, value, and what would be right.
+ * wrong is told all at once, each problem with its file, line, section, key, value, and what would be right.
  *
  * The schemas are valibot's: it loads in a sixth to a ninth of zod's time, which counts on a Pi.
  *
  * @since 0.4.0
  */
-import { readFileSync } from 'node:fs'
+import { closeSync, constants, fstatSync, openSync, readSync, statSync } from 'node:fs'
 import { isIP } from 'node:net'
 import { join, resolve } from 'node:path'
 import { parseArgs } from 'node:util'
 import { closest, distance } from 'fastest-levenshtein'
-import { parse } from 'ini'
 import * as v from 'valibot'
+import {
+  type ConfigLines,
+  DEFAULT_SECTION,
+  type Note,
+  readConfigLines,
+  readValue,
+  type Section,
+} from './config-lines.ts'
+import { kindOf, WITHOUT_WAITING } from './file-kind.ts'
 import { OperationalError } from './lifecycle.ts'
+import { showInvisible } from './log-text.ts'
 import type { Logger } from './logging.ts'
 import { programFolder } from './program-folder.ts'
 
@@ -22,6 +31,21 @@ const FILE_NAME = 'rpicluster.cfg'
 
 /** How many letters may differ between an unknown name and the known one that was probably meant. */
 const TYPO_DISTANCE = 3
+
+/** The largest file that is read, in bytes: a hundred times what a person would write. */
+const MAX_FILE_BYTES = 1024 * 1024
+
+/** How many lines of one file are named in problems, and how many in warnings. A file that is no configuration has thousands. */
+const NAMED_LINES = 10
+
+/**
+ * How long somebody may take to write the whole of a configuration into a pipe, in ms. Nothing else happens
+ * meanwhile, Ctrl-C included, which has to be answered within a second.
+ */
+const PIPE_PATIENCE_MS = 900
+
+/** How often to look whether more has come, in ms. */
+const PIPE_LOOK_MS = 10
 
 /** A key that takes a TCP port: a whole number from 1 to 65535. */
 export const port = v.pipe(
@@ -65,38 +89,45 @@ export type Config<Keys extends Record<string, v.GenericSchema<string, unknown>>
  * Reads a program's section of its configuration file: the one given by `--config FILE`, counted
  * from the folder where the reader typed, or else `rpicluster.cfg` in {@link programFolder}.
  *
- * A key that the shape does not know is a warning, since chapters may share one file.
+ * The file is taken as Python's `configparser` takes it: a key's value comes after `=` or `:`, a section
+ * `[DEFAULT]` holds for all others, `%(name)s` is the value of another key, keys may be written in capitals.
+ * A key or a section that stands there twice is a warning, and the last value is used. So is what is read
+ * otherwise than Python would: a comment behind a value, or quotes around it. And so is a key that
+ * the shape does not know, since chapters may share one file.
  *
  * @param log where warnings go
  * @throws OperationalError with one problem for each thing that is wrong with the command line, the
- *   file, the section or its values
+ *   file, its lines, the section or its values. The file may have 1 MiB, and may be a pipe, as in
+ *   `--config <(...)`, if all of it comes within 0.9 s.
  */
 export function loadConfig<Keys extends Record<string, v.GenericSchema<string, unknown>>>(
   shape: ConfigShape<Keys>,
   log: Logger,
 ): Config<Keys> {
   const path = configPath()
-  const section = sectionOf(path, shape.section)
+  const file = readConfigLines(readText(path))
+  const section = sectionOf(path, shape.section, file)
 
-  const problems: string[] = []
+  const problems = [...notes(path, file.problems), ...keysWithoutValue(path, shape, file)]
+  const warnings = [...notes(path, file.warnings), ...unknownKeys(path, shape, section)]
   const config: Record<string, unknown> = {}
   for (const [key, schema] of Object.entries(shape.keys)) {
-    const where = `${path} [${shape.section}] ${key}`
-    const found = section.get(key)
-    if (found === undefined) {
-      problems.push(`${where} is missing. It takes ${whatIsRight(schema)}.`)
+    const entry = section.get(key.toLowerCase())
+    if (!entry) {
+      problems.push(`${path} [${shape.section}] ${key} is missing. It takes ${whatIsRight(schema)}.`)
       continue
     }
-    const result = v.safeParse(schema, found)
+    const { text, ...said } = readValue(entry, section)
+    const result = v.safeParse(schema, text)
     if (result.success) config[camelCase(key)] = result.output
-    else problems.push(`${where} is "${found}". It takes ${result.issues[0].message}.`)
+    else if (said.problems.length === 0 && entry.value !== undefined) {
+      const where = `${path}:${entry.line} [${entry.section}] ${key}`
+      problems.push(`${where} is "${showInvisible(text)}". It takes ${result.issues[0].message}.`)
+    }
+    problems.push(...notes(path, said.problems))
+    warnings.push(...notes(path, said.warnings))
   }
-  for (const key of section.keys()) {
-    if (Object.hasOwn(shape.keys, key)) continue
-    log.warn(
-      `${path} [${shape.section}] ${key} is not known here, and is ignored.${didYouMean(key, Object.keys(shape.keys))}`,
-    )
-  }
+  for (const warning of warnings) log.warn(warning)
   if (problems.length > 0) throw new OperationalError(problems)
   return config as Config<Keys>
 }
@@ -117,42 +148,144 @@ function commandLine(): string | undefined {
   }
 }
 
-/** The keys and values of one section, all values as the text in the file. */
-function sectionOf(path: string, name: string): Map<string, string> {
-  const sections = Object.entries(parse(readText(path))).filter(
-    ([, content]) => typeof content === 'object' && content !== null,
-  )
-  const section = sections.find(([key]) => key === name)?.[1]
-  if (!section) {
-    throw new OperationalError(
-      `${path} has no section [${name}]. ${whatThereIs(
-        name,
-        sections.map(([key]) => key),
-      )}`,
-    )
-  }
-  // ini makes booleans of true and false, and of a key without "=", and lists of "key[]".
-  return new Map(
-    Object.entries(section as Record<string, unknown>).map(([key, value]) => [key, String(value)]),
+/** The keys of one section, and those that hold for all. */
+function sectionOf(path: string, name: string, { sections, problems }: ConfigLines): Section {
+  const section = sections.get(name)
+  if (section) return new Map([...(sections.get(DEFAULT_SECTION) ?? []), ...section])
+  // It may be there, in one of the lines that cannot be read.
+  if (problems.length > 0) throw new OperationalError(notes(path, problems))
+  throw new OperationalError(`${path} has no section [${name}]. ${whatThereIs(name, [...sections.keys()])}`)
+}
+
+/** A key alone on its line is wrong in any section, as it is to Python. */
+function keysWithoutValue<Keys extends Record<string, v.GenericSchema<string, unknown>>>(
+  path: string,
+  shape: ConfigShape<Keys>,
+  { sections }: ConfigLines,
+): string[] {
+  const found = [...sections.values()].flatMap((section) => [...section.values()])
+  const without = found.filter(({ value }) => value === undefined)
+  return notes(
+    path,
+    without.map(({ section, key, line }) => {
+      const schema = section === shape.section ? schemaOf(shape, key) : undefined
+      const what = schema ? ` It takes ${whatIsRight(schema)}.` : ''
+      const name = showInvisible(key)
+      return {
+        line,
+        text: `[${showInvisible(section)}] ${name} has no value.${what} Write "${name} = " and the value.`,
+      }
+    }),
   )
 }
 
+/** Keys of the program's own section that it knows nothing of. */
+function unknownKeys<Keys extends Record<string, v.GenericSchema<string, unknown>>>(
+  path: string,
+  shape: ConfigShape<Keys>,
+  section: Section,
+): string[] {
+  const unknown = [...section.values()].filter(
+    (entry) => entry.section === shape.section && !schemaOf(shape, entry.key),
+  )
+  return notes(
+    path,
+    unknown.map(({ line, key }) => {
+      const what = `[${shape.section}] ${showInvisible(key)} is not known here, and is ignored.`
+      return { line, text: `${what}${didYouMean(key, Object.keys(shape.keys))}` }
+    }),
+  )
+}
+
+/** What a key takes, whether it is written in capitals or not. */
+function schemaOf<Keys extends Record<string, v.GenericSchema<string, unknown>>>(
+  { keys }: ConfigShape<Keys>,
+  key: string,
+): v.GenericSchema<string, unknown> | undefined {
+  return Object.entries(keys).find(([known]) => known.toLowerCase() === key.toLowerCase())?.[1]
+}
+
+/** Notes about lines as texts; of very many the first ones, and the number of the others. */
+function notes(path: string, all: readonly Note[]): string[] {
+  const texts = all.slice(0, NAMED_LINES).map(({ line, text }) => `${path}:${line} ${text}`)
+  const others = all.length - texts.length
+  if (others > 0) texts.push(`${path} has ${others} more of such lines. Is it a configuration file?`)
+  return texts
+}
+
 function readText(path: string): string {
+  const bytes = readBytes(path)
+  if ((bytes[0] === 0xff && bytes[1] === 0xfe) || (bytes[0] === 0xfe && bytes[1] === 0xff)) {
+    throw cannotRead(path, 'it is UTF-16 text. Save it as UTF-8, or name')
+  }
+  return bytes.toString('utf8')
+}
+
+function readBytes(path: string): Buffer {
+  let descriptor: number | undefined
   try {
-    return readFileSync(path, 'utf8').replace(/^\uFEFF/, '')
+    const kind = kindOf(statSync(path))
+    // Before it is opened: that alone is a signal to some devices, and waits for others.
+    if (kind === 'a folder' || kind === 'a socket' || kind === 'a device')
+      throw cannotRead(path, `it is ${kind}. Name`)
+    descriptor = openSync(path, constants.O_RDONLY | WITHOUT_WAITING)
+    return readToEnd(path, descriptor)
   } catch (error) {
-    const code = (error as NodeJS.ErrnoException).code
-    if (code === 'ENOENT') {
+    if (error instanceof OperationalError) throw error
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') {
       throw new OperationalError(
         `There is no configuration file ${path}. Create it, or name another with --config FILE.`,
       )
     }
-    const why = code === 'EISDIR' ? 'it is a folder' : error instanceof Error ? error.message : String(error)
-    throw new OperationalError(
-      `Cannot read the configuration file ${path}: ${why}. Name another with --config FILE.`,
-      { cause: error },
-    )
+    throw cannotRead(path, `${error instanceof Error ? error.message : String(error)}. Name`, error)
+  } finally {
+    if (descriptor !== undefined) closeSync(descriptor)
   }
+}
+
+function cannotRead(path: string, why: string, cause?: unknown): OperationalError {
+  return new OperationalError(
+    `Cannot read the configuration file ${path}: ${why} another with --config FILE.`,
+    {
+      cause,
+    },
+  )
+}
+
+/** Reads to the end; of a pipe, what somebody writes into it now. */
+function readToEnd(path: string, descriptor: number): Buffer {
+  const isPipe = fstatSync(descriptor).isFIFO()
+  const began = performance.now()
+  const pieces: Buffer[] = []
+  let length = 0
+  for (;;) {
+    const piece = readPiece(descriptor)
+    if (piece?.length === 0) break
+    if (piece) pieces.push(piece)
+    else pause(PIPE_LOOK_MS)
+    length += piece?.length ?? 0
+    if (length > MAX_FILE_BYTES) throw cannotRead(path, 'it is larger than 1 MiB. Name')
+    if (isPipe && performance.now() - began > PIPE_PATIENCE_MS) {
+      throw cannotRead(path, `it is a pipe whose end did not come within ${PIPE_PATIENCE_MS} ms. Name`)
+    }
+  }
+  if (isPipe && length === 0) throw cannotRead(path, 'it is a pipe that nobody writes to. Name')
+  return Buffer.concat(pieces)
+}
+
+/** What is there: nothing at the end, and undefined where somebody has a pipe open and has not written yet. */
+function readPiece(descriptor: number): Buffer | undefined {
+  const piece = Buffer.alloc(16 * 1024)
+  try {
+    return piece.subarray(0, readSync(descriptor, piece))
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'EAGAIN') return undefined
+    throw error
+  }
+}
+
+function pause(ms: number): void {
+  Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, ms)
 }
 
 function whatIsRight(schema: v.GenericSchema<string, unknown>): string {

@@ -1,17 +1,23 @@
 /**
- * How a program keeps going and ends well: one stop signal for Ctrl-C and SIGTERM, a loop that
+ * How a program keeps going and ends well: one stop signal for Ctrl-C, SIGTERM and a terminal that closes, a loop that
  * ends at once when it is stopped, and one place where a fatal error becomes readable lines and
  * exit code 1.
  *
  * @since 0.2.0
  */
+import { closeSync, openSync } from 'node:fs'
+import { devNull } from 'node:os'
 import { setTimeout as sleep } from 'node:timers/promises'
+import { isatty } from 'node:tty'
 
 /** The longest time a timer of Node takes, in ms: 2^31 - 1, about 24.8 days. A longer one fires at once. */
 const LONGEST_TIMER_MS = 2 ** 31 - 1
 
 /** How long a stopped program may take to end, in ms, before it is ended. */
 const STOP_DEADLINE_MS = 900
+
+/** How often it is looked at how long that has taken, in ms. */
+const STOP_TURN_MS = 90
 
 /**
  * Something went wrong that is not a bug: a port is taken, a key is missing, a cable was pulled.
@@ -40,16 +46,22 @@ export interface EndReport {
   debug(detail: { err: unknown }, line: string): void
 }
 
+/** What asks a program to stop: Ctrl-C, the system or another program, a terminal that was closed. */
+const STOP_SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const
+
 const controller = new AbortController()
+let stoppedBy: (typeof STOP_SIGNALS)[number] = 'SIGTERM'
 let handlersInstalled = false
+let terminals: number[] = []
 let report: EndReport | undefined
 
 /**
  * The signal that says when to stop. Call it first thing in a program: from then on
  *
- * - SIGINT (Ctrl-C) and SIGTERM abort the signal, whatever was given it ends, and the program with
- *   it: the log's last line is `Stopped`, the exit code is 0. A program that has not ended 900 ms
- *   later is ended, with exit code 1 and a line that says so;
+ * - SIGINT (Ctrl-C), SIGTERM, and SIGHUP (its terminal was closed) abort the signal, whatever was given
+ *   it ends, and the program with it: the log's last line is `Stopped`, the exit code is 0. A program that
+ *   has not ended 900 ms later is ended, with exit code 1 and a line that says so. Time in which the system
+ *   did not let it run does not count;
  * - an error that nobody caught is written as one line for each of its problems, without a stack
  *   trace, and ends the program with exit code 1;
  * - a console that goes away (`| head`) stops the program quietly, with exit code 0.
@@ -59,15 +71,22 @@ let report: EndReport | undefined
 export function stopSignal(): AbortSignal {
   if (!handlersInstalled) {
     handlersInstalled = true
-    process.on('SIGINT', requestStop)
-    process.on('SIGTERM', requestStop)
+    terminals = [0, 1, 2].filter((descriptor) => isatty(descriptor))
+    for (const signal of STOP_SIGNALS) process.on(signal, stopBy)
     process.on('uncaughtException', endWith)
     process.on('exit', sayStopped)
+    process.on('exit', letGoOfTerminals)
     process.stdout.on('error', stopIfConsoleIsGone)
     process.stderr.on('error', stopIfConsoleIsGone)
   }
   return controller.signal
 }
+
+/**
+ * The same signal, for what waits without being given one. To look at it changes nothing: it is never aborted
+ * in a program that has not called {@link stopSignal}, or {@link requestStop}.
+ */
+export const stopRequest: AbortSignal = controller.signal
 
 /** Asks this program to stop, as Ctrl-C does. A second call changes nothing. */
 export function requestStop(): void {
@@ -75,15 +94,24 @@ export function requestStop(): void {
   controller.abort()
 
   // A reader's experiment may wait for something that knows no stop signal. The time is read off
-  // the clock at each turn, because the turns of a timer come faster under the tests' fast clock.
-  const stoppedAt = performance.now()
+  // the clock at each turn, because the turns of a timer come faster under the tests' fast clock. A turn
+  // that comes late tells of a busy machine: the program could do as little in that time as this could.
+  let [waited, before] = [0, performance.now()]
   setInterval(() => {
-    if (performance.now() - stoppedAt < STOP_DEADLINE_MS) return
+    const now = performance.now()
+    waited += Math.min(now - before, 2 * STOP_TURN_MS)
+    before = now
+    if (waited < STOP_DEADLINE_MS) return
     writeFatal(
       `Still busy ${STOP_DEADLINE_MS} ms after the stop signal, so it was ended. Does everything that waits get the stop signal?`,
     )
-    process.exit(1)
-  }, STOP_DEADLINE_MS / 10).unref()
+    leave(1)
+  }, STOP_TURN_MS).unref()
+}
+
+function stopBy(signal: (typeof STOP_SIGNALS)[number]): void {
+  if (!controller.signal.aborted) stoppedBy = signal
+  requestStop()
 }
 
 /**
@@ -127,7 +155,10 @@ export function stopIfConsoleIsGone(error: NodeJS.ErrnoException): void {
 }
 
 function endWith(error: unknown): void {
-  if (controller.signal.aborted && isAbort(error)) process.exit(0)
+  if (controller.signal.aborted && isAbort(error)) {
+    leave(0)
+    return
+  }
 
   if (error instanceof OperationalError) {
     // Ctrl-C stops a node and its peer at the same moment, and the peer's end may be noticed before
@@ -142,13 +173,37 @@ function endWith(error: unknown): void {
 }
 
 function endWithProblems(problems: readonly string[]): void {
-  if (controller.signal.aborted) process.exit(0)
+  if (controller.signal.aborted) {
+    leave(0)
+    return
+  }
   for (const problem of problems) writeFatal(problem)
   process.exit(1)
 }
 
+/**
+ * Ends a program that was asked to stop. Node does not end while the system looks up the address of a name, which
+ * takes many seconds where nobody answers, and cannot be called off. Then the program ends as by the
+ * signal that it was sent, which a shell and systemd take for a good end as well.
+ */
+function leave(exitCode: number): void {
+  if (!process.getActiveResourcesInfo().includes('GetAddrInfoReqWrap')) process.exit(exitCode)
+  process.emit('exit', exitCode)
+  process.removeAllListeners(stoppedBy)
+  process.kill(process.pid, stoppedBy)
+}
+
 function sayStopped(exitCode: number): void {
   if (controller.signal.aborted && exitCode === 0) report?.info('Stopped')
+}
+
+/** At its end Node puts its terminals back as it found them, and aborts, with a core dump, where one was closed meanwhile. */
+function letGoOfTerminals(): void {
+  for (const descriptor of terminals) {
+    if (isatty(descriptor)) continue
+    closeSync(descriptor)
+    openSync(devNull, 'r+') // gets the number that has become free
+  }
 }
 
 function writeFatal(line: string): void {

@@ -1,6 +1,7 @@
 /**
  * A log for every program: readable lines on the console, and a file of JSON lines that keeps more.
- * Both are written synchronously, so the last line before an exit or a crash is there to be read.
+ * Both are written synchronously, so the last line before an exit or a crash is there to be read. But only the
+ * file may keep the program waiting: a console that takes no more loses lines, and says how many.
  *
  * @since 0.2.0
  */
@@ -8,7 +9,8 @@ import { join } from 'node:path'
 import { threadId } from 'node:worker_threads'
 import pino from 'pino'
 import { prettyFactory } from 'pino-pretty'
-import { reportEndTo, stopIfConsoleIsGone } from './lifecycle.ts'
+import { ConsoleOutput } from './console-output.ts'
+import { reportEndTo } from './lifecycle.ts'
 import { LogFile } from './log-file.ts'
 import { FloodGate } from './log-floods.ts'
 import { escapeControls, escapeInvisible, shortenLine } from './log-text.ts'
@@ -17,9 +19,6 @@ import { programFolder } from './program-folder.ts'
 /** A pino logger: `debug`, `info`, `warn`, `error` and `fatal` write a line each. */
 export type Logger = pino.Logger
 
-/** The levels of which a peer can cause any number of lines. */
-const LIMITED = new Set([pino.levels.values['warn'], pino.levels.values['error']])
-
 export interface LoggerOptions {
   /** Where the log file goes. Default: {@link programFolder}. */
   folder?: string
@@ -27,6 +26,8 @@ export interface LoggerOptions {
   maxFileBytes?: number
   /** How many rotated files are kept beside the current one. Default: 3. */
   keepFiles?: number
+  /** Whether all lines below a warning are written, however many there are. Default: false, unless LOG_EVERY_LINE=1 is in the environment. */
+  everyLine?: boolean
 }
 
 /**
@@ -38,8 +39,13 @@ export interface LoggerOptions {
  *   Several processes may write to one file. At `maxFileBytes` it becomes `NAME.1.log`,
  *   `NAME.2.log` and so on, and the oldest beyond `keepFiles` is deleted.
  * - A value longer than 2000 characters is shortened in both, and its length is said.
- * - Of warnings and errors that begin alike, up to the first colon, ten in five seconds are written,
- *   and then one line with the number of the others.
+ * - Peers cannot flood it. Of lines that begin alike, as in `Received message from 127.0.0.1:44884: ...`, a
+ *   hundred may come at once, and then ten in five seconds; of warnings and errors ten, whatever port the
+ *   peer has. All lines together are at most 1,000 at once, and then 160 in five seconds, or 8 KiB a second,
+ *   in which the first two lines of each beginning come first. What is left out is counted, and the numbers are
+ *   written every five seconds. Fatal lines, and the last one, are always written.
+ * - A console that takes no more (a terminal stopped with Ctrl-S, a pipe that nobody reads) keeps nothing waiting.
+ *   64 KiB wait for it; what is more goes to the file alone, and is counted on the console when it goes on.
  *
  * @param name names the program in each line, and its file: letters, digits, `.`, `_` and `-`
  * @throws OperationalError when the log file cannot be opened
@@ -53,6 +59,8 @@ export function createLogger(name: string, options: LoggerOptions = {}): Logger 
   }
   const folder = options.folder ?? programFolder()
   const file = new LogFile(join(folder, `${name}.log`), options)
+  const everyLine = options.everyLine ?? process.env['LOG_EVERY_LINE'] === '1'
+  const gate = new FloodGate((line, level) => writeAt(logger, level, line), { everyLine })
   const logger = pino(
     {
       name,
@@ -61,12 +69,12 @@ export function createLogger(name: string, options: LoggerOptions = {}): Logger 
       timestamp: pino.stdTimeFunctions.isoTime,
       formatters: { level: (label) => ({ level: label }) },
       hooks: {
-        logMethod: limitFloods((line) => logger.warn(line)),
-        streamWrite: (line) => escapeInvisible(shortenLine(line)),
+        logMethod: limitFloods(gate),
+        streamWrite: (line) => gate.charge(escapeInvisible(shortenLine(line))),
       },
     },
     pino.multistream([
-      { level: 'info', stream: consoleDestination() },
+      { level: 'info', stream: consoleDestination(name) },
       { level: 'debug', stream: file },
     ]),
   )
@@ -77,23 +85,31 @@ export function createLogger(name: string, options: LoggerOptions = {}): Logger 
 
 type LogMethod = Required<NonNullable<pino.LoggerOptions['hooks']>>['logMethod']
 
-/** @param write writes the line that says how many lines were not written */
-function limitFloods(write: (line: string) => void): LogMethod {
-  const gate = new FloodGate(write)
+function limitFloods(gate: FloodGate): LogMethod {
   return function (values, log, level) {
-    const text = values.find((value) => typeof value === 'string')
-    if (LIMITED.has(level) && text !== undefined && !gate.lets(text)) return
-    log.apply(this, values)
+    const text = values.find((value) => typeof value === 'string') ?? ''
+    if (gate.lets(text, level)) log.apply(this, values)
   }
 }
 
-function consoleDestination(): pino.DestinationStream {
-  const stdout = pino.destination({ fd: 1, sync: true })
-  stdout.on('error', stopIfConsoleIsGone)
+function writeAt(logger: Logger, level: number, line: string): void {
+  const method = pino.levels.labels[level] as pino.Level
+  logger[method](line)
+}
+
+/** The console is one, however many loggers a program has. */
+let output: ConsoleOutput | undefined
+
+function consoleDestination(name: string): pino.DestinationStream {
   const pretty = prettyFactory({
     colorize: process.stdout.hasColors?.() ?? false,
     translateTime: 'SYS:HH:MM:ss',
     ignore: 'pid,thread',
   })
-  return { write: (line) => stdout.write(pretty(escapeControls(line))) }
+  output ??= new ConsoleOutput((lines) => {
+    const msg = `This console did not take ${lines} ${lines === 1 ? 'line' : 'lines'} that would stand here. The log file has them.`
+    return pretty(JSON.stringify({ level: 'warn', time: new Date().toISOString(), name, msg }))
+  })
+  const console = output
+  return { write: (line) => console.write(pretty(escapeControls(line))) }
 }

@@ -5,6 +5,7 @@
  */
 import { availableParallelism, cpus, hostname, totalmem } from 'node:os'
 import { setTimeout as sleep } from 'node:timers/promises'
+import { stopRequest } from './lifecycle.ts'
 
 /** How long the processor is watched to say how busy it is, in ms. Linux counts its time in steps of 10 ms. */
 const CPU_SAMPLE_MS = 200
@@ -22,21 +23,31 @@ export interface MachineDetails {
   cpu_cores: number
 }
 
-/** The details of this machine. It takes a fifth of a second, to see how busy the processor is. */
-export async function machineDetails(): Promise<MachineDetails> {
+/**
+ * The details of this machine. It takes a fifth of a second, to see how busy the processor is, and longer
+ * where the name of the processor has to be looked up, as on a Pi.
+ *
+ * @param options `stop`: what ends the look. Default: the stop signal of this program.
+ * @throws an AbortError when `stop` is aborted first
+ */
+export async function machineDetails({
+  stop = stopRequest,
+}: {
+  stop?: AbortSignal
+} = {}): Promise<MachineDetails> {
   return {
     hostname: hostname(),
-    cpu_percent_used: await cpuPercentUsed(),
+    cpu_percent_used: await cpuPercentUsed(stop),
     ram: totalmem(),
-    cpu: await processorName(),
+    cpu: await unlessStopped(processorName(), stop),
     cpu_cores: availableParallelism(),
   }
 }
 
 /** The share of time that the cores were not idle while this looked, in percent with one decimal. */
-async function cpuPercentUsed(): Promise<number> {
+async function cpuPercentUsed(stop: AbortSignal): Promise<number> {
   const before = cpuTimes()
-  await sleep(CPU_SAMPLE_MS)
+  await sleep(CPU_SAMPLE_MS, undefined, { signal: stop })
   const after = cpuTimes()
   const total = after.total - before.total
   if (total === 0) return 0
@@ -63,4 +74,14 @@ export async function processorName(known: string | undefined = cpus()[0]?.model
   const { cpu } = await import('systeminformation')
   const { manufacturer, brand } = await cpu()
   return `${manufacturer} ${brand}`.trim() || 'unknown'
+}
+
+/** What a promise brings, or the signal's reason as soon as it is aborted. What was begun goes on, and nobody waits for it. */
+function unlessStopped<Value>(promise: Promise<Value>, stop: AbortSignal): Promise<Value> {
+  return new Promise((resolve, reject) => {
+    const giveUp = () => reject(stop.reason)
+    if (stop.aborted) giveUp()
+    stop.addEventListener('abort', giveUp, { once: true })
+    promise.then(resolve, reject).finally(() => stop.removeEventListener('abort', giveUp))
+  })
 }

@@ -6,77 +6,29 @@
  * @since 0.6.0
  */
 import * as v from 'valibot'
-import {
-  asciiJson,
-  type FrameOptions,
-  forEachMessage,
-  isLargePlainText,
-  LARGE_TEXT,
-  sendJson,
-  sendJsonPieces,
-} from './json-lines.ts'
-import type { Connection } from './sockets.ts'
+import type { Connection } from './connection.ts'
+import { forEachMessage } from './each-message.ts'
+import { beginningOf, isEnvelope, parseEnvelope } from './envelopes.ts'
+import type { BudgetOptions } from './frame-budget.ts'
+import { asciiJson, type FrameOptions } from './frames.ts'
+import { isLargePlainText, sendJsonPieces } from './large-texts.ts'
+import { sendJson } from './sending.ts'
 
-/** What every message looks like on the wire. Keys beside these two are ignored. */
-const envelope = v.object({ type: v.string(), payload: v.unknown() })
+/**
+ * What every message looks like on the wire. Keys beside these two are ignored.
+ *
+ * @internal
+ */
+export const envelope = v.object({ type: v.string(), payload: v.unknown() })
 
-/** What the schema says, in a fortieth of its time; it is asked only to say what is wrong. JSON knows no undefined. */
-function isEnvelope(message: unknown): message is v.InferOutput<typeof envelope> {
-  if (typeof message !== 'object' || message === null) return false
-  const { type, payload } = message as Record<string, unknown>
-  return typeof type === 'string' && payload !== undefined
-}
-
-/** All of a message before its payload. It is kept for the next one, since mostly one type goes over a connection. */
-class Beginning {
-  #type: string | undefined
-  #text = ''
-
-  of(type: string): string {
-    if (type !== this.#type) {
-      this.#type = type
-      this.#text = `{"type":${asciiJson(type)},"payload":`
-    }
-    return this.#text
-  }
-
-  /** A message that begins so, with half the work of JSON.parse, or nothing if this one is not so simple. */
-  parse(json: string): v.InferOutput<typeof envelope> | undefined {
-    if (this.#type === undefined || !json.startsWith(this.#text) || !json.endsWith('}')) return undefined
-    try {
-      // If this is one JSON value, the whole is that and nothing else.
-      return { type: this.#type, payload: parsePayload(json.slice(this.#text.length, -1)) }
-    } catch {
-      return undefined
-    }
-  }
-}
-
-/** What JSON.parse gives. That copies every text, and to copy a large one takes longer than to look through it. */
-function parsePayload(json: string): unknown {
-  if (json.length > LARGE_TEXT && json.startsWith('"') && json.endsWith('"')) {
-    const text = json.slice(1, -1)
-    if (isLargePlainText(text)) return text
-  }
-  return JSON.parse(json)
-}
-
-const sent = new Beginning()
-const received = new Beginning()
-
-function parse(json: string): unknown {
-  const known = received.parse(json)
-  if (known) return known
-  const message: unknown = JSON.parse(json)
-  if (isEnvelope(message)) received.of(message.type)
-  return message
-}
-
-/** What to do with each type of message. A payload is whatever the peer sent: look before you trust it. */
-export type Handlers = Record<string, (payload: unknown) => void | Promise<void>>
+/**
+ * What to do with each type of message, and with whose it is. A payload is whatever the peer sent: look before
+ * you trust it.
+ */
+export type Handlers = Record<string, (payload: unknown, peer: Connection) => void | Promise<void>>
 
 /** What to do with a message whose type has no handler. */
-export type UnknownHandler = (type: string, payload: unknown) => void | Promise<void>
+export type UnknownHandler = (type: string, payload: unknown, peer: Connection) => void | Promise<void>
 
 /**
  * Sends one message of a type. It returns and throws as `send` of json-lines does, and takes no
@@ -90,7 +42,7 @@ export function send(
 ): Promise<void> | undefined {
   if (payload === undefined)
     throw new TypeError('A message must have a payload. With nothing to say, it is null.')
-  const beginning = sent.of(type)
+  const beginning = beginningOf(type)
   if (isLargePlainText(payload)) return sendJsonPieces(connection, [`${beginning}"`, payload, '"}'], options)
   return sendJson(connection, `${beginning}${asciiJson(payload)}}`, options)
 }
@@ -108,15 +60,15 @@ export function handleMessages(
   connection: Connection,
   handlers: Handlers,
   unknown: UnknownHandler,
-  options?: FrameOptions,
+  options?: FrameOptions & BudgetOptions,
 ): Promise<void> {
   return forEachMessage(
     connection,
-    { schema: envelope, accepts: isEnvelope, parse, ...options },
+    { schema: envelope, accepts: isEnvelope, parse: parseEnvelope, ...options },
     ({ type, payload }) => {
       // hasOwn: "constructor" and "__proto__" are types that nobody handles, not parts of the table.
       const handler = Object.hasOwn(handlers, type) ? handlers[type] : undefined
-      return handler ? handler(payload) : unknown(type, payload)
+      return handler ? handler(payload, connection) : unknown(type, payload, connection)
     },
   )
 }

@@ -1,8 +1,13 @@
-import { mkdirSync, realpathSync, writeFileSync } from 'node:fs'
+import { execFile, execFileSync } from 'node:child_process'
+import { once } from 'node:events'
+import { closeSync, mkdirSync, openSync, realpathSync, writeFileSync, writeSync } from 'node:fs'
+import { createServer } from 'node:net'
 import { dirname, join } from 'node:path'
+import { promisify } from 'node:util'
 import { describe, expect, onTestFinished, test } from 'vitest'
 import { bindAddress, type ConfigShape, host, loadConfig, port } from '../src/config.ts'
 import { OperationalError } from '../src/lifecycle.ts'
+import { BUILT_FIXTURES } from './built-fixtures.ts'
 import { recordingLog, start, tempFolder } from './support.ts'
 
 const master = { section: 'master', keys: { socket_port: port, socket_bind_ip: bindAddress } }
@@ -22,6 +27,170 @@ test('reads comments, quotes, spaces, Windows line ends, and a byte order mark a
     '\uFEFF[slave]\r\n; a comment\r\n  socket_port=12345 ; the port\r\n# another\r\nmaster_ip = "pi.local"\r\n'
   expect(load(slave, text).config).toEqual({ socketPort: 12345, masterIp: 'pi.local' })
 })
+
+describe('files from the field', () => {
+  const both = { socketPort: 12345, socketBindIp: '127.0.0.1' }
+
+  // Once the master listened on the port of the slave, whose section it had taken for a part of its own.
+  test.each(['[master] ; the Pi under the desk', '[master]'])('comments behind sections: %s', (first) => {
+    const text = `${first}\nsocket_port = 12345\nsocket_bind_ip = 127.0.0.1\n\n[slave] # the three in the rack\nsocket_port = 12399\nmaster_ip = 127.0.0.1\n`
+    expect(load(master, text)).toMatchObject({ config: both, warnings: [] })
+    expect(load(slave, text)).toMatchObject({
+      config: { socketPort: 12399, masterIp: '127.0.0.1' },
+      warnings: [],
+    })
+  })
+
+  test('colons', () => {
+    expect(load(master, '[master]\nsocket_port: 12345\nsocket_bind_ip: 127.0.0.1\n')).toMatchObject({
+      config: both,
+      warnings: [],
+    })
+  })
+
+  test('keys without a value, in any section', () => {
+    const text = '[master]\nsocket_port\nsocket_bind_ip\n[slave]\nsocket_port = 12345\nmaster_ip\n'
+    const path = configFile(text)
+    expect(problems(slave, path)).toEqual([
+      `${path}:2 [master] socket_port has no value. Write "socket_port = " and the value.`,
+      `${path}:3 [master] socket_bind_ip has no value. Write "socket_bind_ip = " and the value.`,
+      `${path}:6 [slave] master_ip has no value. It takes a host name or an IP address, such as 127.0.0.1. Write "master_ip = " and the value.`,
+    ])
+  })
+
+  test.each([
+    ['12345\u200b', '12345\\u200b'],
+    ['\ufe0f12345', '\\ufe0f12345'],
+    ['12\u00a0345', '12\\u00a0345'],
+    ['12345\u{e0041}', '12345\\udb40\\udc41'],
+  ])('characters that cannot be seen: %j', (text, shown) => {
+    const path = configFile(`[slave]\nsocket_port = ${text}\nmaster_ip = pi\n`)
+    expect(problems(slave, path)).toEqual([
+      `${path}:2 [slave] socket_port is "${shown}". It takes a whole number from 1 to 65535.`,
+    ])
+  })
+
+  test('a section with a dot', () => {
+    const text = '[master.pi1]\nx = 1\n[master]\nsocket_port = 12345\nsocket_bind_ip = 127.0.0.1\n'
+    expect(load(master, text)).toMatchObject({ config: both, warnings: [] })
+    expect(load({ section: 'master.pi1', keys: { x: port } }, text)).toMatchObject({
+      config: { x: 1 },
+      warnings: [],
+    })
+  })
+
+  test('a key twice, which everybody is told who reads the file', () => {
+    const text =
+      '[master]\nsocket_port = 12345\nsocket_bind_ip = 127.0.0.1\n[slave]\nsocket_port = 12345\nmaster_ip = 127.0.0.1\nmaster_ip = 127.0.0.9\n'
+    const { config, path, warnings } = load(slave, text)
+    expect(config).toEqual({ socketPort: 12345, masterIp: '127.0.0.9' })
+    expect(warnings).toEqual([
+      `${path}:7 [slave] master_ip stands on line 6 already. The value of line 7 is used; Python refuses that.`,
+    ])
+    expect(load(master, text).warnings).toHaveLength(1)
+  })
+
+  test('what holds for all sections, and what refers to it', () => {
+    const text =
+      '[DEFAULT]\nsocket_port = 12345\nhome = 127.0.0\n[master]\nsocket_bind_ip = %(home)s.1\n[slave]\nmaster_ip = pi\nsocket_port = 12399\n'
+    expect(load(master, text)).toMatchObject({ config: both, warnings: [] })
+    expect(load(slave, text)).toMatchObject({ config: { socketPort: 12399, masterIp: 'pi' }, warnings: [] })
+  })
+
+  test('indented, all of it, or one line deeper than the others', () => {
+    const text = '  [master]\n  socket_port = 12345\n  socket_bind_ip = 127.0.0.1\n'
+    expect(load(master, text)).toMatchObject({ config: both, warnings: [] })
+    const path = configFile(text.replace('  socket_bind', '    socket_bind'))
+    expect(problems(master, path)).toEqual([
+      `${path}:3 "socket_bind_ip = 127.0.0.1" is indented deeper than line 2, and so would be a part of that line's value. Begin both lines in the same column.`,
+      `${path} [master] socket_bind_ip is missing. It takes an IP address of this machine, or nothing at all for every interface.`,
+    ])
+  })
+
+  test('keys in capitals', () => {
+    expect(load(master, '[master]\nSocket_Port = 12345\nSOCKET_BIND_IP = 127.0.0.1\n')).toMatchObject({
+      config: both,
+      warnings: [],
+    })
+  })
+
+  test('UTF-16, as PowerShell writes it', () => {
+    const path = configFile('')
+    writeFileSync(path, '\uFEFF[master]\n', 'utf16le')
+    expect(problems(master, path)).toEqual([
+      `Cannot read the configuration file ${path}: it is UTF-16 text. Save it as UTF-8, or name another with --config FILE.`,
+    ])
+  })
+
+  test('a section that may be in a line that cannot be read', () => {
+    const path = configFile('[master\nsocket_port = 1\n')
+    expect(problems(master, path)).toEqual([`${path}:1 "[master" begins a section, and lacks its "]".`])
+  })
+
+  test('something that is no configuration: a few of its lines are named, and the others counted', () => {
+    const path = configFile(`[master]\n${'An essay of many lines\n'.repeat(1_000)}`)
+    const found = problems(master, path)
+    expect(found).toHaveLength(13)
+    expect(found[9]).toMatch(/:11 "An essay of many lines" has no "="/)
+    expect(found[10]).toBe(`${path} has 990 more of such lines. Is it a configuration file?`)
+  })
+
+  test('something far too large', () => {
+    const path = configFile(`[master]\n${'#'.repeat(1024 * 1024)}`)
+    expect(problems(master, path)).toEqual([
+      `Cannot read the configuration file ${path}: it is larger than 1 MiB. Name another with --config FILE.`,
+    ])
+  })
+})
+
+describe.skipIf(process.platform === 'win32')('what is no file', () => {
+  const cannot = (path: string, why: string) =>
+    `Cannot read the configuration file ${path}: ${why}. Name another with --config FILE.`
+
+  test('a pipe that nobody writes to, one that somebody never ends, a device, and a socket are refused', async () => {
+    const path = join(tempFolder(), 'pipe.cfg')
+    execFileSync('mkfifo', [path])
+    expect(problems(master, path)).toEqual([cannot(path, 'it is a pipe that nobody writes to')])
+
+    const held = openSync(path, 'r+')
+    writeSync(held, '[master]\n')
+    expect(problems(master, path)).toEqual([
+      cannot(path, 'it is a pipe whose end did not come within 900 ms'),
+    ])
+    closeSync(held)
+
+    expect(problems(master, '/dev/zero')).toEqual([cannot('/dev/zero', 'it is a device')])
+    const socket = join(tempFolder(), 'socket')
+    const server = createServer().listen(socket)
+    await once(server, 'listening')
+    expect(problems(master, socket)).toEqual([cannot(socket, 'it is a socket')])
+    server.close()
+  })
+
+  // The shell gives the name of a pipe in place of <(...), and so a reader can change a file on its way.
+  test('what a shell pipes in is read', async () => {
+    const path = configFile('[master]\nsocket_port = 1\n')
+    const run = `exec "$0" "$1" --config <(sleep 0.1; sed s/1/2/ "$2")`
+    const program = join(BUILT_FIXTURES, 'loads-config.js')
+    const { stdout, stderr } = await promisify(execFile)(
+      'bash',
+      ['-c', run, process.execPath, program, path],
+      { env: { ...process.env, LOG_FOLDER: dirname(path) } },
+    )
+    expect(stdout + stderr).toBe('{"socketPort":2}\n')
+  })
+})
+
+function problems(shape: Parameters<typeof loadConfig>[0], path: string): readonly string[] {
+  withArguments('', '--config', path)
+  try {
+    loadConfig(shape, recordingLog().log)
+  } catch (error) {
+    if (error instanceof OperationalError) return error.problems
+    throw error
+  }
+  return []
+}
 
 describe('where the file is', () => {
   const text = '[master]\nsocket_port = 1\n'
@@ -54,7 +223,7 @@ describe('where the file is', () => {
     const program = start('loads-config.ts', ['--config=rpicluster.cfg'], { cwd: folder, env })
     expect(await program.ended).toBe(1)
     expect(program.stdout).toMatch(
-      /FATAL \(loads-config\): .*\/rpicluster\.cfg \[master\] socket_port is "0"\. It takes a whole number from 1 to 65535\.\n$/,
+      /FATAL \(loads-config\): .*\/rpicluster\.cfg:2 \[master\] socket_port is "0"\. It takes a whole number from 1 to 65535\.\n$/,
     )
     expect(program.stderr).toBe('')
   })
@@ -112,11 +281,11 @@ describe('values', () => {
 })
 
 describe('what is wrong', () => {
-  test('is told all at once, each with file, section, key, value and what would be right', () => {
+  test('is told all at once, each with file, line, section, key, value and what would be right', () => {
     const path = configFile('[master]\nsocket_bind_ip = everywhere\n')
     expect(problems(master, path)).toEqual([
       `${path} [master] socket_port is missing. It takes a whole number from 1 to 65535.`,
-      `${path} [master] socket_bind_ip is "everywhere". It takes an IP address of this machine, or nothing at all for every interface.`,
+      `${path}:2 [master] socket_bind_ip is "everywhere". It takes an IP address of this machine, or nothing at all for every interface.`,
     ])
   })
 
@@ -154,17 +323,6 @@ describe('what is wrong', () => {
       new OperationalError(`${what}. This program takes --config FILE, or nothing.`),
     )
   })
-
-  function problems(shape: Parameters<typeof loadConfig>[0], path: string): readonly string[] {
-    withArguments('', '--config', path)
-    try {
-      loadConfig(shape, recordingLog().log)
-    } catch (error) {
-      if (error instanceof OperationalError) return error.problems
-      throw error
-    }
-    return []
-  }
 })
 
 describe('a key that is not known', () => {
@@ -177,7 +335,7 @@ describe('a key that is not known', () => {
   ])('is a warning, with the name that was probably meant: %s', (key, hint) => {
     const { config, warnings, path } = load(slave, `${good}${key} = 2\n`)
     expect(config).toEqual({ socketPort: 1, masterIp: 'pi' })
-    expect(warnings).toEqual([`${path} [slave] ${key} is not known here, and is ignored. ${hint}`])
+    expect(warnings).toEqual([`${path}:4 [slave] ${key} is not known here, and is ignored. ${hint}`])
   })
 
   test('in the section of another program is none of this one’s business', () => {

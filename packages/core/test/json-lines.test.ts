@@ -149,6 +149,35 @@ describe('the decoder', () => {
     expect([found.messages, found.error?.kind]).toEqual([messages, kind])
   })
 
+  test('joins pieces of any size as they came, and copies none that it may keep', () => {
+    const sizes = fc.array(fc.oneof(fc.integer({ min: 1, max: 70_000 }), fc.integer({ min: 1, max: 500 })), {
+      minLength: 1,
+      maxLength: 12,
+    })
+    fc.assert(
+      fc.property(fc.array(sizes, { minLength: 1, maxLength: 3 }), fc.boolean(), (frames, ownsChunks) => {
+        const decoder = new Decoder({ ownsChunks })
+        const got: unknown[] = []
+        const take = (message: unknown) => got.push(message)
+        for (const pieces of frames) {
+          decoder.push(Buffer.from('"'), take)
+          for (const [n, size] of pieces.entries()) {
+            const piece = Buffer.alloc(size, 97 + n)
+            decoder.push(piece, take)
+            if (!ownsChunks) piece.fill('?') // whoever gave it may use it again
+          }
+          decoder.push(Buffer.from('"\r'), take)
+        }
+        const right = frames.map((sizes) =>
+          sizes.map((size, n) => String.fromCharCode(97 + n).repeat(size)).join(''),
+        )
+        expect(got.map((message, n) => message === right[n])).toEqual(right.map(() => true))
+        expect(decoder.allocatedBytes).toBe(0)
+      }),
+      { numRuns: 200 },
+    )
+  })
+
   test('mixes no two large frames of different streams, though it uses the room of one again', () => {
     const [a, b] = [new Decoder(), new Decoder()]
     const got: unknown[] = []

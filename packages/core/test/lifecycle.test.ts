@@ -1,8 +1,11 @@
+import { execFileSync, spawnSync } from 'node:child_process'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { describe, expect, test, vi } from 'vitest'
 import { every, OperationalError } from '../src/lifecycle.ts'
 import { jsonLines, start, stopAfterTest, tempFolder } from './support.ts'
+
+const hasCompiler = process.platform === 'linux' && spawnSync('cc', ['--version']).status === 0
 
 describe('OperationalError', () => {
   test('carries one line for each problem', () => {
@@ -72,7 +75,7 @@ describe('a program', () => {
     ['waits for what the stop signal gives up', 'SIGTERM'],
   ] as const)('that %s ends on %s with exit code 0, and its last line is Stopped', async (way, signal) => {
     const { program, file } = run(way)
-    await vi.waitFor(() => expect(program.stdout).toContain('Working'), 10_000)
+    await vi.waitFor(() => expect(program.stdout).toContain('Working'), 20_000)
     program.child.kill(signal)
     expect(await program.ended).toBe(0)
     expect(program.stdout).toMatch(/INFO \(program\): Working\n.*INFO \(program\): Stopped\n$/)
@@ -82,13 +85,43 @@ describe('a program', () => {
 
   test('that ignores the stop signal is ended after 900 ms, with exit code 1 and a line that says so', async () => {
     const { program } = run('does not listen to the stop signal')
-    await vi.waitFor(() => expect(program.stdout).toContain('Working'), 10_000)
+    await vi.waitFor(() => expect(program.stdout).toContain('Working'), 20_000)
     const stopped = performance.now()
     program.child.kill('SIGTERM')
     expect(await program.ended).toBe(1)
     expect(performance.now() - stopped).toBeGreaterThan(850)
     expect(program.stdout).toContain('Still busy 900 ms after the stop signal, so it was ended.')
   })
+
+  test('that the system does not let run is given the time that it lacks', async () => {
+    const { program } = run('needs a moment to end')
+    await vi.waitFor(() => expect(program.stdout).toContain('Working'), 20_000)
+    program.child.kill('SIGTERM')
+    await vi.waitFor(() => expect(program.stdout).toContain('Ending'), 20_000)
+    program.child.kill('SIGSTOP')
+    await sleep(1_500) // longer than it may take
+    program.child.kill('SIGCONT')
+    expect(await program.ended, program.stdout).toBe(0)
+  })
+
+  // As with a name in .local, where nobody answers. The system asks for many seconds, and Node waits for it.
+  test.skipIf(!hasCompiler)(
+    'that waits for the address of a name ends as by the signal (needs cc)',
+    async () => {
+      const folder = tempFolder()
+      const slow = join(folder, 'slow.so')
+      execFileSync('cc', ['-shared', '-fPIC', '-x', 'c', '-o', slow, '-'], {
+        input: '#include <unistd.h>\nint getaddrinfo(void) { sleep(60); return -3; }\n',
+      })
+      const program = start('program.ts', [folder, 'looks up a name'], {
+        env: { ...process.env, LD_PRELOAD: slow },
+      })
+      await vi.waitFor(() => expect(program.stdout).toContain('Working'), 20_000)
+      program.child.kill('SIGTERM')
+      expect(await program.ended).toBe('SIGTERM')
+      expect(jsonLines(join(folder, 'program.log')).map(({ msg }) => msg)).toEqual(['Working', 'Stopped'])
+    },
+  )
 
   test('that meets problems ends with a line for each and exit code 1', async () => {
     const { program } = run('meets problems')
@@ -112,7 +145,7 @@ describe('a program', () => {
       expect(program.stderr).toBe('')
       expect(jsonLines(file).at(-1)).toMatchObject({
         level: 'debug',
-        err: { stack: expect.stringContaining('program.ts') },
+        err: { stack: expect.stringContaining('program.js') },
       })
     },
   )
@@ -121,7 +154,7 @@ describe('a program', () => {
     'that %s ends quietly, with exit code 0, when its console goes away',
     async (way) => {
       const { program, file } = run(way)
-      await vi.waitFor(() => expect(program.stdout).toContain('Talking'), 10_000)
+      await vi.waitFor(() => expect(program.stdout).toContain('Talking'), 20_000)
       program.child.stdout?.destroy()
       expect(await program.ended).toBe(0)
       expect(program.stderr).toBe('')

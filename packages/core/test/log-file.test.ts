@@ -1,5 +1,18 @@
 import { execFileSync } from 'node:child_process'
-import { mkdirSync, readdirSync, readFileSync, renameSync, rmSync, symlinkSync } from 'node:fs'
+import { once } from 'node:events'
+import {
+  closeSync,
+  mkdirSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  readlinkSync,
+  realpathSync,
+  renameSync,
+  rmSync,
+  symlinkSync,
+} from 'node:fs'
+import { createServer } from 'node:net'
 import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
 import { OperationalError } from '../src/lifecycle.ts'
@@ -28,6 +41,131 @@ test('says in one line why it cannot be opened', () => {
       `Cannot write the log file ${path} (EISDIR: illegal operation on a directory). Move away what is there, or give this user the right to write it.`,
     ),
   )
+})
+
+describe('a link', () => {
+  test('rotates where the file is that it leads to, and stays', () => {
+    const { disk, folder, path } = linkedLogFile('on-the-disk.log')
+    const file = new LogFile(path, { maxFileBytes: 10, keepFiles: 2 })
+    for (let line = 10; line < 15; line += 1) file.write(`line ${line}\n`)
+    expect(readdirSync(folder)).toEqual(['a.log'])
+    expect(readlinkSync(path)).toBe(join(disk, 'on-the-disk.log'))
+    expect(contents(disk)).toEqual({
+      'on-the-disk.3.log': 'line 12\n',
+      'on-the-disk.4.log': 'line 13\n',
+      'on-the-disk.log': 'line 14\n',
+    })
+  })
+
+  test('that leads over other links, by a relative path, to a file that is not there yet is followed', () => {
+    const { disk, folder, path } = linkedLogFile('real.log')
+    rmSync(path)
+    symlinkSync(disk, join(folder, 'usb'))
+    symlinkSync('real.log', join(disk, 'link'))
+    symlinkSync('usb/link', path)
+    const file = new LogFile(path, { maxFileBytes: 10 })
+    for (let line = 10; line < 12; line += 1) file.write(`line ${line}\n`)
+    expect(readdirSync(folder).sort()).toEqual(['a.log', 'usb'])
+    expect(readdirSync(disk).sort()).toEqual(['link', 'real.1.log', 'real.log'])
+  })
+
+  test('that is led elsewhere is followed with the next line', () => {
+    const { folder, path } = linkedLogFile('real.log')
+    const file = new LogFile(path)
+    file.write('one\n')
+    rmSync(path)
+    symlinkSync('other', path)
+    file.write('two\n')
+    expect(readFileSync(join(folder, 'other'), 'utf8')).toBe('two\n')
+  })
+
+  test('that leads to a folder that is not there, as to a disk that is not mounted, is one line', () => {
+    const { disk, path } = linkedLogFile('real.log')
+    rmSync(disk, { recursive: true })
+    expect(() => new LogFile(path)).toThrow(
+      new OperationalError(
+        `Cannot write the log file ${path} (it is a link to ${disk}/real.log, whose folder is not there). Move away what is there, or give this user the right to write it.`,
+      ),
+    )
+  })
+
+  test('whose disk goes away and comes back lacks the lines between', () => {
+    const { disk, path } = linkedLogFile('real.log')
+    const file = new LogFile(path)
+    const troubles: string[] = []
+    file.onTrouble = (trouble) => troubles.push(trouble)
+    file.write('one\n')
+    renameSync(disk, `${disk}-gone`)
+    for (const line of ['two', 'three']) file.write(`${line}\n`)
+    renameSync(`${disk}-gone`, disk)
+    file.write('four\n')
+    expect(readFileSync(join(disk, 'real.log'), 'utf8')).toBe('one\nfour\n')
+    expect(troubles).toEqual([
+      `Cannot write the log file ${path} (it is a link to ${disk}/real.log, whose folder is not there). Lines go to the console only until it can be written again.`,
+      `The log file ${path} can be written again. It lacks 2 lines.`,
+    ])
+  })
+
+  test.each(['folder', 'itself'])('that leads to a %s is one line', (target) => {
+    const { disk, path } = linkedLogFile('real.log')
+    rmSync(path)
+    symlinkSync(target === 'folder' ? disk : path, path)
+    const why =
+      target === 'folder'
+        ? 'EISDIR: illegal operation on a directory'
+        : 'ELOOP: too many symbolic links encountered'
+    expect(() => new LogFile(path)).toThrow(
+      `Cannot write the log file ${path} (${why}). Move away what is there`,
+    )
+  })
+
+  function linkedLogFile(name: string) {
+    const [disk, folder] = [realpathSync(tempFolder()), tempFolder()]
+    const path = join(folder, 'a.log')
+    symlinkSync(join(disk, name), path)
+    return { disk, folder, path }
+  }
+})
+
+describe('what is no file', () => {
+  test('a pipe is one line, whether somebody reads it or not', () => {
+    const path = join(tempFolder(), 'a.log')
+    execFileSync('mkfifo', [path])
+    const refusal = `Cannot write the log file ${path} (it is a pipe). Move away what is there`
+    expect(() => new LogFile(path)).toThrow(refusal)
+    const reader = openSync(path, 'r+')
+    expect(() => new LogFile(path)).toThrow(refusal)
+    closeSync(reader)
+  })
+
+  test('a socket is one line', async () => {
+    const path = join(tempFolder(), 'a.log')
+    const server = createServer().listen(path)
+    await once(server, 'listening')
+    expect(() => new LogFile(path)).toThrow(`Cannot write the log file ${path} (it is a socket). `)
+    server.close()
+  })
+
+  test('a pipe that comes into the place of a file is as a full disk', () => {
+    const { file, path } = logFile()
+    const troubles: string[] = []
+    file.onTrouble = (trouble) => troubles.push(trouble)
+    file.write('one\n')
+    rmSync(path)
+    execFileSync('mkfifo', [path])
+    file.write('two\n')
+    expect(troubles).toEqual([
+      `Cannot write the log file ${path} (it is a pipe). Lines go to the console only until it can be written again.`,
+    ])
+  })
+
+  test('/dev/null takes every line', () => {
+    const path = join(tempFolder(), 'a.log')
+    symlinkSync('/dev/null', path)
+    const file = new LogFile(path, { maxFileBytes: 1 })
+    file.onTrouble = (trouble) => expect.unreachable(trouble)
+    for (const line of ['one', 'two']) file.write(`${line}\n`)
+  })
 })
 
 describe('rotation', () => {
@@ -65,13 +203,27 @@ describe('rotation', () => {
     })
   })
 
-  test('by several processes at once loses no line and breaks none', async () => {
-    const folder = tempFolder()
+  test('that cannot be is said once, and the file goes on growing', () => {
+    const path = join(tempFolder(), `${'a'.repeat(251)}.log`) // one more character is more than a name may have
+    const file = new LogFile(path, { maxFileBytes: 10 })
+    const troubles: string[] = []
+    file.onTrouble = (trouble) => troubles.push(trouble)
+    for (const line of ['one', 'two', 'three', 'four']) file.write(`${line}\n`)
+    expect(troubles).toEqual([
+      `Cannot rotate the log file ${path} (ENAMETOOLONG: name too long). It goes on growing.`,
+    ])
+    expect(readFileSync(path, 'utf8')).toBe('one\ntwo\nthree\nfour\n')
+  })
+
+  test('by several processes at once, over a link, loses no line and breaks none', async () => {
+    const [disk, folder] = [tempFolder(), tempFolder()]
+    symlinkSync(join(disk, 'shared.log'), join(folder, 'shared.log'))
     const programs = Array.from({ length: 3 }, () => start('appends.ts', [folder, '150', '250']))
     for (const program of programs) expect(await program.ended, program.stderr).toBe(0)
 
-    const files = readdirSync(folder)
-    const lines = files.flatMap((name) => jsonLines(join(folder, name)))
+    expect(readdirSync(folder)).toEqual(['shared.log'])
+    const files = readdirSync(disk)
+    const lines = files.flatMap((name) => jsonLines(join(disk, name)))
     expect(files.length).toBeGreaterThan(50)
     for (const { child } of programs) {
       const own = lines.filter(({ pid }) => pid === child.pid).map(({ line }) => Number(line))
@@ -91,6 +243,16 @@ test('is made again when it was removed, and says so once', () => {
   expect(troubles).toEqual([
     `The log file ${path} was removed. It begins anew with the line before this one.`,
   ])
+})
+
+test('is made again when its folder was removed', () => {
+  const folder = join(tempFolder(), 'logs')
+  const file = new LogFile(join(folder, 'a.log'))
+  file.onTrouble = () => {}
+  file.write('one\n')
+  rmSync(folder, { recursive: true })
+  file.write('two\n')
+  expect(contents(folder)).toEqual({ 'a.log': 'two\n' })
 })
 
 test('is made again when another process has renamed it, which is nothing to tell', () => {

@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import { escapeControls, escapeInvisible, shortenLine } from '../src/log-text.ts'
+import { escapeControls, escapeInvisible, shortenLine, showInvisible } from '../src/log-text.ts'
 
 const text = fc.oneof(
   fc.string({ unit: 'binary' }),
@@ -10,17 +10,39 @@ const text = fc.oneof(
 )
 
 describe('escapeInvisible', () => {
-  test.each(['\x7f', '\x9b', '\u061c', '\u200e', '\u2028', '\u202e', '\u2069'])(
-    'shows %j as its code',
-    (char) => {
-      const code = char.charCodeAt(0).toString(16).padStart(4, '0')
-      expect(escapeInvisible(`"${char}"`)).toBe(`"\\u${code}"`)
-    },
-  )
+  test.each([
+    ...['\x7f', '\x9b', '\u061c', '\u200e', '\u2028', '\u202e', '\u2069'],
+    ...[
+      '\u00ad',
+      '\u034f',
+      '\u115f',
+      '\u180e',
+      '\u200b',
+      '\u200c',
+      '\u200d',
+      '\u2060',
+      '\u3164',
+      '\ufe0f',
+      '\ufeff',
+    ],
+  ])('shows %j as its code', (char) => {
+    const code = char.charCodeAt(0).toString(16).padStart(4, '0')
+    expect(escapeInvisible(`"${char}"`)).toBe(`"\\u${code}"`)
+  })
 
-  test('leaves the letters of every language and their joiners alone', () => {
-    const json = '"für 東京, عربي, क्‍ष, 👨‍👩‍👧"'
+  test('shows a character beyond U+FFFF as the two codes of JSON', () => {
+    expect(escapeInvisible('"\u{e0001}\u{e0041}\u{e007f}\u{e0100}"')).toBe(
+      String.raw`"\udb40\udc01\udb40\udc41\udb40\udc7f\udb40\udd00"`,
+    )
+  })
+
+  test('leaves the letters of every language alone, and the marks on them', () => {
+    const json = '"für 東京, عربي ٪ ۝ \u0601, क्ष, e\u0301, 👧🏽, 5\u00a0%"'
     expect(escapeInvisible(json)).toBe(json)
+  })
+
+  test('shows the joiner of an emoji, which hides as well between other characters', () => {
+    expect(escapeInvisible('"👨\u200d👧"')).toBe('"👨\\u200d👧"')
   })
 
   test('never changes what the JSON means', () => {
@@ -29,6 +51,14 @@ describe('escapeInvisible', () => {
         const json = JSON.stringify([value, string])
         expect(JSON.parse(escapeInvisible(json))).toEqual(JSON.parse(json))
       }),
+    )
+  })
+})
+
+describe('showInvisible', () => {
+  test('shows controls, halves of characters, and spaces that are not the usual one, too', () => {
+    expect(showInvisible('a b\u00a0\u3000\u2800\t\n\x1b\u200b\ud800é👧')).toBe(
+      String.raw`a b\u00a0\u3000\u2800\u0009\u000a\u001b\u200b\ud800é👧`,
     )
   })
 })
@@ -47,7 +77,9 @@ describe('escapeControls', () => {
     fc.assert(
       fc.property(text, (string) => {
         const shown: string = JSON.parse(escapeControls(escapeInvisible(JSON.stringify(string))))
-        expect(shown).not.toMatch(/[\p{Cc}\p{Zl}\p{Zp}\p{Bidi_Control}]/u)
+        expect(shown).not.toMatch(
+          /[\p{Cc}\p{Zl}\p{Zp}\p{Bidi_Control}\p{Default_Ignorable_Code_Point}\p{Cs}]/u,
+        )
       }),
     )
   })

@@ -1,7 +1,11 @@
+import { once } from 'node:events'
+import { chmodSync, existsSync, writeFileSync } from 'node:fs'
 import { availableParallelism, cpus, hostname, totalmem } from 'node:os'
+import { join } from 'node:path'
 import { cpu } from 'systeminformation'
-import { expect, test } from 'vitest'
+import { expect, test, vi } from 'vitest'
 import { machineDetails, processorName } from '../src/machine.ts'
+import { jsonLines, start, stopAfterTest, tempFolder } from './support.ts'
 
 test('the details are those of this machine, in the words of the wire', async () => {
   const details = await machineDetails()
@@ -38,3 +42,30 @@ test.each(['unknown', ''])('where Node says %j, systeminformation finds a name',
   const { manufacturer, brand } = await cpu()
   expect(await processorName(known)).toBe(`${manufacturer} ${brand}`.trim() || 'unknown')
 })
+
+test('the look ends when it is stopped, before it or while it watches the processor', async () => {
+  const stop = stopAfterTest()
+  const details = machineDetails({ stop: stop.signal })
+  stop.abort()
+  await expect(details).rejects.toMatchObject({ name: 'AbortError' })
+  await expect(machineDetails({ stop: stop.signal })).rejects.toMatchObject({ name: 'AbortError' })
+})
+
+// A busy Pi takes seconds to start the programs that know the name of its processor.
+test.skipIf(process.platform !== 'linux')(
+  'a program that looks its machine up ends at once when it is stopped, however long that takes',
+  async () => {
+    const folder = tempFolder()
+    const called = join(folder, 'called')
+    writeFileSync(join(folder, 'lscpu'), `#!/bin/sh\ntouch '${called}'\nexec sleep 5\n`)
+    chmodSync(join(folder, 'lscpu'), 0o755)
+    const program = start('program.ts', [folder, 'looks its machine up'], {
+      env: { ...process.env, PATH: `${folder}:${process.env['PATH']}` },
+    })
+    await vi.waitFor(() => expect(existsSync(called)).toBe(true), 20_000)
+    program.child.kill('SIGTERM')
+    const [code] = await once(program.child, 'exit') // the look-up goes on, and keeps the pipe open
+    expect(code).toBe(0)
+    expect(jsonLines(join(folder, 'program.log')).map(({ msg }) => msg)).toEqual(['Looking', 'Stopped'])
+  },
+)

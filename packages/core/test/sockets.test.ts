@@ -530,3 +530,17 @@ async function portThatDoesNotAnswer(): Promise<number> {
   }
   return port
 }
+
+test.each([undefined, '80', 1.5, -1, 65_536, Number.NaN])('%s is no port', async (port) => {
+  const options = {
+    peer: 'slave',
+    host: '127.0.0.1',
+    port: port as number,
+    stop: new AbortController().signal,
+  }
+  const what = `A port is a whole number from 0 to 65535, and this one is ${port}.`
+  await expect(listen({ ...options, log: recordingLog().log }, async () => {})).rejects.toEqual(
+    new TypeError(what),
+  )
+  await expect(connect(options)).rejects.toEqual(new TypeError(what.replace('from 0', 'from 1')))
+})

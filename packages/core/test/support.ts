@@ -7,6 +7,7 @@ import { fileURLToPath, pathToFileURL } from 'node:url'
 import pino from 'pino'
 import { onTestFinished } from 'vitest'
 import { type Connection, connect, type Listener, listen } from '../src/sockets.ts'
+import { BUILT_FIXTURES } from './built-fixtures.ts'
 
 /** A folder for one test, deleted after it. */
 export function tempFolder(): string {
@@ -33,21 +34,29 @@ export interface Program {
 
 const TSX = pathToFileURL(fileURLToPath(import.meta.resolve('tsx'))).href
 
-/** Starts a program as a process of its own. Its path counts from `fixtures/`. */
+/**
+ * Starts a program as a process of its own. Its path counts from `fixtures/`.
+ *
+ * @param options `maxDescriptors`: how many files and connections it may have open. `network`: whether it gets a network
+ *   of its own, which is down
+ */
 export function start(
   program: string,
   args: string[] = [],
-  options: { cwd?: string; env?: NodeJS.ProcessEnv } = {},
+  {
+    maxDescriptors,
+    network = false,
+    ...options
+  }: { cwd?: string; env?: NodeJS.ProcessEnv; maxDescriptors?: number; network?: boolean } = {},
 ): Program {
-  const path = join(import.meta.dirname, 'fixtures', program)
-  const child = spawn(
-    process.execPath,
-    ['--import', TSX, program.startsWith('/') ? program : path, ...args],
-    {
-      ...options,
-      stdio: ['ignore', 'pipe', 'pipe'],
-    },
-  )
+  const source = program.startsWith('/')
+    ? ['--import', TSX, program]
+    : [join(BUILT_FIXTURES, program.replace(/ts$/, 'js'))]
+  const limited =
+    maxDescriptors === undefined ? [] : ['sh', '-c', `ulimit -n ${maxDescriptors}; exec "$@"`, 'sh']
+  const apart = network ? ['unshare', '--map-root-user', '--net'] : []
+  const [file = '', ...rest] = [...limited, ...apart, process.execPath, ...source, ...args]
+  const child = spawn(file, rest, { ...options, stdio: ['ignore', 'pipe', 'pipe'] })
   const started: Program = {
     child,
     stdout: '',

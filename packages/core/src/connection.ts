@@ -1,0 +1,220 @@
+/**
+ * A connection: two programs, and between them bytes in both directions. Each end can be read, written and
+ * closed, a peer that does not read is made to wait, and who uses a connection that is lost is told how that came.
+ *
+ * @since 0.3.0
+ */
+import type { Socket } from 'node:net'
+import { addressOf } from './addresses.ts'
+import { forEachChunk } from './chunk-reader.ts'
+import { chunksOf } from './chunks.ts'
+import { OperationalError } from './lifecycle.ts'
+import { whyLost } from './socket-errors.ts'
+import { Turn } from './turns.ts'
+
+/**
+ * How many bytes may wait in this process for a peer that does not read, unless told otherwise: 1 MiB,
+ * as much as one largest frame of json-lines. (Some more wait in the two systems' own buffers.)
+ */
+const DEFAULT_MAX_WAITING_BYTES = 1024 * 1024
+
+/** How long a closing connection waits for the peer to close its side, in ms. */
+const CLOSE_TIMEOUT_MS = 500
+
+/**
+ * One end of an open connection.
+ *
+ * Read it as text (`for await (const text of connection)`), in whatever pieces the network
+ * delivers: TCP carries bytes, and knows nothing of where one message ends.
+ */
+export class Connection {
+  /** The other end's address: `192.168.1.20:51234`. */
+  readonly address: string
+  /** How texts call the other end: `the master at 127.0.0.1:31415`. Who learns its name, changes it. */
+  peer: string
+  /** The socket itself, for layers that read or write it in their own way. */
+  readonly socket: Socket
+
+  readonly #maxWaitingBytes: number
+  #closing = false
+  #closedBecause: Error | undefined
+  #failure: Error | undefined
+  #drained: Promise<void> | undefined
+  readonly #turn = new Turn()
+
+  /**
+   * @param socket a connected socket; from now on the connection handles its errors
+   * @param peer how texts call the other end: `the master at 127.0.0.1:31415`
+   * @param maxWaitingBytes how many bytes may wait to be sent before a peer that does not read is cut off
+   */
+  constructor(socket: Socket, peer: string, maxWaitingBytes = DEFAULT_MAX_WAITING_BYTES) {
+    this.socket = socket
+    this.address = addressOf(socket.remoteAddress, socket.remotePort)
+    this.peer = peer
+    this.#maxWaitingBytes = maxWaitingBytes
+    socket.on('error', (error) => {
+      this.#failure ??= error
+    })
+  }
+
+  /**
+   * Sends text (as UTF-8) or bytes.
+   *
+   * @returns nothing when more may be sent at once, or else a promise to wait for: the peer reads
+   *   more slowly than this end writes. To await it in either case is right. The promise is rejected
+   *   when the connection is lost meanwhile.
+   * @throws OperationalError when the connection is lost, or when so much waits for the peer that
+   *   with this it would be more than `maxWaitingBytes`: then it is cut off. (What is larger by
+   *   itself is sent when nothing else waits.)
+   * @throws the stop signal's reason, an AbortError, when the connection was closed by it
+   */
+  write(data: string | Uint8Array, encoding: BufferEncoding = 'utf8'): Promise<void> | undefined {
+    this.#checkRoomFor(data.length)
+    return this.socket.write(data, encoding) ? undefined : this.#whenDrained()
+  }
+
+  /** Sends texts one after the other, as {@link write} does with one: all of them go out at once, or none. */
+  writePieces(pieces: readonly string[], encoding: BufferEncoding = 'utf8'): Promise<void> | undefined {
+    const { socket } = this
+    this.#checkRoomFor(pieces.reduce((length, piece) => length + piece.length, 0))
+    let mayGoOn = true
+    socket.cork()
+    for (const piece of pieces) mayGoOn = socket.write(piece, encoding)
+    socket.uncork()
+    return mayGoOn ? undefined : this.#whenDrained()
+  }
+
+  #checkRoomFor(bytes: number): void {
+    this.throwIfLost()
+    const waiting = this.socket.writableLength
+    if (waiting === 0 || waiting + bytes <= this.#maxWaitingBytes) return
+    this.fail(
+      new OperationalError(`Cut off ${this.peer}: it does not read, and ${waiting} bytes wait for it.`),
+    )
+    throw this.#lost()
+  }
+
+  #whenDrained(): Promise<void> {
+    if (!this.#drained) {
+      this.#drained = this.#waitForDrain()
+      this.#drained.catch(() => {}) // who does not wait for it is told by the next write
+    }
+    return this.#drained
+  }
+
+  /** Reads what arrives as text, a piece at a time. A character that is cut in two pieces comes whole, with the second. */
+  async *[Symbol.asyncIterator](): AsyncGenerator<string, void, void> {
+    const decoder = new TextDecoder()
+    for await (const chunk of this.chunks()) {
+      const text = decoder.decode(chunk, { stream: true })
+      if (text) yield text
+    }
+  }
+
+  /**
+   * Reads what arrives as bytes, in the pieces in which it arrives, until either end closes the
+   * connection. While nobody reads, the peer is made to wait.
+   *
+   * @throws OperationalError when the connection is lost before the peer closed it
+   */
+  chunks(): AsyncGenerator<Buffer, void, void> {
+    return chunksOf(this)
+  }
+
+  /**
+   * Lets the other connections have their turn, when this one has had the processor for 10 ms. Who
+   * works on many small things that came in one piece calls it between them: Node would go on
+   * reading from one busy connection, up to 2 MiB, before it looks at the next.
+   *
+   * @returns nothing when the turn may go on, or else a promise to wait for
+   */
+  giveWay(): Promise<void> | undefined {
+    return this.#turn.giveWay()
+  }
+
+  /**
+   * Does the same when a chunk is done with. For layers that read the socket in their own way.
+   *
+   * @returns nothing when the next chunk may be read at once, or else a promise to wait for
+   */
+  giveWayAfter(chunk: Buffer): Promise<void> | undefined {
+    return this.#turn.giveWayAfter(chunk)
+  }
+
+  /**
+   * Reads as {@link chunks} does, with a function, which is faster: calls it with each chunk as soon as it
+   * arrives, until either end closes the connection. While a promise that it returned is pending, nothing
+   * more is read, and the peer is made to wait.
+   *
+   * @throws OperationalError when the connection is lost before the peer closed it
+   * @throws whatever `take` throws
+   */
+  forEachChunk(take: (chunk: Buffer) => void | Promise<void>): Promise<void> {
+    return forEachChunk(this, take)
+  }
+
+  /**
+   * Sends what waits to be sent, closes the connection, and resolves when it is closed: after half a
+   * second at most. Never rejects.
+   *
+   * @param because what a later `write` throws. Default: an OperationalError that says that this end closed it.
+   */
+  async close(because?: Error): Promise<void> {
+    if (this.socket.destroyed) return
+    this.#closing = true
+    this.#closedBecause ??= because
+    const closed = new Promise((resolve) => this.socket.once('close', resolve))
+    const timeout = setTimeout(() => this.socket.destroy(), CLOSE_TIMEOUT_MS)
+    // Not at once: a layer above may have joined what it sends in this turn, to write it at its end.
+    process.nextTick(() => {
+      this.socket.end()
+      // What still arrives is not wanted, and would keep the socket from closing.
+      this.socket.on('readable', () => this.socket.read()).read()
+    })
+    await closed
+    clearTimeout(timeout)
+  }
+
+  /** Whether this end has closed the connection. */
+  get closedHere(): boolean {
+    return this.#closing
+  }
+
+  /** Ends the connection at once, because of an error. Whoever reads or writes it gets that error. */
+  fail(error: Error): void {
+    this.#failure ??= error
+    this.socket.destroy()
+  }
+
+  /**
+   * Does nothing while the connection can be written.
+   *
+   * @throws OperationalError when it is lost, and says how that came
+   * @throws the stop signal's reason, an AbortError, when it was closed by it
+   */
+  throwIfLost(): void {
+    if (!this.socket.writable) throw this.#lost()
+  }
+
+  #lost(): Error {
+    if (this.#failure instanceof OperationalError) return this.#failure
+    if (this.#closing) {
+      return this.#closedBecause ?? new OperationalError(`This end closed the connection to ${this.peer}.`)
+    }
+    const how = this.#failure ? whyLost(this.#failure) : 'the other end closed it'
+    return new OperationalError(`Lost the connection to ${this.peer}: ${how}.`, { cause: this.#failure })
+  }
+
+  async #waitForDrain(): Promise<void> {
+    const { socket } = this
+    await new Promise<void>((resolve) => {
+      const done = () => {
+        socket.off('drain', done).off('close', done)
+        resolve()
+      }
+      socket.on('drain', done).on('close', done)
+    })
+    this.#drained = undefined
+    if (socket.destroyed) throw this.#lost()
+  }
+}

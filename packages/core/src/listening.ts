@@ -1,0 +1,136 @@
+/**
+ * Listening: a program waits on a port for others to connect, and serves all of them at the same time.
+ *
+ * @since 0.3.0
+ */
+import { addAbortListener, once } from 'node:events'
+import { type AddressInfo, createServer, type Server } from 'node:net'
+import { addressOf, checkPort } from './addresses.ts'
+import { Connection } from './connection.ts'
+import { TurnedAway, whyNoRoomForPeer } from './descriptors.ts'
+import { OperationalError } from './lifecycle.ts'
+import type { Logger } from './logging.ts'
+import { whyNotListening } from './socket-errors.ts'
+
+/**
+ * How many connections a listener holds at once, unless told otherwise. Each takes a descriptor. Node
+ * takes as many as the system lets it have: 524,288 for a program of a systemd system, as a Pi's is
+ * (DefaultLimitNOFILE, the second number).
+ */
+const DEFAULT_MAX_CONNECTIONS = 16_384
+
+/**
+ * How many peers may wait to be accepted, when many connect at once; a further one's system tries again a
+ * second later. Node asks for 511. Linux gives at most net.core.somaxconn: 4,096 since version 5.4.
+ */
+const BACKLOG = 4096
+
+export interface ListenOptions {
+  /** What connects here, in the words of the program, for the texts of warnings: `slave`. */
+  peer: string
+  /** The address to listen on: `127.0.0.1` for this machine only, `0.0.0.0` for every IPv4 interface. */
+  host: string
+  /** 1 to 65535, or 0 for one that is free. */
+  port: number
+  /** Closes every connection and stops listening when aborted. */
+  stop: AbortSignal
+  /** Where a peer that fails is reported. */
+  log: Logger
+  /** How many peers may be connected at once; a further one is closed at once. Default: 16,384. */
+  maxConnections?: number
+  /** How many bytes may wait to be sent; a peer that does not read and would need more is cut off. Default: 1 MiB. */
+  maxWaitingBytes?: number
+}
+
+/** A listening socket. */
+export interface Listener {
+  /** Where it listens: `127.0.0.1:31415`. */
+  readonly address: string
+  /** The peers connected now. */
+  readonly connections: ReadonlySet<Connection>
+}
+
+/**
+ * Listens, and serves every peer that connects, all at the same time. A peer's connection is closed
+ * when `serve` has finished with it. When a peer fails (it resets, it breaks the protocol), or
+ * `serve` does, that is a line in the log and the end of that connection only.
+ *
+ * @param serve what to do with one peer
+ * @returns once it listens
+ * @throws OperationalError when it cannot listen there: the port is taken, or needs more rights, or
+ *   the address is not one of this machine's
+ * @throws TypeError when the port is none: Node would take any that is free, and nobody would find it
+ */
+export async function listen(
+  options: ListenOptions,
+  serve: (connection: Connection) => Promise<void>,
+): Promise<Listener> {
+  const { peer, host, port, stop, log, maxConnections = DEFAULT_MAX_CONNECTIONS } = options
+  checkPort(port, 0)
+  stop.throwIfAborted()
+
+  const connections = new Set<Connection>()
+  const turnedAway = new TurnedAway(log)
+  const server = createServer({ noDelay: true }, (socket) => {
+    const address = addressOf(socket.remoteAddress, socket.remotePort)
+    const why = whyNoRoomForPeer()
+    if (why !== undefined) {
+      socket.on('error', () => {}).destroy()
+      turnedAway.tell(address, why)
+      return
+    }
+    const connection = new Connection(socket, `the ${peer} at ${address}`, options.maxWaitingBytes)
+    connections.add(connection)
+    void serveOne(connection).finally(() => connections.delete(connection))
+  })
+
+  async function serveOne(connection: Connection): Promise<void> {
+    try {
+      await serve(connection)
+    } catch (error) {
+      if (!stop.aborted) reportFailure(log, connection, error)
+    }
+    await connection.close()
+  }
+
+  server.maxConnections = maxConnections
+  server.on('drop', (dropped) => {
+    log.warn(
+      `Turned away ${addressOf(dropped?.remoteAddress, dropped?.remotePort)}: the limit of open connections is ${maxConnections}`,
+    )
+  })
+
+  try {
+    server.listen({ host, port, backlog: BACKLOG })
+    await once(server, 'listening')
+  } catch (error) {
+    throw new OperationalError(await whyNotListening(error, host, port), { cause: error })
+  }
+  // Past this point an error of the listening socket concerns one newcomer.
+  server.on('error', (error) => log.warn(`Could not accept a connection: ${error.message}`))
+  addAbortListener(stop, () => {
+    server.close()
+    turnedAway.end()
+    for (const connection of connections) void connection.close(stop.reason)
+  })
+
+  return { address: listeningAddress(server), connections }
+}
+
+function listeningAddress(server: Server): string {
+  const { address, port } = server.address() as AddressInfo
+  return addressOf(address, port)
+}
+
+function reportFailure(log: Logger, connection: Connection, error: unknown): void {
+  if (error instanceof OperationalError) {
+    const done = connection.socket.writable ? ' The connection is closed.' : ''
+    for (const problem of error.problems) log.warn(`${problem}${done}`)
+    return
+  }
+  const what = error instanceof Error ? `${error.name}: ${error.message}` : String(error)
+  log.error(
+    `A mistake in the program ended the connection to ${connection.address}: ${what} (its stack is in the log file, at level debug)`,
+  )
+  log.debug({ err: error }, 'Where the mistake was')
+}
