@@ -30,7 +30,7 @@ async function isRefusedFor(why: RegExp, ...pieces: (string | Uint8Array)[]): Pr
     expect(lines).toHaveLength(1)
     expect(lines[0]).toMatchObject({ level: 'warn', msg: expect.stringMatching(why) })
     expect(lines[0]?.msg).toMatch(/\. The connection is closed\.$/)
-    await cluster.logs(new RegExp(`^Received message: before, from ${peer.address}$`))
+    await cluster.logs(new RegExp(`^Received message from ${peer.address}: before, from ${peer.address}$`))
     expect(await cluster.logs(/after/, 0)).toEqual([])
   })
   // Of what is refused, never more than the largest frame is held.
@@ -43,7 +43,7 @@ async function isTakenAs(logged: RegExp, ...pieces: (string | Uint8Array)[]): Pr
     const peer = await badPeer()
     await peer.says(...pieces, message(`after, from ${peer.address}`))
     await cluster.logs(logged)
-    await cluster.logs(new RegExp(`^Received message: after, from ${peer.address}$`))
+    await cluster.logs(new RegExp(`^Received message from ${peer.address}: after, from ${peer.address}$`))
     await peer.leaves()
   })
 }
@@ -63,7 +63,7 @@ describe('the size of frames', () => {
     await cluster.survives(async () => {
       const peer = await badPeer()
       await peer.says(...Array<string>(40).fill(frame))
-      await cluster.logs(/^Received message: x{900}.*\(\d+ characters in all\)$/, 40)
+      await cluster.logs(/^Received message from \S+: x{900}.*\(\d+ characters in all\)$/, 40)
       await peer.leaves()
     })
   })
@@ -90,7 +90,7 @@ describe('the pieces in which frames come', () => {
     await cluster.survives(async () => {
       const peer = await badPeer()
       await peer.says(...Array.from(Buffer.from(text), (byte) => Uint8Array.of(byte)))
-      await cluster.logs(/^Received message: slowly, and with an ü$/, 200)
+      await cluster.logs(/^Received message from \S+: slowly, and with an ü$/, 200)
       await peer.leaves()
     })
   })
@@ -104,7 +104,9 @@ describe('the pieces in which frames come', () => {
         await nextTurn()
         await peer.says(frame.subarray(at))
       }
-      expect(await cluster.logs(/^Received message: a€𝄞ü$/, frame.length - 1)).toHaveLength(frame.length - 1)
+      expect(await cluster.logs(/^Received message from \S+: a€𝄞ü$/, frame.length - 1)).toHaveLength(
+        frame.length - 1,
+      )
       await peer.leaves()
     })
   })
@@ -152,13 +154,13 @@ describe('what is in frames', () => {
 
   test('keys that are names of JavaScript', async () => {
     await isTakenAs(
-      /^Received message: \{"__proto__":\{"toString":1\},"constructor":\{"prototype":\{"type":2\}\}\}$/,
+      /^Received message from \S+: \{"__proto__":\{"toString":1\},"constructor":\{"prototype":\{"type":2\}\}\}$/,
       '{"type":"message","payload":{"__proto__":{"toString":1},"constructor":{"prototype":{"type":2}}},"__proto__":{"type":"x"}}\r',
     )
   })
 
   test.for(['__proto__', 'constructor', 'toString', 'hasOwnProperty', ''])('an unknown type: %j', (type) =>
-    isTakenAs(new RegExp(`^Unknown type of message: ${type}, with \\[1\\]$`), message([1], type)),
+    isTakenAs(new RegExp(`^Unknown type of message from \\S+: ${type}, with \\[1\\]$`), message([1], type)),
   )
 
   test.for([
@@ -191,8 +193,8 @@ describe('connections', () => {
       await peer.says(message(`from ${peer.address}`))
       peer.socket.end()
       await peer.gone // since the master has closed its side too
-      await cluster.logs(new RegExp(`^Received message: from ${peer.address}$`))
-      await cluster.logs(/^Client disconnected$/)
+      await cluster.logs(new RegExp(`^Received message from ${peer.address}: from ${peer.address}$`))
+      await cluster.logs(/^Client disconnected at /)
     })
   })
 
@@ -202,14 +204,14 @@ describe('connections', () => {
       await cluster.logs(/^Got client at /, peers.length)
       expect(peers.every(({ socket }) => socket.writable)).toBe(true)
       await Promise.all(peers.map((peer) => peer.leaves()))
-      await cluster.logs(/^Client disconnected$/, peers.length)
+      await cluster.logs(/^Client disconnected at /, peers.length)
     })
   })
 
   test('connects 2,000 times and leaves', async () => {
     await cluster.survives(async () => {
       await manyPeers(cluster.port, 2000, (peer) => peer.leaves())
-      await cluster.logs(/^Client disconnected$/, 2000)
+      await cluster.logs(/^Client disconnected at /, 2000)
     })
   })
 })
@@ -279,10 +281,10 @@ test('stops reading what it is sent, by a program that does not wait for it', as
   const memory = new MemoryWatch(sender.pid)
   const peer = await BadPeer.connect(port)
   peer.socket.pause()
-  await sender.says(/Cut off/)
   const cutOff = new RegExp(
-    `^Cut off the slave at ${peer.address}: it does not read, and (\\d+) bytes wait for it\\.$`,
+    `Cut off the slave at ${peer.address}: it does not read, and (\\d+) bytes wait for it\\.$`,
   )
+  await sender.says(cutOff)
   const [, waiting] = sender.messages.map((line) => cutOff.exec(line)).find((found) => found !== null) ?? []
   expect(Number(waiting)).toBeGreaterThan(900_000)
   expect(Number(waiting)).toBeLessThanOrEqual(1024 * 1024)
@@ -301,12 +303,12 @@ describe('floods, of which the log keeps a few lines and a count', () => {
       const peer = await badPeer()
       const flood = Array.from({ length: 20_000 }, (_, n) => message(n, 'flood'))
       await peer.says(flood.join(''), message(`after, from ${peer.address}`))
-      await cluster.logs(/^Received message: after, from /)
+      await cluster.logs(/^Received message from \S+: after, from /)
       await peer.leaves()
       await cluster.countsAll(
         flood.length,
-        /^Unknown type of message: flood, with \d+$/,
-        /^Unknown type of message: (\d+) more warnings that begin so/,
+        /^Unknown type of message from \S+: flood, with \d+$/,
+        /^Unknown type of message from \S+: (\d+) more warnings that begin so/,
       )
     })
   })

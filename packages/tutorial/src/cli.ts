@@ -1,71 +1,97 @@
 /** The reader's tool: what `pnpm start` and `pnpm chapters` run. */
-import { existsSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 import { Command, InvalidArgumentError, Option } from 'commander'
 import ms, { type StringValue } from 'ms'
-import { allChapters, type Chapter, findChapter, isChapterFolder, readChapter } from './chapters.ts'
-import type { DiffOptions } from './diff.ts'
-import type { PracticeOptions } from './practice.ts'
-import { ReaderError } from './reader-error.ts'
-import { startCluster } from './start.ts'
+import { allChapters, type Chapter, findChapter, isChapterFolder, readChapter } from './chapters/chapters.ts'
+import type { DiffOptions } from './compare/diff.ts'
+import type { MutateOptions } from './mutate/mutate.ts'
+import type { PracticeOptions } from './practice/practice.ts'
+import { addCopiesOptions, configAskedFor, copiesAskedFor } from './run/start-options.ts'
+import type { TalkOptions } from './talk/talk.ts'
+import { ReaderError, toldOf } from './workspace/reader-error.ts'
 
 // A command loads what only it needs when it is called: `pnpm start` should not wait for a Markdown parser.
 
 const tutorial = new Command('tutorial').description('The tool of the Raspberry Pi cluster tutorial.')
 
-tutorial
+const start = tutorial
   .command('start')
   .description("Run a chapter's whole cluster on this machine: this folder's, or the newest.")
   .option('--for <time>', 'stop after this time, such as 20s or 2m', duration)
-  .option('--slaves <number>', 'how many slaves to start', count)
-  .option('--config <file>', 'a configuration file for every program (from chapter 04 on)')
-  .action(async (options: { for?: number; slaves?: number; config?: string }) => {
+  .option('--config <file>', 'a configuration file for every program')
+  .action(async (options: { for?: number; config?: string }) => {
+    const { startCluster } = await import('./run/start.ts')
     const chapter = currentChapter() ?? newestChapter()
-    if (options.slaves !== undefined && !chapter.programs.includes('slave')) {
-      throw new ReaderError(
-        `${chapter.name} is a single program: it has no slaves to start (chapter 03 brings them).`,
-      )
-    }
-    if (options.config !== undefined && !existsSync(join(chapter.folder, 'rpicluster.cfg'))) {
-      throw new ReaderError(
-        `${chapter.name} has its values in the code: it takes no --config (chapter 04 brings it).`,
-      )
-    }
+    const chapters = readersChapters()
     process.exitCode = await startCluster(chapter, {
-      slaves: options.slaves ?? 1,
+      copies: copiesAskedFor(start, chapter, chapters),
       ...(options.for !== undefined && { forMs: options.for }),
-      ...(options.config !== undefined && { config: options.config }),
+      ...(options.config !== undefined && { config: configAskedFor(options.config, chapter, chapters) }),
     })
     process.exit()
   })
 
 tutorial
+  .command('talk')
+  .description(
+    'Talk to a program by hand: each line that you type is a message, and what goes and comes is shown, byte by byte.',
+  )
+  .argument('[port]', "where it listens (default: this chapter's port, or the newest's)", port)
+  .argument('[messages...]', 'what to send, in place of typing it')
+  .option('--host <address>', 'the machine that it runs on', '127.0.0.1')
+  .option('--separator <end>', 'what ends each message: cr, lf, crlf or none (default: cr)')
+  .option('--raw', 'add nothing to what is typed; escapes in it, such as \\r or \\x00, stand for bytes')
+  .option('--hex', 'show bytes as numbers')
+  .option('--listen', 'listen there, and talk to the first program that connects')
+  .action(async (port: number | undefined, messages: string[], options: Omit<TalkOptions, 'port'>) => {
+    const [{ portOf }, { talk }] = await Promise.all([
+      import('./talk/listeners.ts'),
+      import('./talk/talk.ts'),
+    ])
+    const there = port ?? portOf(currentChapter() ?? typedInChapter() ?? newestChapter())
+    process.exitCode = await talk(messages, { ...options, port: there })
+  })
+
+tutorial
   .command('chapters')
-  .description('List the chapters: number, title, what each teaches, and the post that it re-creates.')
-  .action(() => {
-    for (const { number, title, teaches, post, name } of allChapters()) {
-      console.log(`${String(number).padStart(2, '0')}  ${title}`)
-      console.log(`    ${teaches}.`)
-      console.log(`    run it:   pnpm --filter ${name} start`)
-      console.log(`    its post: ${post}\n`)
+  .description(
+    'List the chapters in their parts: what each teaches, how long it takes, its post. Or begin a new one.',
+  )
+  .argument('[title]', 'with --new: the heading of its README')
+  .option('--new <name>', 'make the folder of the next chapter, such as 07-made-up, for its author to fill')
+  .option('--core <module>', 'with --new: a module that the core gains with it')
+  .action(async (title: string | undefined, options: { new?: string; core?: string }) => {
+    if (options.new !== undefined) {
+      const { newChapter } = await import('./new-chapter/new-chapter.ts')
+      await newChapter(options.new, title, options.core)
+      return
     }
+    if (title !== undefined || options.core !== undefined)
+      throw new ReaderError('For a new chapter, say pnpm chapters --new 07-made-up "Its title".')
+    const { chapterList } = await import('./chapters/list.ts')
+    console.log(chapterList(allChapters()))
   })
 
 tutorial
   .command('diff')
   .description(
-    'Show what changed between two chapters: A to B; the one before A to A; inside a chapter, the one before it to it.',
+    "Show what changed in a chapter's programs and configuration: A to B; the one before A to A; inside a chapter, the one before it to it.",
   )
   .argument('[A]', 'a chapter: 3, 03, 03-sockets or sockets')
   .argument('[B]', 'another one')
-  .option('--stat', 'only the summary')
-  .option('--names', 'only the paths')
+  .option('--core', 'show how the core grew')
+  .option('--tests', 'show the tests')
+  .option(
+    '--all',
+    'show every part, with READMEs, pictures, and the lines of package.json that only name the chapter',
+  )
+  .option('--stat', 'only the summary, of every part')
+  .option('--names', 'only the paths, of every part')
   .option('--word', 'word by word')
   .option('--html <file>', 'write a page that shows them side by side')
   .option('--json', 'as JSON')
-  .option('--all', 'READMEs, and the lines of package.json that only name the chapter, too')
   .action(async (a: string | undefined, b: string | undefined, options: DiffOptions) => {
-    const { diff } = await import('./diff.ts')
+    const { diff } = await import('./compare/diff.ts')
     const [before, after] = chaptersToCompare(a, b)
     await diff(before, after, options)
   })
@@ -73,12 +99,11 @@ tutorial
 tutorial
   .command('texts')
   .description(
-    'Check every text: its code is what stands in the sources, its links lead somewhere, every change is explained.',
+    'Check every text and every chapter: code is what stands in the sources, links lead somewhere, changes are explained, nothing is left to write.',
   )
   .action(async () => {
-    const { allTexts, problemsOf } = await import('./text-checks.ts')
-    const { unexplainedChanges } = await import('./explanations.ts')
-    const problems = [...allTexts().flatMap(problemsOf), ...unexplainedChanges()]
+    const { allProblems } = await import('./checks/problems.ts')
+    const problems = allProblems()
     for (const problem of problems) console.error(problem)
     process.exitCode = problems.length > 0 ? 1 : 0
   })
@@ -90,9 +115,10 @@ tutorial
   )
   .option('--no-console', 'leave the output of commands alone')
   .action(async ({ console: withConsole }: { console: boolean }) => {
-    const { allTexts, syncBlocks } = await import('./text-checks.ts')
-    const { syncConsoles } = await import('./console-blocks.ts')
-    const changed = allTexts().filter(syncBlocks)
+    const { syncTexts } = await import('./checks/problems.ts')
+    const { allTexts } = await import('./checks/text-checks.ts')
+    const { syncConsoles } = await import('./checks/console-blocks.ts')
+    const changed = syncTexts()
     if (withConsole) changed.push(...(await syncConsoles(allTexts())))
     console.log(changed.length > 0 ? [...new Set(changed)].join('\n') : 'Every text is up to date.')
   })
@@ -105,12 +131,27 @@ tutorial
   .argument('[chapters...]', 'chapters: 3, 03, 03-sockets or sockets')
   .option('--to <folder>', 'where to write the recordings (default: docs/recordings)')
   .action(async (names: string[], { to }: { to?: string }) => {
-    const { record, RECORDINGS_FOLDER } = await import('./record.ts')
+    const { record, RECORDINGS_FOLDER } = await import('./record/record.ts')
     const own = currentChapter()
     const chapters = names.length > 0 ? names.map(findChapter) : own ? [own] : allChapters()
-    // pnpm runs a script in its package's folder, and leaves the reader's own in INIT_CWD.
-    const folder = resolve(process.env['INIT_CWD'] ?? process.cwd(), to ?? RECORDINGS_FOLDER)
+    const folder = resolve(typedIn(), to ?? RECORDINGS_FOLDER)
     process.exitCode = await record(chapters, folder)
+  })
+
+tutorial
+  .command('bundle')
+  .description('Make a folder of plain JavaScript of a chapter, which needs nothing but Node: for a Pi.')
+  .argument('[chapter]', 'a chapter: 3, 03, 03-sockets or sockets; inside a chapter, that one')
+  .option('--out <folder>', 'the folder to make (default: bundles/NAME in this repository)')
+  .action(async (text: string | undefined, { out }: { out?: string }) => {
+    const { bundle, BUNDLES_FOLDER } = await import('./bundle/bundle.ts')
+    const chapter = text === undefined ? currentChapter() : findChapter(text)
+    if (!chapter) throw new ReaderError('Which chapter? Say pnpm bundle NN, such as pnpm bundle 6.')
+    await bundle(
+      chapter,
+      out === undefined ? join(BUNDLES_FOLDER, chapter.name) : resolve(typedIn(), out),
+      typedIn(),
+    )
   })
 
 tutorial
@@ -120,10 +161,12 @@ tutorial
   .addOption(
     new Option('--check', 'say which promises of the chapter are kept').conflicts(['hint', 'solution']),
   )
-  .addOption(new Option('--hint', 'say what to do next; once more shows the lines').conflicts('solution'))
-  .option('--solution <file>', 'take a file over from the chapter, such as src/master.ts')
+  .addOption(
+    new Option('--hint', 'say what to do next; once more says how, and then the lines').conflicts('solution'),
+  )
+  .option('--solution <file>', 'take a file over from the chapter, such as src/NAME.ts')
   .action(async (chapter: string | undefined, options: PracticeOptions) => {
-    const { practice, practiceOverview } = await import('./practice.ts')
+    const { practice, practiceOverview } = await import('./practice/practice.ts')
     if (chapter !== undefined) {
       process.exitCode = await practice(findChapter(chapter), options)
       return
@@ -134,11 +177,21 @@ tutorial
   })
 
 tutorial
+  .command('mutate')
+  .description("Change a chapter's programs in one place after the other: whether its tests notice.")
+  .argument('<chapter>', 'a chapter: 3, 03, 03-sockets or sockets')
+  .option('--only <place>', 'a file, or a line of it: src/NAME.ts:14')
+  .action(async (name: string, options: MutateOptions) => {
+    const { mutate } = await import('./mutate/mutate.ts')
+    process.exitCode = await mutate(findChapter(name), options)
+  })
+
+tutorial
   .command('where')
   .description('Say which chapter a folder of yours is nearest to, and what it lacks or has beyond it.')
   .argument('<dir>', 'the folder that src is in')
   .action(async (dir: string) => {
-    const { where } = await import('./where.ts')
+    const { where } = await import('./compare/where.ts')
     where(dir)
   })
 
@@ -161,6 +214,24 @@ function currentChapter(): Chapter | undefined {
   return isChapterFolder(process.cwd()) ? readChapter(process.cwd()) : undefined
 }
 
+/** All chapters, and the one in this folder in place of the one that it is a copy of. */
+function readersChapters(): Chapter[] {
+  const own = currentChapter()
+  const others = allChapters().filter(({ number }) => number !== own?.number)
+  return [...others, ...(own ? [own] : [])].sort((a, b) => a.number - b.number)
+}
+
+/** The chapter whose folder the reader typed in: `pnpm -w` runs a script in the repository's, and leaves the reader's in INIT_CWD. */
+function typedInChapter(): Chapter | undefined {
+  const folder = process.env['INIT_CWD']
+  return folder !== undefined && isChapterFolder(folder) ? readChapter(folder) : undefined
+}
+
+/** The folder where the reader typed: pnpm runs a script in its package's folder, and leaves that one in INIT_CWD. */
+function typedIn(): string {
+  return process.env['INIT_CWD'] ?? process.cwd()
+}
+
 function newestChapter(): Chapter {
   const newest = allChapters().at(-1)
   if (!newest) throw new ReaderError('There is no chapter in the folder chapters.')
@@ -175,24 +246,36 @@ function duration(text: string): number {
   return time
 }
 
-function count(text: string): number {
+function port(text: string): number {
   const number = Number(text)
-  if (!/^\d+$/.test(text) || number < 1 || number > 1000) {
-    throw new InvalidArgumentError('It takes a whole number from 1 to 1000.')
+  if (!/^\d+$/.test(text) || number < 1 || number > 65_535) {
+    throw new InvalidArgumentError(
+      'It takes a whole number from 1 to 65535; messages come after it, such as talk PORT hello.',
+    )
   }
   return number
 }
 
 // A reader who pipes a list into head has seen enough.
 process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+  if (error.code === 'EPIPE' && process.stdout.listenerCount('error') > 1) return // `start` ends its cluster first
   if (error.code === 'EPIPE') process.exit()
-  throw error
+  fail(error)
 })
+process.stderr.on('error', () => {}) // nobody hears it
+process.on('uncaughtException', fail)
+process.on('unhandledRejection', fail)
 
 try {
+  addCopiesOptions(start, readersChapters())
   await tutorial.parseAsync()
 } catch (error) {
-  if (!(error instanceof ReaderError)) throw error
-  console.error(error.message)
+  console.error(toldOf(error))
   process.exitCode = 2
+}
+
+/** Ends a command that cannot go on. */
+function fail(error: unknown): never {
+  console.error(toldOf(error))
+  process.exit(2)
 }

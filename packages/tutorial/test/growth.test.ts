@@ -2,7 +2,7 @@ import { cp, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { test as base, describe, expect } from 'vitest'
-import { growthProblems } from '../src/growth.ts'
+import { growthProblems } from '../src/chapters/growth.ts'
 
 const ROOT = join(import.meta.dirname, '../../..')
 

@@ -3,9 +3,9 @@ import { type AddressInfo, connect, createServer, type Server, type Socket } fro
 import { setTimeout as sleep } from 'node:timers/promises'
 import fc from 'fast-check'
 import { test as base, expect } from 'vitest'
-import { freePort } from '../src/environment.ts'
-import { openTap } from '../src/tap.ts'
-import { bytesOf, type WireEvent, WireLog } from '../src/wire.ts'
+import { openTap } from '../src/record/tap.ts'
+import { bytesOf, type WireEvent, WireLog } from '../src/record/wire.ts'
+import { freePort } from '../src/run/environment.ts'
 
 /** A tap before a master of the test's own, and what it takes down. */
 class TappedMaster {
@@ -37,8 +37,8 @@ class TappedMaster {
     )
   }
 
-  async tapFor(lane: string, masterPort = this.port): Promise<number> {
-    const tap = await openTap({ lane, masterPort, log: this.log })
+  async tapFor(lane: string, port = this.port): Promise<number> {
+    const tap = await openTap({ lane, to: 'master', port, log: this.log })
     this.#taps.push(tap)
     return tap.port
   }
@@ -232,4 +232,16 @@ test('without a master there is no connection', async ({ master }) => {
   const slave = connect({ host: '127.0.0.1', port: tap })
   expect(await once(slave, 'error')).toMatchObject([{ code: 'ECONNRESET' }])
   expect(master.events).toEqual([])
+})
+
+test('a connection is open before whoever is connected to can know of it', async ({ master, tap }) => {
+  const accepted: number[] = []
+  master.onConnection(() => accepted.push(master.log.now()))
+  for (let count = 1; count <= 20; count += 1) await master.connection(tap)
+  const opened = () => master.events.filter(({ type }) => type === 'opened')
+  await expect.poll(() => opened().length, { timeout: 20_000 }).toBe(20)
+  const tooLate = opened().filter(({ at }, index) => at > (accepted[index] ?? 0))
+  expect(tooLate).toEqual([])
+  const times = master.events.map(({ at }) => at)
+  expect(times).toEqual(times.toSorted((a, b) => a - b))
 })

@@ -1,7 +1,7 @@
 import { tmpdir } from 'node:os'
 import { describe, expect, test } from 'vitest'
-import { hasPython } from '../src/harness.ts'
-import { runInTerminal } from '../src/terminal.ts'
+import { hasPython } from '../src/harness/harness.ts'
+import { runInTerminal } from '../src/record/terminal.ts'
 
 /** Runs a command in a terminal of 24 rows and 100 columns, until it ends or has printed `until`. */
 async function run(command: string, until?: string) {

@@ -3,7 +3,7 @@ import { readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { execa } from 'execa'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { CleanCopy } from '../src/console-blocks.ts'
+import { CleanCopy } from '../src/checks/console-blocks.ts'
 
 const LONG = 120_000
 
@@ -68,7 +68,7 @@ describe('in a clean copy', () => {
   )
 
   test(
-    'a new line in a program that no paragraph explains is told, with its file and line',
+    'a new line in a program is told, with the piece of the README that lacks it',
     async () => {
       await changed(
         'chapters/04-config/src/slave.ts',
@@ -77,7 +77,7 @@ describe('in a clean copy', () => {
           const { all, exitCode } = await tutorial('texts')
           expect(exitCode).toBe(1)
           expect(all).toMatch(
-            /^chapters\/04-config\/src\/slave\.ts:\d+: chapters\/04-config\/README\.md does not explain this:\n {4}\+log\.info\('Done'\)$/m,
+            /^chapters\/04-config\/README\.md:\d+: lines of this piece are new, or gone, so it is a diff block$/m,
           )
         },
       )
@@ -117,7 +117,7 @@ describe('in a clean copy', () => {
         ['```sh\npnpm --filter 3-sockets start\n```', 'there is no package 3-sockets'],
         [
           '```ts\nconst x = 1\n```',
-          'this ts block says neither which file it is cut from (file=...), nor that it is an example',
+          'this ts block says neither which file it is cut from (file=..., program=...), nor that it is an example',
         ],
         [
           '```ts file=src/slave.ts at="nothing"\n```',

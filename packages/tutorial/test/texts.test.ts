@@ -1,16 +1,18 @@
-import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { CleanCopy, differenceBetween, normalized, runBlocks } from '../src/console-blocks.ts'
-import { unexplainedChanges } from '../src/explanations.ts'
-import { readReadme } from '../src/readme.ts'
-import { allTexts, problemsOf } from '../src/text-checks.ts'
-
-const LONG = 120_000
-
-let copy: CleanCopy
-beforeAll(async () => {
-  copy = await CleanCopy.make()
-}, LONG)
-afterAll(() => copy.dispose())
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { describe, expect, test } from 'vitest'
+import { PARTS, stillToCome } from '../src/chapters/parts.ts'
+import { TIMES_LINE } from '../src/chapters/times.ts'
+import { chapterProblems } from '../src/checks/chapter-checks.ts'
+import { TEXT_WITH_TABLE, tableProblems, withTable } from '../src/checks/chapter-table.ts'
+import { differenceBetween } from '../src/checks/console-blocks.ts'
+import { timesProblems } from '../src/checks/reading-times.ts'
+import { allTexts, problemsOf } from '../src/checks/text-checks.ts'
+import { unexplainedChanges } from '../src/compare/explanations.ts'
+import { normalized } from '../src/texts/normalized.ts'
+import { readReadme } from '../src/texts/readme.ts'
+import { unwrittenPlaces } from '../src/texts/unwritten.ts'
+import { ROOT } from '../src/workspace/repository.ts'
 
 test.for(allTexts())(
   '%s shows code as it is, links to what is there, and names scripts that exist',
@@ -19,23 +21,59 @@ test.for(allTexts())(
   },
 )
 
-test('every change of a chapter is explained by its README', () => {
-  expect(unexplainedChanges().join('\n')).toBe('')
+test('every chapter has what the tools and a reader look for, and nothing is left to write', () => {
+  expect([...chapterProblems(), ...unwrittenPlaces()].join('\n')).toBe('')
 })
 
-describe('what a console block shows is what its command prints', () => {
-  const texts = allTexts().filter((file) =>
-    readReadme(file).blocks.some(({ language }) => language === 'console'),
-  )
+test('the list of the chapters is what they say of themselves; a changed, a missing and a new row are told and mended', () => {
+  const text = readFileSync(join(ROOT, TEXT_WITH_TABLE), 'utf8')
+  expect(tableProblems(text)).toEqual([])
+  const row = /^\| 03 \|.*\n/m.exec(text)?.[0] ?? ''
+  for (const changed of [
+    text.replace('TCP between', 'UDP between'),
+    text.replace(row, ''),
+    text.replace(row, row + row),
+    text.replace('### Part I: A message', '### Part I: A word'),
+    text.replace(/^### Part I:[\s\S]*?\n(?=Still to come)/m, ''),
+    text.replace(/^Still to come: .*\n\n/m, ''),
+  ]) {
+    expect(tableProblems(changed)).toEqual([
+      expect.stringMatching(/^README\.md:\d+: the list of the chapters is stale \(pnpm sync mends it\): /),
+    ])
+    expect(withTable(changed)).toBe(text)
+  }
+})
 
-  test.concurrent.for(texts)('%s', { timeout: LONG }, async (file, { expect }) => {
-    const problemsOf = async (options?: { realTime: boolean }) =>
-      (await runBlocks(file, copy, options)).flatMap(({ problem }) => problem ?? [])
-    let problems = await problemsOf()
-    // On a busy machine, seconds that pass ten times as fast leave too little time to say a line in.
-    if (problems.length > 0) problems = await problemsOf({ realTime: true })
-    expect(problems.join('\n')).toBe('')
-  })
+test('the line with the times of a chapter: a part, a count and a time that are not its own are told', () => {
+  const readme = readReadme('chapters/03-sockets/README.md')
+  const [line = '', reading = '', doing = ''] = TIMES_LINE.exec(readme.text) ?? []
+  const problemsWith = (changed: string) =>
+    timesProblems({ ...readme, text: readme.text.replace(line, changed) }).join('\n')
+  expect(problemsWith(line)).toBe('')
+  const stale = `chapters/03-sockets/README.md:3: its part and its times are stale (pnpm sync mends them): ${line}`
+  expect(problemsWith(line.replace('A message', 'A word'))).toBe(stale)
+  expect(problemsWith(line.replace(reading, '1'))).toBe(stale)
+  expect(problemsWith(line.replace(`${doing} to run`, 'some to run'))).toContain(
+    'the time to run and try is "some", and is to be a number of minutes',
+  )
+  expect(problemsWith('')).toContain(
+    'below its heading a line is missing (pnpm sync writes it): Part I: A message.',
+  )
+})
+
+test('every part has its chapters, and what is still to come is what no chapter has', () => {
+  const numbers = PARTS.flatMap(({ first, last }) =>
+    Array.from({ length: last - first + 1 }, (_, index) => first + index),
+  )
+  expect(numbers).toEqual(Array.from({ length: 28 }, (_, index) => index + 1))
+  expect(stillToCome(23)).toBe('Still to come: part V, a cluster that works (24 to 28).')
+  expect(stillToCome(24)).toBe('Still to come: the rest of part V, a cluster that works (25 to 28).')
+  expect(stillToCome(27)).toBe('Still to come: the rest of part V, a cluster that works (28).')
+  expect(stillToCome(28)).toBeUndefined()
+})
+
+test('every change of a chapter is explained by its README', () => {
+  expect(unexplainedChanges().join('\n')).toBe('')
 })
 
 describe('shown and printed lines', () => {

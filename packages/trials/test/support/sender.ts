@@ -16,7 +16,7 @@ const text = 'x'.repeat(10_000)
 const server = await listen({ peer: 'slave', host: '127.0.0.1', port, stop, log }, async (slave) => {
   for (let number = 1; ; number += 1) {
     void send(slave, 'message', { number, text })
-    if (number % 2 === 0) await sleep(50)
+    if (number % 2 === 0) await sleep(100)
   }
 })
 log.info(`Listening on ${server.address}`)

@@ -1,0 +1,48 @@
+/** The page that lies in a bundle: what it is, and the very commands. */
+import type { Chapter } from '../chapters/chapters.ts'
+import type { Program } from '../chapters/cluster.ts'
+import { configFilesOf, forCopy } from '../chapters/ports.ts'
+
+/** @param engines which versions of Node it takes */
+export function bundleReadme(chapter: Chapter, { node }: { node: string }): string {
+  const configs = configFilesOf(chapter)
+  const logs = chapter.programs.map(({ log }) => `\`${forCopy(log, 1)}\``)
+  const paragraphs = [
+    `# ${chapter.name}`,
+    `*${chapter.title}*, a chapter of the Raspberry Pi cluster tutorial, as plain JavaScript. It needs Node ${node.replace(/^>=(.+)$/, '$1 or later')} and nothing else. Copy this folder to each machine, go there, and run:`,
+    ['```sh', ...aligned(commandLines(chapter)), '```'].join('\n'),
+    configs.length > 0 &&
+      `Addresses and ports are in ${configs.map((file) => `\`${file}\``).join(', ')}: edit that before you copy the folder. ${chapter.config === undefined ? '' : '`--config FILE` names another file. '}`.trim(),
+    `Each program writes its log here, to ${logs.join(' or ')}, and ends on Ctrl-C.`,
+    `Made by \`pnpm bundle ${chapter.name}\`. The same command writes it anew${configs.length > 0 ? ', and leaves the configuration as you have written it' : ''}.`,
+  ]
+  return `${paragraphs.filter(Boolean).join('\n\n')}\n`
+}
+
+/** A command for each program, in the order in which they start, with what there is to know of it. */
+function commandLines({ programs, commands }: Chapter): [command: string, what: string][] {
+  return [
+    ...programs.flatMap((program, index) =>
+      Array.from({ length: program.copies }, (_, copy): [string, string] => [
+        ['node', `${program.name}.js`, ...argumentsOf(program, copy + 1)].join(' '),
+        [
+          index === 0 && programs.length > 1 && `first. When it says "${program.ready[0]}", start the others`,
+          program.connectsTo !== undefined && `connects to ${program.connectsTo}`,
+          program.many !== undefined && `on as many machines as you like`,
+        ]
+          .filter(Boolean)
+          .join(', '),
+      ]),
+    ),
+    ...commands.map((name): [string, string] => [`node ${name}.js`, 'ends by itself']),
+  ]
+}
+
+function argumentsOf({ args, config }: Program, copy: number): string[] {
+  return [...args, ...(config === undefined ? [] : ['--config', config])].map((text) => forCopy(text, copy))
+}
+
+function aligned(lines: readonly [command: string, what: string][]): string[] {
+  const width = Math.max(...lines.map(([command]) => command.length))
+  return lines.map(([command, what]) => (what ? `${command.padEnd(width)}  # ${what}` : command))
+}

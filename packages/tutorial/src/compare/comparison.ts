@@ -1,0 +1,52 @@
+/** Two chapters side by side, as they stand in the repository now. */
+import type { Chapter } from '../chapters/chapters.ts'
+import { type CoreModule, coreModules } from '../chapters/growth.ts'
+import { readFiles } from '../workspace/files.ts'
+import { ROOT, repositoryFiles } from '../workspace/repository.ts'
+import { Compared, modulesBetween, type Part } from './compared.ts'
+import { type UnifiedOptions, unifiedDiff } from './unified-diff.ts'
+
+export { ALL_PARTS, type FileChange, type Hunk, type Part } from './compared.ts'
+
+/** Files that say, or show, what stands in package.json and README rather than what changed. */
+const LEFT_OUT = /(^|\/)(README\.md|CHANGELOG\.md|pnpm-lock\.yaml|picture\.(yaml|svg))$/
+
+/** Two chapters of the repository, compared. */
+export class Comparison extends Compared<Chapter> {
+  /** The modules that the core gained in between, oldest first. Empty when going backwards. */
+  readonly newModules: readonly CoreModule[]
+  /** The modules that the core does not have yet in the second chapter. Empty when going forwards. */
+  readonly lostModules: readonly CoreModule[]
+  /** A line for each file that is left out because it cannot be read. */
+  readonly unreadable: readonly string[]
+
+  /** @param all compare READMEs, and the lines of package.json that only name the chapter, too */
+  constructor(before: Chapter, after: Chapter, { all = false } = {}) {
+    const modules = coreModules(ROOT)
+    const newModules = modulesBetween(modules, before, after)
+    const [older, newer] = [
+      readFiles(before.folder, comparedFiles(before, all)),
+      readFiles(after.folder, comparedFiles(after, all)),
+    ]
+    const core = readFiles(
+      ROOT,
+      newModules.map(({ name }) => `packages/core/src/${name}.ts`),
+    )
+    super({ chapter: before, texts: older.texts }, { chapter: after, texts: newer.texts }, core.texts, {
+      all,
+    })
+    this.newModules = newModules
+    this.lostModules = modulesBetween(modules, after, before)
+    this.unreadable = [older, newer, core].flatMap(({ unreadable }) => unreadable)
+  }
+
+  /** One part as a text that looks like git's. */
+  unified(part: Part, options: Omit<UnifiedOptions, 'names'> = {}): string {
+    return unifiedDiff(this.diffs(part), { names: [this.before.name, this.after.name], ...options })
+  }
+}
+
+/** The files of a chapter that are compared, counted from its folder. */
+export function comparedFiles({ folder }: Chapter, all = false): string[] {
+  return repositoryFiles(folder).filter((file) => all || !LEFT_OUT.test(file))
+}

@@ -1,0 +1,192 @@
+/**
+ * A copy of a chapter, for one test: its log files are the test's own, its clock runs ten times as fast,
+ * and its ports are free ones, in the programs' code and in their configuration.
+ */
+import { spawn } from 'node:child_process'
+import { existsSync, lstatSync, realpathSync } from 'node:fs'
+import { cp, mkdtemp, readFile, rm, symlink, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { basename, dirname, join, resolve } from 'node:path'
+import { CHAPTERS_FOLDER, type Chapter, readChapter } from '../chapters/chapters.ts'
+import { configFilesOf, portsOf } from '../chapters/ports.ts'
+import { freePort, freePorts, type Ports, programEnvironment } from '../run/environment.ts'
+import { membersOf } from '../run/members.ts'
+import { builtProgram } from './built.ts'
+import type { ProgramOutput } from './explain-failure.ts'
+import { HarnessError } from './patience.ts'
+import { Running } from './running.ts'
+import { StandIn } from './stand-in.ts'
+
+export interface RunOptions {
+  /** Its arguments, after those that package.json says. */
+  args?: string[]
+  /** Which of its copies, where each has a configuration or a port of its own. Default: 1. */
+  copy?: number
+  /** The folder to run it in. Default: the copy. */
+  cwd?: string
+  /** The folder where the reader typed, when it is not where the program runs (pnpm leaves it in INIT_CWD). */
+  from?: string
+  /** The port that stands in for the one in the programs' code. One in their configuration stays as it is. */
+  port?: number
+  /** A module to load before the program: its path. */
+  preload?: string
+  /** What else is in its environment. */
+  env?: Record<string, string>
+}
+
+export interface CopyOptions {
+  /** `free`: none that anybody else listens on, and the default. `own`: those that the chapter has. */
+  ports?: 'free' | 'own'
+}
+
+/** A copy of a chapter, outside the workspace. */
+export class ChapterCopy {
+  readonly #running: { name: string; running: Running }[] = []
+  readonly #standIns: StandIn[] = []
+  /** Which port stands in for which of those in the programs' code. */
+  readonly #fixedPorts: Ports
+  /** The chapter, as the copy has it. */
+  readonly chapter: Chapter
+  /** The copy's absolute path. */
+  readonly folder: string
+  /** The first port that the copy's programs listen on; a free one when they listen on none. */
+  readonly port: number
+
+  /** Whether a reader writes these programs: they run as the reader runs them, from their sources. */
+  readonly #isPractised: boolean
+
+  private constructor(chapter: Chapter, port: number, fixedPorts: Ports, isPractised: boolean) {
+    this.chapter = chapter
+    this.#isPractised = isPractised
+    this.folder = chapter.folder
+    this.port = port
+    this.#fixedPorts = fixedPorts
+  }
+
+  /** Copies a chapter, given by its name or by its folder. */
+  static async make(chapter: string, { ports = 'free' }: CopyOptions = {}): Promise<ChapterCopy> {
+    const original = resolve(CHAPTERS_FOLDER, chapter)
+    const folder = await mkdtemp(join(tmpdir(), `${basename(original)}-`))
+    await cp(original, folder, {
+      recursive: true,
+      filter: (path) =>
+        !/node_modules|\.log$|\.practice\.json$/.test(path.slice(original.length)) && isCopied(path),
+    })
+    await symlink(realpathSync(join(original, 'node_modules')), join(folder, 'node_modules'))
+
+    const copy = readChapter(folder)
+    const standIns = ports === 'free' ? await freePorts([copy]) : new Map<number, number>()
+    const isFixed = new Set(portsOf(copy).flatMap(({ port, isFixed }) => (isFixed ? port : [])))
+    for (const file of configFilesOf(copy)) {
+      const path = join(folder, file)
+      await writeFile(path, withPorts(await readFile(path, 'utf8'), standIns))
+    }
+    const [first] = portsOf(copy)
+    const port = first ? (standIns.get(first.port) ?? first.port) : await freePort()
+    return new ChapterCopy(
+      copy,
+      port,
+      new Map([...standIns].filter(([port]) => isFixed.has(port))),
+      basename(dirname(original)) === 'practice',
+    )
+  }
+
+  /** What each program that was run has printed so far. */
+  get outputs(): ProgramOutput[] {
+    return this.#running.map(({ name, running }) => ({ name, lines: running.lines }))
+  }
+
+  /** The ports that a program of this copy listens on, in the order in which its package.json names them. */
+  portsOf(program: string, copy = 1): number[] {
+    return portsOf(this.chapter)
+      .filter((listening) => listening.program === program && (listening.copy ?? copy) === copy)
+      .map(({ port, isFixed }) => (isFixed ? (this.#fixedPorts.get(port) ?? port) : port))
+  }
+
+  /** Writes a file of the copy. */
+  async write(file: string, text: string): Promise<void> {
+    await writeFile(join(this.folder, file), text)
+  }
+
+  /** The lines of a log file, parsed. */
+  async log(name: string): Promise<Record<string, unknown>[]> {
+    if (!existsSync(join(this.folder, name))) throw new HarnessError(`No program wrote a log file ${name}`)
+    const text = await readFile(join(this.folder, name), 'utf8')
+    return text
+      .trimEnd()
+      .split('\n')
+      .map((line) => JSON.parse(line))
+  }
+
+  /** Runs one program, by itself; by default the first. Resolves when it has said something, or has ended. */
+  async run(program = this.chapter.programs[0]?.name ?? 'none', options: RunOptions = {}): Promise<Running> {
+    if (!existsSync(join(this.folder, 'src', `${program}.ts`)))
+      throw new HarnessError(`There is no program src/${program}.ts`)
+    const { copy = 1, args = [] } = options
+    const own = membersOf(this.chapter, { [program]: copy }).find(
+      (member) => member.program.name === program && member.copy === copy,
+    )
+    const built = this.#isPractised ? undefined : await builtProgram(this.chapter, program)
+    return this.#spawn(`src/${program}.ts`, built ?? ['--import', 'tsx', `src/${program}.ts`], {
+      ...options,
+      args: [...(own?.args ?? []), ...args],
+    })
+  }
+
+  /** Runs the whole cluster, as `pnpm start` does. Resolves when it has said something, or has ended. */
+  start(options: RunOptions = {}): Promise<Running> {
+    return this.#spawn('start', [join(import.meta.dirname, '../../bin/tutorial.js'), 'start'], options)
+  }
+
+  /** Listens where a program would, by default the one that others connect to: they find a {@link StandIn} there. */
+  async standIn(program = this.#peer, copy = 1): Promise<StandIn> {
+    const standIn = new StandIn()
+    this.#standIns.push(standIn)
+    await standIn.listen(this.portsOf(program, copy)[0] ?? this.port)
+    return standIn
+  }
+
+  /** Ends what still runs, and deletes the copy. */
+  async remove(): Promise<void> {
+    for (const standIn of this.#standIns) standIn.close()
+    await Promise.all(this.#running.map(({ running }) => running.kill()))
+    await rm(this.folder, { recursive: true })
+  }
+
+  /** The first program that another connects to, or the first of all. */
+  get #peer(): string {
+    const { programs } = this.chapter
+    const isPeer = ({ name }: { name: string }) => programs.some(({ connectsTo }) => connectsTo === name)
+    return (programs.find(isPeer) ?? programs[0])?.name ?? 'none'
+  }
+
+  async #spawn(
+    name: string,
+    command: string[],
+    { args = [], cwd = this.folder, from, port, preload, env }: RunOptions,
+  ): Promise<Running> {
+    const ports = [...this.#fixedPorts].map(([own, standIn]) => [own, port ?? standIn] as const)
+    const running = new Running(
+      spawn(process.execPath, [...command, ...args], {
+        cwd,
+        detached: true, // a process group of its own, as a shell gives to a command
+        env: { ...programEnvironment({ ports: new Map(ports), from, preload }), ...env },
+        stdio: ['ignore', 'pipe', 'pipe'],
+      }),
+    )
+    this.#running.push({ name, running })
+    await running.saidSomething()
+    return running
+  }
+}
+
+/** The text of a configuration with other ports in it, wherever they stand: alone, in a list, in an address. */
+function withPorts(text: string, standIns: Ports): string {
+  return text.replace(/(?<![\w.])\d+(?![\w.])/g, (number) => String(standIns.get(Number(number)) ?? number))
+}
+
+/** False for sockets and the like, which a reader's other tools may leave there, and which nothing can copy. */
+function isCopied(path: string): boolean {
+  const stat = lstatSync(path)
+  return stat.isFile() || stat.isDirectory() || stat.isSymbolicLink()
+}

@@ -1,0 +1,53 @@
+/**
+ * Runs a chapter's programs for its tests, as the reader runs them: real processes, real sockets, real
+ * files. This is what a test imports; each of the files beside it holds one part.
+ */
+import { basename, dirname } from 'node:path'
+import { test as baseTest, vi } from 'vitest'
+import { allChapters } from '../chapters/chapters.ts'
+import { ChapterCopy } from './chapter-copy.ts'
+import { explainFailure, isPractice } from './explain-failure.ts'
+import { HarnessError, PATIENCE_MS } from './patience.ts'
+
+export { freePort } from '../run/environment.ts'
+export { ChapterCopy, type RunOptions } from './chapter-copy.ts'
+export { HarnessError } from './patience.ts'
+export { isListening, type Peer, sayTo, talkTo } from './peer.ts'
+export { hasPython, runPython } from './python.ts'
+export { isAlive, Running } from './running.ts'
+export { StandIn } from './stand-in.ts'
+
+// A test's own limit comes after the harness's, which can say what was missing.
+vi.setConfig({ testTimeout: 3 * PATIENCE_MS })
+
+/** vitest's `test`, with a copy of a chapter to run. By default it is the chapter that the test file belongs to. */
+export function chapterTest(name?: string) {
+  return baseTest.extend<{ chapter: ChapterCopy }>({
+    chapter: async ({ task, onTestFailed }, use) => {
+      const copy = await ChapterCopy.make(name ?? chapterOf(task.file.filepath))
+      if (isPractice(task.file.filepath)) onTestFailed(() => explainFailure(task, copy.outputs))
+      await use(copy)
+      await copy.remove()
+    },
+  })
+}
+
+/** The test of a chapter's own programs. */
+export const test = chapterTest()
+
+/**
+ * The folder that a test file belongs to. With CHAPTER_UNDER_TEST=before, as the matrix sets it, that of the chapter
+ * before; with another value the folder of that name, where `pnpm mutate` has changed a program.
+ */
+function chapterOf(testFile: string): string {
+  const own = dirname(dirname(testFile))
+  const other = process.env['CHAPTER_UNDER_TEST']
+  return other === 'before' ? chapterBefore(basename(own)) : other || own
+}
+
+function chapterBefore(name: string): string {
+  const chapters = allChapters()
+  const before = chapters[chapters.findIndex((chapter) => chapter.name === name) - 1]
+  if (!before) throw new HarnessError(`No chapter comes before ${name}`)
+  return before.name
+}

@@ -1,0 +1,86 @@
+/** What stands between a reader's programs and a chapter's, one change after the other. */
+import { createHash } from 'node:crypto'
+import { existsSync, readFileSync } from 'node:fs'
+import { basename, dirname, join } from 'node:path'
+import { Comparison, type FileChange } from '../compare/comparison.ts'
+import { type Change, explainedChanges } from '../compare/explanations.ts'
+import { readReadme } from '../texts/readme.ts'
+import { ROOT } from '../workspace/repository.ts'
+import type { PracticeFolder } from './folder.ts'
+
+/** A change of the chapter's own files that a reader's folder does not have yet. */
+export interface Missing {
+  /** The same for the same change, whenever it is looked for. */
+  key: string
+  /** Counted from the chapter's folder. */
+  file: string
+  change: Change
+  /** The file that becomes this one, when its name changes: `src/main.ts`. */
+  from?: string
+}
+
+/** The changes that the reader's files do not have yet, in the order of the chapter's files. */
+export function missingChanges(folder: PracticeFolder): Missing[] {
+  const { chapter, before } = folder
+  const prefix = `chapters/${chapter.name}/`
+  const files = changedFiles(folder)
+  const programs = explainedChanges(before, chapter).filter(({ file }) => file.startsWith(`${prefix}src/`))
+  const settings = files
+    .filter(({ status, file }) => status === 'added' && !file.startsWith('src/'))
+    .map(({ file }) => newFile(prefix + file))
+  return [...programs, ...settings]
+    .map((change) => {
+      const file = change.file.slice(prefix.length)
+      const from = files.find((other) => other.file === file)?.from
+      return { key: keyOf(change), file, change, ...(from !== undefined && { from }) }
+    })
+    .filter(({ change, file }) => !isDone(change, file, folder))
+}
+
+function changedFiles({ chapter, before }: PracticeFolder): FileChange[] {
+  return new Comparison(before, chapter).files().filter(({ part }) => part === 'own')
+}
+
+/** A file beside the programs that the chapter brings, such as rpicluster.cfg in 04. */
+function newFile(file: string): Change {
+  const added = readFileSync(join(ROOT, file), 'utf8').trimEnd().split('\n')
+  const { blocks } = readReadme(join(dirname(file), 'README.md'))
+  const explanation =
+    blocks.find(({ source, program }) => (program ?? source)?.file === file)?.explanation ||
+    `The chapter brings a new file, ${basename(file)}.`
+  return { file, line: 1, last: added.length, removed: [], added, explanation }
+}
+
+/**
+ * True when the reader's file has the lines that a change adds, wherever they stand and however they
+ * are indented, and no longer those that it removes. Of a settings file it is enough to be there.
+ */
+function isDone({ removed, added }: Change, file: string, folder: PracticeFolder): boolean {
+  const text = folder.read(file)
+  if (!file.endsWith('.ts')) return text !== undefined
+  const own = linesOf(text ?? '')
+  const goal = existsSync(join(folder.chapter.folder, file))
+    ? linesOf(readFileSync(join(folder.chapter.folder, file), 'utf8'))
+    : new Set()
+  const obsolete = [...linesOf(removed.join('\n'))].filter((line) => !goal.has(line))
+  return (
+    [...linesOf(added.join('\n'))].every((line) => own.has(line)) && !obsolete.some((line) => own.has(line))
+  )
+}
+
+/** The lines of a text that have something in them, each once. */
+function linesOf(text: string): Set<string> {
+  return new Set(
+    text
+      .split('\n')
+      .map((line) => line.trim())
+      .filter(Boolean),
+  )
+}
+
+function keyOf({ file, removed, added }: Change): string {
+  return createHash('sha256')
+    .update(JSON.stringify([file, removed, added]))
+    .digest('hex')
+    .slice(0, 12)
+}

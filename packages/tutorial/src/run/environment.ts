@@ -1,0 +1,79 @@
+/** What a program runs in when it runs for a test or a recording: a clock and ports of its own, and nothing of the test's. */
+import { pathToFileURL } from 'node:url'
+import getPort, { portNumbers } from 'get-port'
+import type { Chapter } from '../chapters/chapters.ts'
+import { portsOf } from '../chapters/ports.ts'
+
+/** How many times as fast as real time a program's timers run in a test. */
+export const CLOCK_SPEED = 10
+
+/** Which port stands in for which. */
+export type Ports = ReadonlyMap<number, number>
+
+/** What a test's own environment has, and a reader's has not. */
+const OF_A_TEST = /^(npm_|pnpm_|vitest|node_env|init_cwd|force_color|test$|chapter_under_test|test_report)/i
+
+export interface ProgramEnvironment {
+  /** How many times as fast as real time its timers run. Default: 10. */
+  speed?: number
+  /** Which ports stand in for those that the program listens on or connects to. Default: none. */
+  ports?: Ports
+  /** Which port stands in for which, for one program that connects to it. */
+  taps?: readonly Tapped[]
+  /** The folder where the reader typed, as pnpm leaves it in INIT_CWD. */
+  from?: string | undefined
+  /** A module to load before the program: its path. */
+  preload?: string | undefined
+}
+
+/** A program's connections to a port, which go to another one. */
+export interface Tapped {
+  /** The program, by the name that its lines begin with. */
+  lane: string
+  port: number
+  tapPort: number
+}
+
+/** The environment of a program that runs for a test. */
+export function programEnvironment({
+  ports = new Map(),
+  from,
+  preload,
+  speed = CLOCK_SPEED,
+  taps = [],
+}: ProgramEnvironment = {}): Record<string, string> {
+  const kept = Object.entries(process.env).filter(([key]) => !OF_A_TEST.test(key)) as [string, string][]
+  return {
+    ...Object.fromEntries(kept),
+    ...(from !== undefined && { INIT_CWD: from }),
+    NODE_OPTIONS: [new URL('preload.js', import.meta.url), ...(preload ? [pathToFileURL(preload)] : [])]
+      .map(({ href }) => `--import=${href}`)
+      .join(' '),
+    TUTORIAL_CLOCK_SPEED: String(speed),
+    TUTORIAL_PORTS: [...ports].map(([port, standIn]) => `${port}:${standIn}`).join(','),
+    TUTORIAL_TAPS: taps.map(({ lane, port, tapPort }) => `${lane}:${port}:${tapPort}`).join(','),
+  }
+}
+
+/** The ports that stand in for others in this very process's environment, when it runs for a test. */
+export function portsOfTest(): Ports {
+  const pairs = (process.env['TUTORIAL_PORTS'] ?? '').split(',').filter(Boolean)
+  return new Map(pairs.map((pair) => pair.split(':').map(Number) as [number, number]))
+}
+
+/** A free port for each one that programs of these chapters listen on. */
+export async function freePorts(chapters: readonly Chapter[]): Promise<Map<number, number>> {
+  const ports = new Set(chapters.flatMap(portsOf).map(({ port }) => port))
+  const free = new Map<number, number>()
+  for (const port of ports) free.set(port, await freePort())
+  return free
+}
+
+/**
+ * A port that nobody listens on. Each process chooses from a range of its own, below the ports that
+ * systems give to outgoing connections, so that test files that run at once do not meet.
+ */
+export function freePort(): Promise<number> {
+  const first = 13_000 + (process.pid % 180) * 100
+  return getPort({ port: portNumbers(first, first + 99) })
+}

@@ -1,0 +1,66 @@
+/** A program as a process of its own: its lines as they come, and its end. */
+import { type ChildProcess, spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { createInterface } from 'node:readline'
+
+export interface ProcessOptions {
+  /** The folder to run in. */
+  cwd: string
+  env: NodeJS.ProcessEnv
+  /** Called with each line that it prints, on stdout or stderr. */
+  onLine: (line: string) => void
+}
+
+/** How a process ended. */
+export interface ProcessEnd {
+  exitCode: number | null
+  signal: NodeJS.Signals | null
+  /** Why it could not even be started, if it could not. */
+  notStarted?: NodeJS.ErrnoException
+}
+
+export interface RunningProcess {
+  /** Nothing when it could not be started. */
+  readonly pid: number | undefined
+  /** Resolves when it has ended and its last line was handed over. */
+  readonly ended: Promise<ProcessEnd>
+  /** Asks it to end. One that has not after `graceMs` is killed. */
+  stop(graceMs: number): void
+}
+
+/** Starts Node with these arguments. It throws nothing: whatever goes wrong is told by how it ends. */
+export function startNode(args: readonly string[], { cwd, env, onLine }: ProcessOptions): RunningProcess {
+  // Not by execa: when there are no file descriptors left, execa 9.6 throws a TypeError of its own.
+  let child: ChildProcess
+  try {
+    child = spawn(process.execPath, args, { cwd, env, stdio: ['ignore', 'pipe', 'pipe'] })
+  } catch (error) {
+    return notStarted(Promise.resolve(error as NodeJS.ErrnoException))
+  }
+  if (child.pid === undefined) return notStarted(once(child, 'error').then(([error]) => error))
+
+  const streams = [child.stdout, child.stderr].map(async (stream) => {
+    if (stream) for await (const line of createInterface({ input: stream })) onLine(line)
+  })
+  let kill: NodeJS.Timeout | undefined
+  const closed = once(child, 'close').then(([exitCode, signal]): ProcessEnd => {
+    clearTimeout(kill)
+    return { exitCode, signal }
+  })
+  return {
+    pid: child.pid,
+    ended: Promise.all([closed, ...streams]).then(([end]) => end),
+    stop(graceMs) {
+      child.kill('SIGTERM')
+      kill ??= setTimeout(() => child.kill('SIGKILL'), graceMs)
+    },
+  }
+}
+
+function notStarted(reason: Promise<NodeJS.ErrnoException>): RunningProcess {
+  return {
+    pid: undefined,
+    ended: reason.then((error) => ({ exitCode: 1, signal: null, notStarted: error })),
+    stop() {},
+  }
+}

@@ -1,0 +1,36 @@
+import { execa } from 'execa'
+import { expect, test } from 'vitest'
+import { freePort, programEnvironment } from '../src/run/environment.ts'
+
+/** Listens in each of the ways that Node knows, connects in each, and says where that was. */
+const PROGRAM = `
+  import { once } from 'node:events'
+  import { createServer } from 'node:http'
+  import net from 'node:net'
+  for (const args of [[7000], [7000, '127.0.0.1'], [{ port: 7000, host: '127.0.0.1' }]]) {
+    const server = createServer((_, response) => response.end('hello')).listen(...args)
+    await once(server, 'listening')
+    const there = server.address().port
+    const sockets = [
+      net.connect(7000, '127.0.0.1'),
+      net.connect({ port: 7000, host: '127.0.0.1' }),
+      new net.Socket().connect(7000, '127.0.0.1'),
+      new net.Socket().connect({ port: 7000, host: '127.0.0.1' }),
+    ]
+    await Promise.all(sockets.map((socket) => once(socket, 'connect')))
+    const said = await (await fetch('http://127.0.0.1:7000/', { headers: { connection: 'close' } })).text()
+    console.log(there, said)
+    for (const socket of sockets) socket.destroy()
+    server.close()
+    await once(server, 'close')
+  }
+`
+
+test('a program on a port of its own listens and connects elsewhere, in whatever way it says so', async () => {
+  const port = await freePort()
+  const { stdout } = await execa(process.execPath, ['--input-type=module', '--eval', PROGRAM], {
+    env: programEnvironment({ ports: new Map([[7000, port]]) }),
+    extendEnv: false,
+  })
+  expect(stdout.split('\n')).toEqual([`${port} hello`, `${port} hello`, `${port} hello`])
+})

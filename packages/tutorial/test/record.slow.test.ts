@@ -1,0 +1,165 @@
+import { spawn } from 'node:child_process'
+import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join, relative } from 'node:path'
+import { describe, expect, onTestFinished, test } from 'vitest'
+import { allChapters, type Chapter } from '../src/chapters/chapters.ts'
+import { differenceBetween } from '../src/checks/console-blocks.ts'
+import { ChapterCopy, chapterTest, hasPython, isAlive, isListening, Running } from '../src/harness/harness.ts'
+import { type Cast, castLines, readCast } from '../src/record/cast.ts'
+import { RECORDINGS_FOLDER, recordRun } from '../src/record/record.ts'
+import { bytesOf, type WireRecording } from '../src/record/wire.ts'
+import { freePorts, programEnvironment } from '../src/run/environment.ts'
+import { isOfRoster, normalized } from '../src/texts/normalized.ts'
+import { ROOT } from '../src/workspace/repository.ts'
+
+const chapters = allChapters()
+
+const castFile = ({ name }: Chapter) => join(RECORDINGS_FOLDER, `${name}.cast`)
+const wireFile = ({ name }: Chapter) => join(RECORDINGS_FOLDER, `${name}.wire.json`)
+const committedCast = (chapter: Chapter) => readCast(readFileSync(castFile(chapter), 'utf8'))
+const committedWire = (chapter: Chapter): WireRecording => JSON.parse(readFileSync(wireFile(chapter), 'utf8'))
+
+describe.skipIf(!hasPython())('each recording is what its chapter does today', () => {
+  test.concurrent.for(chapters)('$name', async (chapter, { expect }) => {
+    let problems = await staleness(chapter)
+    // On a busy machine, seconds that pass ten times as fast leave too little time to say a line in.
+    if (problems.length > 0) problems = await staleness(chapter, { speed: 1 })
+    expect(problems.join('\n')).toBe('')
+  })
+})
+
+/** What of a chapter's recordings does not hold any more, a text for each file. */
+async function staleness(chapter: Chapter, { speed = 4 } = {}): Promise<string[]> {
+  const copy = await ChapterCopy.make(chapter.name, { ports: 'own' })
+  try {
+    const ports = await freePorts([chapter])
+    const { cast, wire } = await recordRun({ ...chapter, folder: copy.folder }, { speed, ports })
+    const problems: string[] = []
+    const hold = (file: string, difference: string | undefined) => {
+      if (difference === undefined) return
+      problems.push(
+        `${relative(ROOT, file)} is stale (pnpm record ${chapter.number} mends it): the chapter ${difference}`,
+      )
+    }
+    hold(castFile(chapter), differenceOfCasts(committedCast(chapter), cast))
+    if (wire) hold(wireFile(chapter), differenceBetween(storyOf(committedWire(chapter)), storyOf(wire)))
+    return problems
+  } finally {
+    await copy.remove()
+  }
+}
+
+function differenceOfCasts(committed: Cast, today: Cast): string | undefined {
+  const shown = (cast: Cast) => {
+    const lines = castLines(cast)
+    return [
+      `the terminal: ${JSON.stringify({ ...cast.header, timestamp: 0, height: 0 })}`,
+      // What stands before the lines, colours and all.
+      ...[...new Set(lines.map(({ raw }) => raw.split(' | ')[0] ?? ''))].toSorted().map(escaped),
+      // Neither a tap's port nor a test's shows.
+      ...new Set(lines.flatMap(({ text }) => /Connected to \S+(:\d+)/.exec(text)?.[1] ?? [])),
+      ...counted(lines.map(({ text }) => text)),
+    ]
+  }
+  return differenceBetween(shown(committed), shown(today))
+}
+
+/**
+ * Each line once, in the order in which they came first, with how often it came: a master says the same of
+ * each slave, in the same order, but which slave's turn it is, nobody knows. What a roster says of who is here is left out.
+ */
+function counted(lines: readonly string[]): string[] {
+  const counts = new Map<string, number>()
+  const others = lines.filter((line) => !isOfRoster(line))
+  for (const line of others.map(normalized)) counts.set(line, (counts.get(line) ?? 0) + 1)
+  return [...counts].map(([line, count]) => (count > 1 ? `${line} (${count} times)` : line))
+}
+
+/** What happened on each program's connections, as lines that begin with its name. How bytes were cut into pieces is chance. */
+function storyOf({ lanes, connections, events }: WireRecording): string[] {
+  return [
+    ...lanes,
+    ...lanes.flatMap((lane) => {
+      const lines: string[] = []
+      let pending = ''
+      let speaker = ''
+      const flush = () => {
+        for (const message of pending.split(/(?<=\r)/)) {
+          if (message) lines.push(`${lane} | ${speaker} sends ${escaped(message)}`)
+        }
+        pending = ''
+      }
+      for (const event of events.filter(({ connection }) => connections[connection]?.lane === lane)) {
+        if (event.type !== 'bytes' || event.from !== speaker) flush()
+        speaker = event.from
+        if (event.type === 'bytes') pending += bytesOf(event).toString('latin1')
+        else lines.push(`${lane} | ${event.type} by ${event.from}${'reset' in event ? ', by a reset' : ''}`)
+      }
+      flush()
+      return lines
+    }),
+  ]
+}
+
+/** Carriage returns and colours made visible. */
+function escaped(text: string): string {
+  return text.replaceAll('\r', '\\r').replaceAll('\u001b', '\\e')
+}
+
+describe.skipIf(!hasPython())('pnpm record', () => {
+  const test = chapterTest('03-sockets')
+
+  /** Runs the command in a copy of a chapter, on the copy's port, in real time. */
+  function record(chapter: ChapterCopy): { running: Running; folder: string } {
+    const folder = mkdtempSync(join(tmpdir(), 'recordings-'))
+    const tutorial = join(ROOT, 'packages/tutorial/bin/tutorial.js')
+    const running = new Running(
+      spawn(process.execPath, [tutorial, 'record', '--to', folder], {
+        cwd: chapter.folder,
+        detached: true,
+        env: programEnvironment({ ports: new Map([[31_415, chapter.port]]), speed: 1 }),
+        stdio: ['ignore', 'pipe', 'pipe'],
+      }),
+    )
+    onTestFinished(async () => {
+      await running.kill()
+      rmSync(folder, { recursive: true })
+    })
+    return { running, folder }
+  }
+
+  test('Ctrl-C in the midst of it leaves no file, and no process', async ({ chapter }) => {
+    const { running, folder } = record(chapter)
+    const connected = async () =>
+      (await chapter.log('slave.log').catch(() => [])).filter(({ msg }) => /^Connected/.test(String(msg)))
+    await expect.poll(connected, { timeout: 20_000 }).toHaveLength(2)
+    const pids = [...(await chapter.log('master.log')), ...(await chapter.log('slave.log'))].map(({ pid }) =>
+      Number(pid),
+    )
+    await running.stop('SIGINT', 'group')
+    expect(running.lines).toEqual([
+      '$ pnpm --filter 03-sockets start --slaves 2 --for 12s',
+      'Stopped: nothing was written for 03-sockets.',
+    ])
+    expect(running.exitCode).toBe(130)
+    expect(readdirSync(folder)).toEqual([])
+    expect(pids.filter(isAlive)).toEqual([])
+    expect(await isListening(chapter.port)).toBe(false)
+    // It did not wait for the end of the run: two heartbeats of each slave.
+    const heartbeats = (await chapter.log('master.log')).filter(({ msg }) => /: I am/.test(String(msg)))
+    expect(heartbeats.length).toBeLessThan(4)
+  })
+
+  test('a run that fails leaves no file, and what it printed is told', async ({ chapter }) => {
+    await chapter.standIn() // has the port
+    const { running, folder } = record(chapter)
+    await running.ends()
+    expect(running.exitCode).toBe(2)
+    expect(running.lines).toContain(
+      '03-sockets ended with exit code 1, so nothing was written for it. It printed:',
+    )
+    expect(running.lines.join('\n')).toMatch(/Port \d+ is taken on 127\.0\.0\.1: /)
+    expect(readdirSync(folder)).toEqual([])
+  })
+})
