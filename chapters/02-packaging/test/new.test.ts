@@ -9,7 +9,12 @@ test('the script chooses the name of its log file, and each line says who wrote 
   await program.says(/going to sleep/)
   await program.stop()
   expect(await readdir(chapter.folder)).toContain('master.log')
-  for (const line of await chapter.log('master.log')) {
+  const lines = await chapter.log('master.log')
+  expect(lines).toContainEqual(
+    expect.objectContaining({ level: 'debug', msg: 'The work finder returned undefined' }),
+  )
+  expect(program.lines.join()).not.toContain('The work finder')
+  for (const line of lines) {
     expect(line).toMatchObject({
       name: 'master',
       pid: program.pid,

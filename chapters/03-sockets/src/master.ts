@@ -8,7 +8,7 @@ const log = createLogger('master')
 const server = await listen({ peer: 'slave', host: '127.0.0.1', port: 31415, stop, log }, async (slave) => {
   log.info(`Got client at ${slave.address}`)
   for await (const text of slave) {
-    log.info(text)
+    log.info(`From ${slave.address}: ${text}`)
   }
 })
 log.info(`Listening on ${server.address}`)

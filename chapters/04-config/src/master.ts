@@ -11,7 +11,7 @@ const { socketBindIp: host, socketPort: port } = loadConfig(masterConfig, log)
 const server = await listen({ peer: 'slave', host, port, stop, log }, async (slave) => {
   log.info(`Got client at ${slave.address}`)
   for await (const text of slave) {
-    log.info(text)
+    log.info(`From ${slave.address}: ${text}`)
   }
 })
 log.info(`Listening on ${server.address}`)

@@ -8,10 +8,12 @@ test('the master listens where its configuration says', async ({ chapter, expect
 })
 
 test('the slave connects where its configuration says', async ({ chapter, expect }) => {
-  await chapter.standInMaster()
+  const master = await chapter.standIn()
   const slave = await chapter.run('slave', { port: await freePort() })
   await slave.says(/Connected to|Nobody listens/)
   expect(slave.messages.at(-1)).toContain(`Connected to 127.0.0.1:${chapter.port}`)
+  await master.receives(/^Hello World, I am client (\d+)(I am still alive, client: \1){6}$/)
+  expect(slave.mostTurns(5_000)).toBeGreaterThanOrEqual(6)
 })
 
 test('--config FILE counts from the folder where the reader typed', async ({ chapter, expect }) => {
@@ -28,14 +30,14 @@ test('everything that is wrong is told at once, a line for each', async ({ chapt
   await slave.stop()
   const where = `${join(chapter.folder, 'rpicluster.cfg')} [slave]`
   expect(slave.messages).toEqual([
-    `${where} socket_port is "123456". It takes a whole number from 1 to 65535.`,
+    `${where.replace(' [', ':2 [')} socket_port is "123456". It takes a whole number from 1 to 65535.`,
     `${where} master_ip is missing. It takes a host name or an IP address, such as 127.0.0.1.`,
   ])
   expect(slave.exitCode).toBe(1)
 })
 
 test('without its configuration a program says which file it wants', async ({ chapter, expect }) => {
-  await rm(join(chapter.folder, 'rpicluster.cfg'))
+  await rm(join(chapter.folder, 'rpicluster.cfg'), { force: true })
   const master = await chapter.run('master')
   await master.stop()
   const file = join(chapter.folder, 'rpicluster.cfg')

@@ -13,8 +13,8 @@ const { socketBindIp: host, socketPort: port } = loadConfig(masterConfig, log)
 const server = await listen({ peer: 'slave', host, port, stop, log }, async (slave) => {
   log.info(`Got client at ${slave.address}`)
   for await (const { msg } of receive(slave, { schema: object({ msg: string() }) })) {
-    log.info(`Received message: ${msg}`)
+    log.info(`Received message from ${slave.address}: ${msg}`)
   }
-  log.info('Client disconnected')
+  log.info(`Client disconnected at ${slave.address}`)
 })
 log.info(`Listening on ${server.address}`)

@@ -17,9 +17,10 @@ describe.runIf(hasPython())('in company with Python nodes', () => {
     await slave.ends()
     await master.says(/Client disconnected/)
     expect(slave.exitCode).toBe(0)
-    expect(master.messages).toContain('Received message: hello')
-    expect(master.messages).toContain('Received message: Grüße, \u{1f353}')
-    expect(master.messages).toContain('Received message: a\\rb')
+    const [address] = /(?<=Got client at ).*/.exec(master.messages.join('\n')) ?? []
+    expect(master.messages).toContain(`Received message from ${address}: hello`)
+    expect(master.messages).toContain(`Received message from ${address}: Grüße, \u{1f353}`)
+    expect(master.messages).toContain(`Received message from ${address}: a\\rb`)
   })
 
   test('our slave talks to a Python master', async ({ chapter, expect }) => {

@@ -1,4 +1,5 @@
-"""A master as the Python original reads the wire: 512 bytes at a time, each piece decoded by itself."""
+"""A master that reads the wire as the strictest nodes of the Python original do, those of chapters 16 to 18: 512 bytes at
+a time, each piece decoded by itself. The earlier ones join the bytes first, and take all that this one takes."""
 import json
 import socket
 import sys
