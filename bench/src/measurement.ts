@@ -26,6 +26,7 @@ export type Unit =
   | 'ms'
   | 'count'
   | 'MiB'
+  | 'MB'
   | 's'
 
 /** One line of the table: a figure of ours, against one of somebody else's, or by itself. */

@@ -1,5 +1,5 @@
-import { beats, hellos, idleMemory } from './cluster/index.ts'
-import type { Comparison, Goal, Measurement, Sample } from './measurement.ts'
+import { beats, hellos, idleMemory, type Thousand, thousand } from './cluster/index.ts'
+import type { Comparison, Goal, Measurement, Sample, Unit } from './measurement.ts'
 import type { Window } from './meter.ts'
 import { canHoldToCores } from './processes.ts'
 import { roundTrips } from './round-trip.ts'
@@ -39,6 +39,7 @@ export function measurements(setting: Setting): Measurement[] {
     idle(setting),
     beating(setting),
     helloes(setting),
+    aThousand(setting),
   ]
 }
 
@@ -159,6 +160,39 @@ function beating({ progress }: Setting): Measurement {
     async measure() {
       progress('10,000 slaves that send every 5 s')
       return { core: await beats('core'), 'bare sockets': await beats('bare') }
+    },
+  }
+}
+
+function aThousand({ contestants, progress }: Setting): Measurement {
+  const figures = (found: Thousand, who: string): Sample => ({
+    [`${who} memory`]: found.memory / MIB,
+    [`${who} idle`]: found.idle,
+    [`${who} talking`]: found.talking,
+  })
+  const against = (of: string, figure: string, unit: Unit): Comparison => ({
+    of,
+    unit,
+    ours: `core ${figure}`,
+    theirs: `threads ${figure}`,
+  })
+  return {
+    name: 'thousand',
+    what: '1,000 slaves',
+    unit: 'MiB',
+    mostRounds: 3,
+    comparisons: [
+      against('memory that they take', 'memory', 'MiB'),
+      against('of one core, when idle', 'idle', 'share'),
+      against('of one core, when each talks once a second', 'talking', 'share'),
+    ],
+    async measure() {
+      const sample: Sample = {}
+      for (const who of ['core', ...(contestants.includes('python') ? ['threads'] : [])] as const) {
+        progress(`1,000 slaves: ${who}`)
+        Object.assign(sample, figures(await thousand(who as 'core' | 'threads'), who))
+      }
+      return sample
     },
   }
 }

@@ -20,12 +20,13 @@ export function program(
   })
 }
 
-/** Another program, that tells things as lines of JSON. */
+/** Another program, that tells things as lines of JSON, and is told them so. */
 export function lineProgram(command: string, args: (string | number)[]): ChildProcess {
   const child = spawn(command, args.map(String), {
-    stdio: ['ignore', 'pipe', process.env['BENCH_DEBUG'] ? 'inherit' : 'ignore'],
+    stdio: ['pipe', 'pipe', process.env['BENCH_DEBUG'] ? 'inherit' : 'ignore'],
   })
   createInterface(child.stdout).on('line', (line) => child.emit('message', JSON.parse(line)))
+  child.stdin.on('error', () => {}) // it has ended: whoever waits for an answer is told
   return child
 }
 
@@ -57,7 +58,8 @@ export async function told<T>(child: ChildProcess): Promise<T> {
 /** Tells a process something, and gives its answer. */
 export function ask<T>(child: ChildProcess, question: object): Promise<T> {
   const answer = told<T>(child)
-  child.send(question)
+  if (child.stdin) child.stdin.write(`${JSON.stringify(question)}\n`)
+  else child.send(question)
   return answer
 }
 

@@ -20,6 +20,9 @@ const NAMES: Record<string, string> = {
   nats: 'NATS, with its Node client',
   parse: 'JSON.parse alone',
   stringify: 'JSON.stringify alone',
+  'threads memory': 'a thread a slave, Python',
+  'threads idle': 'a thread a slave, Python',
+  'threads talking': 'a thread a slave, Python',
 }
 
 const compact = new Intl.NumberFormat('en', { notation: 'compact', maximumSignificantDigits: 3 })
@@ -30,6 +33,7 @@ const FORMATS: Record<Unit, (figure: number) => string> = {
   microseconds: (figure) => `${digits.format(figure)} µs`,
   'nanoseconds a byte': (figure) => `${digits.format(figure)} ns/B`,
   KiB: (figure) => `${digits.format(figure)} KiB`,
+  MB: (figure) => `${digits.format(figure)} MB`,
   MiB: (figure) => `${digits.format(figure)} MiB`,
   share: (figure) => `${digits.format(figure * 100)}%`,
   ms: (figure) => `${compact.format(figure)} ms`,
