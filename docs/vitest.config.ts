@@ -9,8 +9,8 @@ export default defineConfig({
     include: ['test/*.browser.test.ts'],
     globalSetup: 'test/support/built-sites.ts',
     // A busy machine takes its time with a browser.
-    hookTimeout: 60_000,
-    testTimeout: 60_000,
+    hookTimeout: 180_000,
+    testTimeout: 180_000,
     // A browser keeps a core busy: more of them than that only wait for each other.
     maxWorkers: 2,
     ...(report && { reporters: ['default', ['json', { outputFile: report }]] }),

@@ -1,29 +1,35 @@
-import { readFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { dirname, join } from 'node:path'
-import { allChapters } from '@rpi-cluster/tutorial/chapters'
-import { ROOT } from '@rpi-cluster/tutorial/repository'
+import { allChapters } from '@rpi-cluster/tutorial/chapters/chapters'
+import { ROOT } from '@rpi-cluster/tutorial/workspace/repository'
 import { slug } from 'github-slugger'
 import { defineConfig } from 'vitepress'
 import { chapterPage } from '../src/chapter-page.ts'
-import { corePage } from '../src/core-page.ts'
+import { codeBlocks } from '../src/code-blocks.ts'
+import { corePages, writeUntold } from '../src/core-pages.ts'
 import { siteData } from '../src/data-plugin.ts'
+import { describePage, iconLinks, writeForOthers } from '../src/head.ts'
 import { headingLinks } from '../src/heading-links.ts'
-import { THEMES } from '../src/highlight.ts'
+import { byClasses, THEMES } from '../src/highlight.ts'
 import { siteLinks } from '../src/links.ts'
-import { writeServiceWorker } from '../src/offline.ts'
+import { offline } from '../src/offline.ts'
 import { CORE_PAGE, pageOf, sidebar, WITHOUT_PAGES } from '../src/pages.ts'
-
-/** A raspberry of circles, in the page itself: one request less, and right below any base. */
-const ICON = `data:image/svg+xml,${encodeURIComponent(readFileSync(join(import.meta.dirname, 'icon.svg'), 'utf8'))}`
+import { search } from '../src/search.ts'
+import { SITE_ADDRESS } from '../src/site-address.ts'
 
 const vue = dirname(createRequire(import.meta.url).resolve('vue/package.json'))
+
+const keeping = offline()
+
+writeUntold()
 
 export default defineConfig({
   title: 'Raspberry Pi cluster',
   description: 'Learn how a cluster of small computers works, one short program at a time.',
   lang: 'en',
-  head: [['link', { rel: 'icon', type: 'image/svg+xml', href: ICON }]],
+  ...(SITE_ADDRESS && { base: SITE_ADDRESS.pathname, sitemap: { hostname: SITE_ADDRESS.href } }),
+  transformPageData: describePage,
+  transformHead: iconLinks,
 
   // The texts are the repository's own, where they are.
   srcDir: '..',
@@ -32,19 +38,23 @@ export default defineConfig({
   outDir: 'dist',
   cacheDir: '.vitepress/cache',
 
-  buildEnd: ({ outDir }) => writeServiceWorker(outDir),
+  async buildEnd(config) {
+    await writeForOthers(config.outDir, config.site)
+    await keeping.write(config)
+  },
 
   markdown: {
     theme: THEMES,
+    codeTransformers: [byClasses],
     // The texts' links to headings are those of a code host, which names them so.
     anchor: { slugify: (text) => slug(text) },
     config(md) {
-      md.use(corePage).use(chapterPage).use(headingLinks).use(siteLinks)
+      md.use(corePages).use(chapterPage).use(codeBlocks).use(headingLinks).use(siteLinks)
     },
   },
 
   vite: {
-    plugins: [siteData()],
+    plugins: [siteData(), keeping.plugin],
     resolve: {
       // The texts lie outside this package, and find its libraries here.
       alias: [
@@ -69,16 +79,10 @@ export default defineConfig({
     ],
     sidebar: sidebar(),
     outline: { level: [2, 3] },
-    search: {
-      provider: 'local',
-      options: {
-        detailedView: true,
-        miniSearch: {
-          // Who looks a word up wants to know first what it means.
-          searchOptions: { boostDocument: (id: string) => (id.includes('/glossary/') ? 4 : 1) },
-        },
-      },
-    },
+    search: { provider: 'local', options: search },
     externalLinkIcon: true,
   },
+
+  // Below the bars that stay on top, on any width: VitePress's own, its local one and a chapter's tabs.
+  scrollOffset: 176,
 })

@@ -2,24 +2,29 @@
  * Gives the pages their data, each piece as a module that is loaded when a page needs it:
  *
  * - `virtual:site/chapters`: the list of chapters
- * - `virtual:site/pieces`: functions that load the rest: the code of a chapter or of a module of the core,
- *   a comparison, a recording
+ * - `virtual:site/parts`: the parts of the series, with those that are still to come
+ * - `virtual:site/taste`: what the terminal showed in the run of the newest chapter
+ * - `virtual:site/pieces`: functions that load the rest: the views of a chapter, the code of a module of the core, what
+ *   is compared of a chapter and what it brought, a recording
+ * - `virtual:site/colors.css`: the colours of code
  */
 import { existsSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { castLines, readCast } from '@rpi-cluster/tutorial/cast'
-import { allChapters, type Chapter, findChapter } from '@rpi-cluster/tutorial/chapters'
-import { coreModules } from '@rpi-cluster/tutorial/growth'
-import { readReadme } from '@rpi-cluster/tutorial/readme'
-import { ROOT, trackedFiles } from '@rpi-cluster/tutorial/repository'
-import type { WireRecording } from '@rpi-cluster/tutorial/wire'
+import { allChapters, findChapter } from '@rpi-cluster/tutorial/chapters/chapters'
+import { coreModules } from '@rpi-cluster/tutorial/chapters/growth'
+import { PARTS } from '@rpi-cluster/tutorial/chapters/parts'
+import { castLines, readCast } from '@rpi-cluster/tutorial/record/cast'
+import type { WireRecording } from '@rpi-cluster/tutorial/record/wire'
+import { readReadme } from '@rpi-cluster/tutorial/texts/readme'
+import { ROOT } from '@rpi-cluster/tutorial/workspace/repository'
 import type { Link } from 'mdast'
 import { toString as textOf } from 'mdast-util-to-string'
 import { visitParents } from 'unist-util-visit-parents'
 import { createMarkdownRenderer, type MarkdownRenderer, type Plugin, type SiteConfig } from 'vitepress'
-import { shownComparison } from './comparison.ts'
-import { highlightLines } from './highlight.ts'
-import type { ShownChapter, ShownFile, ShownRecording } from './shown.ts'
+import { chapterViews } from './chapter-views.ts'
+import { shownSources, shownStep } from './comparison.ts'
+import { COLORS_CSS, highlightLines } from './highlight.ts'
+import type { ShownChapter, ShownFile, ShownPart, ShownRecording, ShownTaste } from './shown.ts'
 
 const PREFIX = 'virtual:site/'
 
@@ -31,13 +36,15 @@ export function siteData(): Plugin {
   let md: Promise<MarkdownRenderer> | undefined
   let siteConfig: SiteConfig
 
+  const renderer = () =>
+    (md ??= createMarkdownRenderer(siteConfig.srcDir, siteConfig.markdown, siteConfig.site.base))
+
   const makers: Makers = {
-    code: (chapter) => codeOf(findChapter(chapter ?? '')),
     core: (module) => shownFile(ROOT, `packages/core/src/${module}.ts`),
-    comparison: async (before, after) => {
-      md ??= createMarkdownRenderer(siteConfig.srcDir, siteConfig.markdown, siteConfig.site.base)
-      return shownComparison(findChapter(before ?? ''), findChapter(after ?? ''), await md)
-    },
+    sources: (chapter) => shownSources(findChapter(chapter ?? '')),
+    step: async (chapter) => shownStep(findChapter(chapter ?? ''), await renderer()),
+    views: async (chapter) =>
+      chapterViews(findChapter(chapter ?? ''), await renderer(), siteConfig.site.base),
     recording: (chapter) => recordingOf(chapter ?? ''),
   }
 
@@ -51,9 +58,12 @@ export function siteData(): Plugin {
       if (!id.startsWith(`\0${PREFIX}`)) return undefined
       const [kind = '', ...words] = id.slice(PREFIX.length + 1).split('/')
       if (kind === 'chapters') return asModule(shownChapters())
+      if (kind === 'parts') return asModule(PARTS satisfies readonly ShownPart[])
+      if (kind === 'taste') return asModule(taste())
       if (kind === 'pieces') return piecesModule()
-      // Pages are rendered without their pieces at build time: a browser loads them.
-      if (ssr) return 'export default undefined'
+      if (kind === 'colors.css') return COLORS_CSS
+      // Pages are rendered without their pieces at build time, but for what a browser without JavaScript shows.
+      if (ssr && kind !== 'views') return 'export default undefined'
       const make = makers[kind]
       return make && asModule(await make(...words))
     },
@@ -77,13 +87,11 @@ function asModule(value: unknown): string {
 function piecesModule(): string {
   const chapters = allChapters()
   const names = chapters.map(({ name }) => name)
-  const pairs = names.flatMap((before) =>
-    names.filter((after) => after !== before).map((after) => `${before}/${after}`),
-  )
   const all: Record<string, string[]> = {
-    code: names,
     core: coreModules(ROOT).map(({ name }) => name),
-    comparison: pairs,
+    sources: names,
+    step: names,
+    views: names,
     recording: names.filter((name) => existsSync(castOf(name))),
   }
   const kinds = Object.entries(all).map(([kind, keys]) => {
@@ -96,13 +104,25 @@ function piecesModule(): string {
 }
 
 function shownChapters(): ShownChapter[] {
-  return allChapters().map(({ number, name, title, teaches, post }) => ({
+  const modules = coreModules(ROOT)
+  return allChapters().map(({ number, name, title, part, minutes, teaches, post }) => ({
     number,
     name,
     title,
+    part: part.number,
+    minutes,
     teaches,
+    brings: modules.filter(({ bornIn }) => bornIn === number).map(({ name }) => name),
     post: { address: post, title: postTitle(name, post) },
   }))
+}
+
+/** The run that the first page shows: that of the newest chapter that was recorded. */
+function taste(): ShownTaste | null {
+  const chapter = allChapters().findLast(({ name }) => existsSync(castOf(name)))?.name
+  if (chapter === undefined) return null
+  const lines = recordingOf(chapter).lines.map(({ text }) => text)
+  return { chapter, text: lines.join('\n') }
 }
 
 /** What a chapter's README calls its post, where it links it. */
@@ -112,17 +132,6 @@ function postTitle(chapter: string, address: string): string {
     if (link.url === address) title = textOf(link)
   })
   return title
-}
-
-/** The programs of a chapter in the order of its package.json, then what they share, then the configuration. */
-async function codeOf({ folder, programs }: Chapter): Promise<ShownFile[]> {
-  const sources = trackedFiles(folder).filter((file) => /^src\/|\.cfg$/.test(file))
-  const rank = (file: string) => {
-    const program = programs.indexOf(file.replace(/^src\/|\.ts$/g, ''))
-    if (program >= 0) return program
-    return file.endsWith('.cfg') ? Infinity : programs.length
-  }
-  return Promise.all(sources.sort((a, b) => rank(a) - rank(b)).map((file) => shownFile(folder, file)))
 }
 
 async function shownFile(folder: string, file: string): Promise<ShownFile> {

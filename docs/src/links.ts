@@ -4,9 +4,9 @@
  * stays as a name.
  */
 import { dirname, join, relative } from 'node:path'
-import { ROOT } from '@rpi-cluster/tutorial/repository'
+import { ROOT } from '@rpi-cluster/tutorial/workspace/repository'
 import type { MarkdownRenderer } from 'vitepress'
-import { addressOf, CORE_PAGE } from './pages.ts'
+import { addressOf, coreAddress } from './pages.ts'
 
 /** What VitePress says of the text that is rendered. */
 interface Environment {
@@ -62,13 +62,8 @@ export function siteAddress(href: string, from: string): string | undefined {
   if (page) return fragment ? `${page}#${fragment}` : page
 
   const module = /^packages\/core\/src\/([\w-]+)\.ts$/.exec(target)?.[1]
-  if (module) return `${CORE_PAGE}#${symbolId(module, fragment)}`
+  if (module) return coreAddress(module, fragment)
 
   const program = /^(chapters\/[^/]+)\/(src\/[\w-]+\.ts|rpicluster\.cfg)$/.exec(target)
   return program ? `/${program[1]}/?view=code#${program[2]}` : undefined
-}
-
-/** The id of a module of the core, or of one of its names, in the page of the core. */
-export function symbolId(module: string, symbol?: string): string {
-  return symbol ? `${module}-${symbol.replace(/\W/g, '-')}` : module
 }

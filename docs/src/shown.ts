@@ -1,6 +1,7 @@
 /** What the pages of the site show of the repository: the shape of the data that the build makes for them. */
 
-import type { WireRecording } from '@rpi-cluster/tutorial/wire'
+import type { SaidOf } from '@rpi-cluster/tutorial/compare/between'
+import type { WireRecording } from '@rpi-cluster/tutorial/record/wire'
 
 /** A chapter, as lists of chapters show it. */
 export interface ShownChapter {
@@ -8,10 +9,28 @@ export interface ShownChapter {
   /** `03-sockets` */
   name: string
   title: string
+  /** The number of its part: `I`. */
+  part: string
+  /** How long it takes, in minutes: to read, and to run and try. 0 where its README does not say. */
+  minutes: { reading: number; doing: number }
   /** What it teaches, in one sentence. */
   teaches: string
+  /** The names of the modules that the core gained with it. */
+  brings: string[]
   /** The post that it re-creates. */
   post: { address: string; title: string }
+}
+
+/** A part of the series. */
+export interface ShownPart {
+  /** As it is written: `I`, `II`... */
+  number: string
+  title: string
+  /** The numbers of its first and its last chapter; they may be still to come. */
+  first: number
+  last: number
+  /** The rest of a sentence that begins "At its end you can". */
+  atItsEnd: string
 }
 
 /** A file, whole. */
@@ -60,6 +79,8 @@ export interface ShownChange {
   addedLines: number
   removedLines: number
   hunks: ShownHunk[]
+  /** For a module of the core whose lines are still to be made: what is said of them. */
+  notes?: ShownExplanation[]
 }
 
 /** A module that the core gained. */
@@ -79,6 +100,30 @@ export interface ShownComparison {
   lost: string[]
 }
 
+/** What a text says of lines that a chapter brought. */
+export interface ShownExplanation extends SaidOf {
+  html: string
+}
+
+/** What of a chapter is compared with another. */
+export interface ShownSources {
+  /** `3` */
+  number: number
+  /** `03-sockets` */
+  name: string
+  files: ShownFile[]
+  /** What its sources import of the core, its programs first: names by the module that declares them. */
+  users: { file: string; imports: [module: string, names: string[]][] }[]
+}
+
+/** What a chapter brought since the one before it. */
+export interface ShownStep {
+  /** The chapter. */
+  name: string
+  explanations: ShownExplanation[]
+  modules: (Omit<ShownModule, 'publicNames'> & { publicNames: string[]; lines: number })[]
+}
+
 /** A recorded run. */
 export interface ShownRecording {
   /** The terminal, as asciicast v2. */
@@ -87,4 +132,20 @@ export interface ShownRecording {
   lines: { at: number; text: string }[]
   /** What went over the wire, if anything did. */
   wire?: WireRecording
+}
+
+/** A recorded run before it moves. */
+export interface ShownTaste {
+  /** The name of its chapter. */
+  chapter: string
+  /** What the terminal showed, to its end. */
+  text: string
+}
+
+/** The views of a chapter beside its README, as HTML. */
+export interface ShownViews {
+  code: string
+  changes: string
+  /** What the terminal showed; empty when nothing was recorded. */
+  run: string
 }

@@ -1,12 +1,21 @@
 /** What changed since the chapter before: the words of the README beside the lines that they explain. */
-import { readFileSync } from 'node:fs'
+import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { allChapters } from '@rpi-cluster/tutorial/chapters'
+import { allChapters } from '@rpi-cluster/tutorial/chapters/chapters'
+import { ROOT } from '@rpi-cluster/tutorial/workspace/repository'
 import type { Page } from 'playwright-core'
 import { expect } from 'vitest'
-import { siteBelow, test, visit } from './support/page.ts'
+import { firstAndLast, siteBelow, test, visit } from './support/page.ts'
 
-const later = allChapters().slice(1)
+const later = firstAndLast(allChapters().slice(1))
+
+/** The pages of the core's modules, as a browser would show their sentences. */
+const modulePages = readdirSync(join(ROOT, 'docs/core'))
+  .map((file) => readFileSync(join(ROOT, 'docs/core', file), 'utf8'))
+  .join(' ')
+  .replace(/\[([^\]]*)\]\([^)]*\)/g, '$1')
+  .replace(/[`*]/g, '')
+  .replace(/\s+/g, ' ')
 
 test.for(later)(
   'the changes of $name stand right below what the README says of them',
@@ -17,11 +26,14 @@ test.for(later)(
       all.map((note) => {
         let next = note.nextElementSibling
         while (next?.matches('.explanation')) next = next.nextElementSibling
-        const below = note.nextElementSibling?.getBoundingClientRect().top ?? Number.NaN
+        // A run of changed lines has no box of its own.
+        const below = [note.nextElementSibling, note.nextElementSibling?.firstElementChild]
+          .flatMap((one) => (one?.getClientRects().length ? [one.getBoundingClientRect().top] : []))
+          .at(0)
         return {
           text: note.textContent.replace(/\s+/g, ' ').trim(),
           explains: next?.matches('.added, .removed'),
-          gap: Math.round(below - note.getBoundingClientRect().bottom),
+          gap: Math.round((below ?? Number.NaN) - note.getBoundingClientRect().bottom),
         }
       }),
     )
@@ -30,36 +42,19 @@ test.for(later)(
       /\s+/g,
       ' ',
     )
+    // What a module of the core is for stands in its own page.
+    const said = readme + modulePages
     for (const { text, explains, gap } of notes) {
-      expect(readme).toContain(text)
+      expect(said).toContain(text)
       expect({ text, explains, gap }).toEqual({ text, explains: true, gap: 0 })
     }
   },
 )
 
-test.for(later)(
-  'each block that the README of $name cuts from a change has its paragraph above it',
-  async ({ name, folder }, { page }) => {
-    await visit(page, `chapters/${name}/?view=changes`)
-    const blocks = quotedChanges(readFileSync(join(folder, 'README.md'), 'utf8'))
-    expect(blocks.length).toBeGreaterThan(0)
-    for (const { file, firstLine, paragraph } of blocks) {
-      const above = await page.locator(`[id="changed-${file}"]`).evaluate((section, firstLine) => {
-        const line = [...section.querySelectorAll('.added, .removed')].find(
-          (one) => one.querySelector('code')?.textContent === firstLine,
-        )
-        let at = line?.previousElementSibling
-        while (at && !at.matches('.explanation')) at = at.previousElementSibling
-        return at?.textContent
-      }, firstLine)
-      expect(above, `above ${firstLine} of ${file}`).toBe(paragraph)
-    }
-  },
-)
-
 test('side by side, what was removed is left of what was added, and what was kept is on both sides', async ({
-  page,
+  readers,
 }) => {
+  const page = await readers.open(siteBelow, { viewport: { width: 1500, height: 900 } })
   await visit(page, 'chapters/04-config/?view=changes')
   const rows = await rowsOf(page)
   const [removed, added] = [
@@ -82,18 +77,36 @@ test('side by side, what was removed is left of what was added, and what was kep
   }
 })
 
-test('on a telephone there is one column: the removed line, and the added one below it', async ({
-  readers,
+test.for([390, 1499])(
+  'on a page %i wide there is one column: the removed line, and the added one below it',
+  async (width, { readers }) => {
+    const page = await readers.open(siteBelow, { viewport: { width, height: 844 } })
+    await visit(page, 'chapters/04-config/?view=changes')
+    const rows = await rowsOf(page)
+    expect(rows.flatMap(({ cells }) => cells).filter(({ side }) => side !== 'whole')).toEqual([])
+    const texts = rows.flatMap(({ cells }) => cells.map(({ kind, text }) => `${kind}: ${text}`))
+    const at = texts.findIndex((text) => text.startsWith('removed: const server = await listen('))
+    expect(texts[at + 1]).toMatch(/^added: const server = await listen\(/)
+    // Nothing is there twice.
+    expect(await page.locator('.twin:visible').count()).toBe(0)
+  },
+)
+
+test('programs come before all else; package.json and the tests are folded, and no import has its words twice', async ({
+  page,
 }) => {
-  const page = await readers.open(siteBelow, { viewport: { width: 390, height: 844 } })
-  await visit(page, 'chapters/04-config/?view=changes')
-  const rows = await rowsOf(page)
-  expect(rows.flatMap(({ cells }) => cells).filter(({ side }) => side !== 'whole')).toEqual([])
-  const texts = rows.flatMap(({ cells }) => cells.map(({ kind, text }) => `${kind}: ${text}`))
-  const at = texts.findIndex((text) => text.startsWith('removed: const server = await listen('))
-  expect(texts[at + 1]).toMatch(/^added: const server = await listen\(/)
-  // Nothing is there twice.
-  expect(await page.locator('.twin:visible').count()).toBe(0)
+  await visit(page, 'chapters/06-slave-details/?view=changes')
+  const files = await page.locator('#view-changes .changed-file').evaluateAll((all) =>
+    all.map((file) => ({
+      file: (file as HTMLElement).dataset['file'] ?? '',
+      isOpen: !(file instanceof HTMLDetailsElement) || file.open,
+    })),
+  )
+  const open = files.filter(({ isOpen }) => isOpen).map(({ file }) => file)
+  expect(open).toEqual(['src/master.ts', 'src/slave.ts'])
+  expect(files.slice(0, 3).map(({ file }) => file)).toEqual([...open, 'package.json'])
+  const said = await page.locator('[id="changed-src/master.ts"] .explanation').allInnerTexts()
+  expect(said.map((words) => words.slice(0, 9))).toEqual(['Its table', 'Instead o'])
 })
 
 test('the first chapter says that nothing came before it', async ({ page }) => {
@@ -131,31 +144,4 @@ function rowsOf(page: Page) {
     }
     return rows
   })
-}
-
-/** The blocks `diff file=... at="..."` of a README: the first line of each that has something in it, and the paragraph before. */
-function quotedChanges(readme: string): { file: string; firstLine: string; paragraph: string }[] {
-  const changes: { file: string; firstLine: string; paragraph: string }[] = []
-  let paragraph = ''
-  for (const [, file, block, text] of readme.matchAll(
-    /^```diff file=(\S+)[^\n]*\n([\s\S]*?)\n```$|^```[\s\S]*?^```$|^(?![`#|\n])([^\n]+(?:\n[^\n`#]+)*)/gm,
-  )) {
-    if (text) paragraph = text
-    if (file && block)
-      changes.push({
-        file,
-        firstLine:
-          block
-            .split('\n')
-            .find((line) => line.length > 1)
-            ?.slice(1) ?? '',
-        paragraph: plain(paragraph),
-      })
-  }
-  return changes
-}
-
-/** A paragraph without its marks. */
-function plain(markdown: string): string {
-  return markdown.replace(/\[([^\]]*)\]\([^)]*\)/g, '$1').replace(/[`*]/g, '')
 }

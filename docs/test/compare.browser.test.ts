@@ -1,9 +1,13 @@
 /** Comparing two chapters: what the address asks for, and what it becomes. */
-import { findChapter } from '@rpi-cluster/tutorial/chapters'
-import { difference } from '@rpi-cluster/tutorial/diff'
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { allChapters, type Chapter, findChapter } from '@rpi-cluster/tutorial/chapters/chapters'
+import { besideTheirUse } from '@rpi-cluster/tutorial/compare/between'
+import { difference } from '@rpi-cluster/tutorial/compare/difference'
+import { ROOT } from '@rpi-cluster/tutorial/workspace/repository'
 import type { Page } from 'playwright-core'
 import { expect } from 'vitest'
-import { test, visit } from './support/page.ts'
+import { siteBelow, test, visit } from './support/page.ts'
 
 test.for(['?from=03-sockets&to=05-json', '?from=3&to=5', '?from=03&to=05'])(
   '/compare/%s shows what pnpm diff 3 5 does, and that the core gained json-lines',
@@ -26,6 +30,75 @@ test.for(['?from=03-sockets&to=05-json', '?from=3&to=5', '?from=03&to=05'])(
       expect(await page.locator('h2#core ~ ul code').allInnerTexts()).toContain(name)
   },
 )
+
+test('what the chapters in between say stands above the lines that are still there', async ({ page }) => {
+  const [first, last] = [allChapters()[0], allChapters().at(-1)] as [Chapter, Chapter]
+  await visit(page, `compare/?from=${first.name}&to=${last.name}`)
+  const notes = await page.locator('.changed-file:not(details) .explanation').evaluateAll((all) =>
+    all.map((note) => {
+      let next = note.nextElementSibling
+      while (next?.matches('.explanation')) next = next.nextElementSibling
+      return { text: note.textContent, explains: next?.matches('.added, .removed') }
+    }),
+  )
+  for (const note of notes) expect(note).toEqual({ text: note.text, explains: true })
+  const { changes } = difference(first, last)
+  const said = besideTheirUse(changes, ({ explanation }) => explanation)
+    .filter(({ file, explanation }) => file.startsWith('chapters/') && explanation)
+    .map(({ explanation = '' }) => squeezed(explanation))
+  expect(said.length).toBeGreaterThan(5)
+  expect(new Set(notes.map(({ text }) => squeezed(text)))).toEqual(new Set(said))
+})
+
+test('a module that the core gained comes when it is unfolded, with what is said of its names', async ({
+  page,
+}) => {
+  await visit(page, 'compare/?from=1&to=6')
+  const file = page.locator('[id="changed-packages/core/src/frames.ts"]')
+  expect(await file.locator('.line').count()).toBe(0)
+  await file.locator('summary').click()
+  await file.locator('.line').first().waitFor()
+  expect(
+    (
+      await file
+        .locator('.line code')
+        .evaluateAll((all) => all.map((one) => one.textContent.replace('\u200b', '')))
+    ).join('\n'),
+  ).toBe(readFileSync(join(ROOT, 'packages/core/src/frames.ts'), 'utf8').trimEnd())
+  expect(await file.locator('.explanation').count()).toBeGreaterThan(0)
+})
+
+test('the chapters to choose from stand below their parts', async ({ page }) => {
+  await visit(page, 'compare/')
+  const groups = await page.getByRole('combobox', { name: 'From' }).evaluate((select) =>
+    [...select.querySelectorAll('optgroup')].map(({ label, children }) => ({
+      label,
+      chapters: [...children].map((option) => (option as HTMLOptionElement).value),
+    })),
+  )
+  const parts = [...new Set(allChapters().map(({ part }) => part))]
+  expect(groups).toEqual(
+    parts.map((part) => ({
+      label: `${part.number}: ${part.title}`,
+      chapters: allChapters()
+        .filter((chapter) => chapter.part === part)
+        .map(({ name }) => name),
+    })),
+  )
+})
+
+test('without JavaScript it says what it needs, and offers no choice', async ({ readers }) => {
+  const page = await readers.open(siteBelow, { javaScriptEnabled: false })
+  await page.goto('compare/')
+  readers.excuse(/\.js failed: csp/)
+  const note = page.locator('noscript p')
+  expect(await note.evaluate((one) => one.checkVisibility() && one.textContent)).toContain('needs JavaScript')
+  expect(
+    await page
+      .locator('.choice, .compared')
+      .evaluateAll((all) => all.filter((one) => one.checkVisibility()).length),
+  ).toBe(0)
+})
 
 test('the table leads to each file that differs', async ({ page }) => {
   await visit(page, 'compare/?from=3&to=5')
@@ -87,4 +160,9 @@ function choice(page: Page): Promise<string[]> {
 
 function row(page: Page, file: string, status: string): Promise<void> {
   return page.locator('tbody tr', { hasText: file }).filter({ hasText: status }).waitFor()
+}
+
+/** A text as it reads: a browser keeps the breaks of its source. */
+function squeezed(text: string): string {
+  return text.replace(/\s+/g, ' ').trim()
 }

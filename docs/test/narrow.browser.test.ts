@@ -1,12 +1,12 @@
-/** Every page on a telephone's screen. */
+/** Every kind of page on a telephone's screen. */
 import type { Page } from 'playwright-core'
 import { expect } from 'vitest'
-import { addresses, siteBelow, test, visit } from './support/page.ts'
+import { kinds, siteBelow, test, visit } from './support/page.ts'
 
 /** In CSS pixels. */
 const WIDTH = 390
 
-test.for(addresses)('/%s does not scroll sideways, and cuts nothing off', async (address, { readers }) => {
+test.for(kinds)('/%s does not scroll sideways, and cuts nothing off', async (address, { readers }) => {
   const page = await readers.open(siteBelow, { viewport: { width: WIDTH, height: 844 } })
   await visit(page, address)
   expect(await page.evaluate(() => document.documentElement.scrollWidth)).toBeLessThanOrEqual(WIDTH)

@@ -2,17 +2,17 @@
 import { existsSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { stripVTControlCharacters } from 'node:util'
-import { allChapters } from '@rpi-cluster/tutorial/chapters'
-import { ROOT } from '@rpi-cluster/tutorial/repository'
-import type { WireRecording } from '@rpi-cluster/tutorial/wire'
+import { allChapters } from '@rpi-cluster/tutorial/chapters/chapters'
+import type { WireRecording } from '@rpi-cluster/tutorial/record/wire'
+import { ROOT } from '@rpi-cluster/tutorial/workspace/repository'
 import type { Page } from 'playwright-core'
 import { expect } from 'vitest'
-import { siteBelow, test, visit } from './support/page.ts'
+import { firstAndLast, siteBelow, test, visit } from './support/page.ts'
 
 /** A second of the page's clock, which these tests turn by hand: in ms. */
 const SECOND = 1000
 
-const recorded = allChapters().map(({ name }) => ({ name, ...recordingOf(name) }))
+const recorded = firstAndLast(allChapters()).map(({ name }) => ({ name, ...recordingOf(name) }))
 const onWire = recorded.filter((one): one is typeof one & { wire: WireRecording } => one.wire !== undefined)
 
 test.for(recorded)('the run of $name plays, and a pause stops it', async ({ name, lines }, { page }) => {
@@ -60,8 +60,8 @@ test.for(onWire)(
   'the diagram of $name has a lane for each program, and every message',
   async ({ name, wire }, { page }) => {
     await visit(page, `chapters/${name}/?view=run`)
-    expect(await page.locator('.wire .lane').allInnerTexts()).toEqual(['master', 'slave 1', 'slave 2'])
-    expect(wire.lanes).toEqual(['master', 'slave 1', 'slave 2'])
+    expect(wire.lanes.slice(0, 3)).toEqual(['master', 'slave 1', 'slave 2'])
+    expect(await page.locator('.wire .lane').allInnerTexts()).toEqual(wire.lanes)
 
     const items = page.locator('.wire li')
     expect(await items.count()).toBe(wire.events.length)

@@ -1,7 +1,8 @@
 /** The search, by keyboard alone. */
 import type { Page } from 'playwright-core'
 import { expect } from 'vitest'
-import { sites, test, visit } from './support/page.ts'
+import { siteBelow, sites, test, visit } from './support/page.ts'
+import { QUERIES } from './support/queries.ts'
 
 const WORD = 'back-pressure'
 
@@ -31,7 +32,25 @@ test.for(sites)(
 test('finds what a module of the core says of itself, and its names', async ({ page }) => {
   await visit(page, '')
   await search(page, 'handleMessages')
-  await expect.poll(() => links(page)).toContainEqual(expect.stringMatching(/core-by-chapter\/#messages/))
+  await expect
+    .poll(() => links(page))
+    .toContainEqual(expect.stringMatching(/core\/messages\/#name\.handleMessages$/))
+})
+
+test('what newcomers type finds the page that they mean among the first three', async ({ page }) => {
+  await visit(page, '')
+  await search(page, '')
+  for (const [query, pages] of QUERIES) {
+    await page.getByRole('searchbox').fill(query)
+    const first = async () =>
+      (await links(page)).slice(0, 3).map((href) => decodeURIComponent(href.slice(siteBelow.url.length)))
+    await expect
+      .poll(async () => (await first()).some((href) => pages.some((one) => href.startsWith(one))), {
+        message: `${query}: ${pages.join(' or ')}`,
+        timeout: 10_000,
+      })
+      .toBe(true)
+  }
 })
 
 test('says so when it finds nothing, and Escape leaves it', async ({ page }) => {
@@ -53,6 +72,6 @@ async function search(page: Page, words: string): Promise<void> {
 
 function links(page: Page): Promise<string[]> {
   return page
-    .locator('.VPLocalSearchBox .results a')
+    .locator('.VPLocalSearchBox .results [role=option] > a')
     .evaluateAll((all) => all.map((a) => (a as HTMLAnchorElement).href))
 }

@@ -52,18 +52,49 @@ test('a view that there is not is the text', async ({ page }) => {
   await expect.poll(() => state(page)).toEqual(only('read'))
 })
 
-test('a link in a text leads to the file that it names, in the code of its chapter', async ({ readers }) => {
+test('the name above a piece of a program leads to the file that it names, in the code of its chapter', async ({
+  readers,
+}) => {
   const page = await readers.open(siteBelow, { viewport: { width: 1280, height: 400 } })
   await visit(page, 'chapters/06-slave-details/')
-  await page.locator('#view-read a[href$="?view=code#src/slave.ts"]').first().click()
+  await page.locator('#view-read .piece').getByRole('link', { name: 'src/slave.ts' }).first().click()
   await expect.poll(() => state(page)).toEqual(only('code'))
-  const heading = page.getByRole('heading', { name: 'src/slave.ts' })
+  const heading = page.locator('#view-code').getByRole('heading', { name: 'src/slave.ts' })
   await expect.poll(() => isSeen(heading)).toBe(true)
 })
 
+test('who goes from one view to another stays at the lines where they were, and comes back to where they left', async ({
+  page,
+}) => {
+  await visit(page, 'chapters/06-slave-details/')
+  await page
+    .locator('#view-read .piece[data-file="src/master.ts"] [data-n="12"]')
+    .evaluate((line) => scrollBy({ top: line.getBoundingClientRect().top - 250, behavior: 'instant' }))
+  const scrolled = await page.evaluate(() => scrollY)
+  for (const view of ['code', 'changes', 'run', 'read']) {
+    await page.locator(`#tab-${view}`).click()
+    await expect.poll(() => state(page)).toEqual(only(view))
+    const line = page.locator(`#view-${view} [data-file="src/master.ts"] [data-n="12"]`)
+    // A run shows no program.
+    if (view !== 'run') await expect.poll(() => isInSight(line)).toBe(true)
+  }
+  await expect.poll(() => page.evaluate(() => scrollY)).toBe(scrolled)
+
+  // Who has gone on to another program is led to that one, and Back to where they came from.
+  await page.locator('#tab-code').click()
+  await page
+    .locator('#view-code [data-file="src/config.ts"]')
+    .evaluate((file) => file.scrollIntoView({ behavior: 'instant' }))
+  const further = await page.evaluate(() => scrollY)
+  await page.locator('#tab-read').click()
+  await expect.poll(() => page.evaluate(() => scrollY)).not.toBe(further)
+  await page.goBack()
+  await expect.poll(() => page.evaluate(() => scrollY)).toBe(further)
+})
+
 test('Back leads to the view before, and then to the page before', async ({ page }) => {
-  await visit(page, 'glossary/')
-  await page.getByRole('link', { name: '03: Sockets' }).first().click()
+  await visit(page, 'posts/')
+  await page.locator('.vp-doc a[href$="/chapters/03-sockets/"]').click()
   await page.getByRole('tab', { name: 'Code' }).click()
   await expect.poll(() => state(page)).toEqual(only('code'))
   await page.goBack()
@@ -72,7 +103,7 @@ test('Back leads to the view before, and then to the page before', async ({ page
   await page.getByRole('tab', { name: 'Read' }).press('End')
   await expect.poll(() => state(page)).toEqual(only('run'))
   await page.goBack()
-  await page.getByRole('heading', { level: 1, name: 'Glossary' }).waitFor()
+  await page.getByRole('heading', { level: 1, name: 'Chapters and posts' }).waitFor()
   await page.goForward()
   await expect.poll(() => state(page)).toEqual(only('run'))
 })
@@ -89,6 +120,15 @@ async function state(page: Page) {
 
 function only(view: string) {
   return { chosen: [`tab-${view}`], shown: [`view-${view}`] }
+}
+
+/** Whether it stands where it can be read, below the tabs. */
+function isInSight(line: Locator): Promise<boolean> {
+  return line.evaluate((one) => {
+    const { top, bottom } = one.getBoundingClientRect()
+    const tabs = document.querySelector('.tabs')?.getBoundingClientRect().bottom ?? 0
+    return top >= tabs && bottom <= innerHeight
+  })
 }
 
 /** Whether nothing covers its middle. */

@@ -6,8 +6,11 @@ import CompareChapters from './CompareChapters.vue'
 import CoreSource from './CoreSource.vue'
 import Layout from './Layout.vue'
 import { keepForOffline } from './offline.ts'
+import { printLight } from './print.ts'
 import SiteHome from './SiteHome.vue'
 import './style.css'
+import './reading.css'
+import 'virtual:site/colors.css'
 
 /** VitePress's theme, with what texts can use: `<ChapterList />` and so on. */
 export default {
@@ -20,6 +23,7 @@ export default {
       .component('CompareChapters', CompareChapters)
       .component('CoreSource', CoreSource)
       .component('SiteHome', SiteHome)
+    if (inBrowser) printLight()
     if (inBrowser && IS_BUILT) keepForOffline()
   },
 } satisfies Theme

@@ -10,16 +10,23 @@ export function usePiece<Piece>(
   loaders: Record<string, () => Promise<{ default: Piece }>>,
   key: () => string | undefined,
 ): Loaded<Piece> {
+  return useLoaded(key, async (wanted) => (await loaders[wanted]?.())?.default)
+}
+
+/** What `load` makes of a key, again whenever the key changes: nothing where there is no key. */
+export function useLoaded<Piece>(
+  key: () => string | undefined,
+  load: (key: string) => Promise<Piece | undefined>,
+): Loaded<Piece> {
   const loaded: Loaded<Piece> = shallowRef({})
   if (!inBrowser) return loaded
   watchEffect(async () => {
     const wanted = key()
     loaded.value = {}
-    const load = wanted === undefined ? undefined : loaders[wanted]
-    if (!load) return
+    if (wanted === undefined) return
     try {
-      const { default: piece } = await load()
-      if (key() === wanted) loaded.value = { piece }
+      const piece = await load(wanted)
+      if (key() === wanted && piece !== undefined) loaded.value = { piece }
     } catch {
       if (key() === wanted)
         loaded.value = {

@@ -6,13 +6,28 @@ declare module 'virtual:site/chapters' {
   export default chapters
 }
 
+declare module 'virtual:site/parts' {
+  import type { ShownPart } from 'docs/shown'
+
+  const parts: ShownPart[]
+  export default parts
+}
+
+declare module 'virtual:site/taste' {
+  import type { ShownTaste } from 'docs/shown'
+
+  const taste: ShownTaste | null
+  export default taste
+}
+
 declare module 'virtual:site/pieces' {
-  import type { ShownComparison, ShownFile, ShownRecording } from 'docs/shown'
+  import type { ShownFile, ShownRecording, ShownSources, ShownStep, ShownViews } from 'docs/shown'
 
   type Loaders<Piece> = Record<string, () => Promise<{ default: Piece }>>
-  export const code: Loaders<ShownFile[]>
   export const core: Loaders<ShownFile>
-  export const comparison: Loaders<ShownComparison>
+  export const sources: Loaders<ShownSources>
+  export const views: Loaders<ShownViews>
+  export const step: Loaders<ShownStep>
   export const recording: Loaders<ShownRecording>
 }
 

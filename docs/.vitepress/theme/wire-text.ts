@@ -1,5 +1,5 @@
 /** The bytes of the wire, made visible. */
-import type { WireBytes } from '@rpi-cluster/tutorial/wire'
+import type { WireBytes } from '@rpi-cluster/tutorial/record/wire'
 
 /** The bytes of an entry. */
 export function bytesOf({ text, base64 }: WireBytes): Uint8Array {

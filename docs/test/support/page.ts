@@ -25,6 +25,22 @@ export const addresses = readdirSync(siteBelow.folder, { recursive: true, encodi
   .sort()
   .flatMap((address) => [address, ...(isChapter(address) ? VIEWS.map((view) => address + view) : [])])
 
+/** Those of a list that stand for all: the first, which often has less than the others, and the last, which has the most. */
+export function firstAndLast<One>(all: readonly One[]): One[] {
+  return all.filter((_, index) => index === 0 || index === all.length - 1)
+}
+
+/** Sets of pages that are of one kind, and grow with the series. */
+const KINDS = [/^chapters\//, /^core\/[^/]+\/$/]
+
+/** The addresses of each kind of page: all, but of pages that are made alike only the first and the last. */
+export const kinds = addresses.filter((address) => {
+  const kind = KINDS.find((one) => one.test(address))
+  const path = address.replace(/\?.*/, '')
+  const alike = addresses.filter((other) => kind?.test(other) && !other.includes('?'))
+  return !kind || firstAndLast(alike).includes(path)
+})
+
 function isChapter(address: string): boolean {
   return dirname(address) === 'chapters'
 }

@@ -9,9 +9,14 @@ import sirv from 'sirv'
  *
  * @param folder its absolute path
  * @param base `/`, or `/x/`: what lies above it is not there
+ * @param isChanging whether the files may change meanwhile
  */
-export async function serve(folder: string, base: string): Promise<{ url: string; close(): Promise<void> }> {
-  const files = sirv(folder, { etag: true })
+export async function serve(
+  folder: string,
+  base: string,
+  isChanging = false,
+): Promise<{ url: string; close(): Promise<void> }> {
+  const files = sirv(folder, { etag: true, dev: isChanging })
   const server = createServer((request, response) => {
     const path = request.url ?? '/'
     if (path.startsWith(base)) {

@@ -1,0 +1,89 @@
+/**
+ * What the site takes, today and with all chapters of the series: `pnpm site:growth`, or with another number of them.
+ * Ends with exit code 1 where something is larger than it may be. Times are told, and judged by nobody: they are this
+ * machine's.
+ */
+import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { gzipSync } from 'node:zlib'
+import { allChapters } from '@rpi-cluster/tutorial/chapters/chapters'
+import { execa } from 'execa'
+import { copyWithChapters } from './support/made-up-chapters.ts'
+
+/** The most that the search index may take, compressed, in bytes. */
+const MOST_OF_INDEX = 500_000
+
+/** The most that a made-up chapter may add to the site, beside what a written one takes: pages of modules come with it. */
+const MOST_TIMES_A_CHAPTER = 1.5
+
+/** How much the first page may grow, where its chapters are listed. */
+const MOST_TIMES_FIRST_PAGE = 2
+
+interface Taken {
+  chapters: number
+  /** Of the build, in seconds: by the clock, and of the processor. */
+  seconds: number
+  cpuSeconds: number
+  /** Of all files, in bytes. */
+  site: number
+  /** Of the search index, in bytes, compressed. */
+  index: number
+  /** Of the first page, and of all that it loads at once, in bytes, compressed. */
+  firstPage: number
+  firstLoad: number
+}
+
+const count = allChapters().length
+// To see what one more takes, there have to be some more.
+const last = Math.max(Number(process.argv[2] ?? 28), count + 4)
+const folder = mkdtempSync(join(tmpdir(), 'growth-'))
+try {
+  const [few, many] = [await take(count), await take(last)]
+  console.table([few, many])
+  const perChapter = (many.site - few.site) / (many.chapters - few.chapters)
+  console.log(`A chapter more takes ${Math.round(perChapter / 1000)} kB of the site.`)
+  const tooMuch = [
+    many.index > MOST_OF_INDEX && `the search index takes ${many.index} bytes, and may take ${MOST_OF_INDEX}`,
+    many.firstPage > few.firstPage * MOST_TIMES_FIRST_PAGE && 'the first page grows with the chapters',
+    perChapter > (few.site / few.chapters) * MOST_TIMES_A_CHAPTER &&
+      'the site grows faster than its chapters',
+  ].filter((problem) => problem !== false)
+  for (const problem of tooMuch) console.error(`Too much: ${problem}.`)
+  if (tooMuch.length > 0) process.exitCode = 1
+} finally {
+  rmSync(folder, { recursive: true, force: true })
+}
+
+/** Builds the site of a copy with so many chapters. */
+async function take(chapters: number): Promise<Taken> {
+  const copy = join(folder, String(chapters))
+  await copyWithChapters(copy, chapters)
+  const begin = performance.now()
+  const { NODE_ENV: _, ...env } = process.env
+  // What bash says last is the time that the processor spent for it.
+  const timed = "TIMEFORMAT='%U %S'; time npx -y pnpm@12 run build 2>&1"
+  const { stderr } = await execa('bash', ['-c', timed], { cwd: join(copy, 'docs'), env, extendEnv: false })
+  const seconds = Math.round((performance.now() - begin) / 1000)
+  const cpuSeconds = Math.round(
+    (stderr.split('\n').at(-1) ?? '').split(' ').reduce((sum, one) => sum + Number(one), 0),
+  )
+  const dist = join(copy, 'docs/dist')
+  const files = readdirSync(dist, { recursive: true, encoding: 'utf8' }).filter((file) =>
+    statSync(join(dist, file)).isFile(),
+  )
+  const compressed = (file: string) => gzipSync(readFileSync(join(dist, file))).length
+  const html = readFileSync(join(dist, 'index.html'), 'utf8')
+  const loaded = new Set(
+    [...html.matchAll(/(?:src|href)="\/([^"]+\.(?:js|css|woff2))"/g)].map(([, file = '']) => file),
+  )
+  return {
+    chapters,
+    seconds,
+    cpuSeconds,
+    site: files.reduce((sum, file) => sum + statSync(join(dist, file)).size, 0),
+    index: compressed(files.find((file) => file.includes('@localSearchIndex')) as string),
+    firstPage: compressed('index.html'),
+    firstLoad: [...loaded, 'index.html'].reduce((sum, file) => sum + compressed(file), 0),
+  }
+}

@@ -1,0 +1,23 @@
+/** What newcomers type, and the pages one of which they mean: their addresses begin so. Chosen before anything was tuned. */
+export const QUERIES: [query: string, pages: string[]][] = [
+  ['python', ['posts/']],
+  ['install node', ['start/', 'real-pis/']],
+  ['exit code', ['core/lifecycle/', 'chapters/01']],
+  ['connect two raspberry pis', ['real-pis/']],
+  ['how do i start', ['start/']],
+  ['port already in use', ['troubleshooting/']],
+  ['firewall', ['real-pis/', 'glossary/#firewall']],
+  ['windows', ['troubleshooting/', 'start/']],
+  ['what is a socket', ['glossary/#socket', 'chapters/03']],
+  ['json', ['chapters/05', 'core/json-lines/']],
+  ['heartbeat', ['glossary/#heartbeat']],
+  ['log file', ['real-pis/#the-log-files', 'chapters/01', 'core/logging/']],
+  ['config file', ['chapters/04', 'core/config/']],
+  ['how fast is it', ['benchmarks/']],
+  ['connection refused', ['troubleshooting/']],
+  ['why master and slave', ['glossary/#master-slave']],
+  ['autostart on boot', ['troubleshooting/', 'real-pis/']],
+  ['kill process', ['troubleshooting/', 'start/']],
+  ['message format', ['protocol/']],
+  ['compare chapters', ['compare/']],
+]
