@@ -5,6 +5,9 @@ import { defineConfig, type TestProjectInlineConfiguration, type ViteUserConfig 
 // .ci/run counts the tests from this file.
 const report = process.env['TEST_REPORT']
 
+// .ci/run has a test that fails run again.
+const retry = Number(process.env['TEST_RETRY'] ?? 0)
+
 // pnpm test:report says what they cost.
 const isMeasured = process.env['TEST_CPU'] !== undefined
 const cpuReport = join(import.meta.dirname, 'packages/tutorial/src/harness/cpu-report.ts')
@@ -38,6 +41,7 @@ function project(folder: string): TestProjectInlineConfiguration {
       // Tests keep nothing between files: to load the harness and its libraries once a worker is enough. But the core's
       // own look at what a module leaves in its process.
       isolate: folder === 'packages/core',
+      retry,
       ...(folder.startsWith('chapters') && { testTimeout: 120_000, hookTimeout: 120_000 }),
       ...(isMeasured && {
         setupFiles: [join(import.meta.dirname, 'packages/tutorial/src/harness/cpu-meter.ts')],

@@ -2,6 +2,8 @@ import { defineConfig } from 'vitest/config'
 
 // .ci/run counts the tests from this file.
 const report = process.env['TEST_REPORT']
+// It has a test that fails run again.
+const retry = Number(process.env['TEST_RETRY'] ?? 0)
 
 /** The built site in a real browser. No part of `pnpm test`, which does without one. */
 export default defineConfig({
@@ -13,6 +15,7 @@ export default defineConfig({
     testTimeout: 180_000,
     // A browser keeps a core busy: more of them than that only wait for each other.
     maxWorkers: 2,
+    retry,
     ...(report && { reporters: ['default', ['json', { outputFile: report }]] }),
   },
 })
