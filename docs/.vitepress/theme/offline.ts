@@ -21,6 +21,17 @@ export function useKeeping(): void {
   })
 }
 
+/**
+ * Whether the site has a page, whether it can be loaded now or not: VitePress knows the files of all.
+ *
+ * @param address below the base: `chapters/03-sockets/`
+ */
+export function hasPage(address: string): boolean {
+  const { __VP_HASH_MAP__: files = {} } = window as { __VP_HASH_MAP__?: Record<string, string> }
+  const name = address.replace(/\.html$/, '').replace(/(^|\/)$/, '$1index')
+  return Object.hasOwn(files, `${name.replaceAll('/', '_')}.md`)
+}
+
 function isWanted(): boolean {
   const { connection } = navigator as Navigator & { connection?: { saveData?: boolean } }
   return 'serviceWorker' in navigator && !connection?.saveData
