@@ -3,15 +3,19 @@ import assert from 'node:assert/strict'
 import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { loadConfig, port } from '@rpi-cluster/core/config'
+import { Dialogue } from '@rpi-cluster/core/dialogue'
 import { Decoder, encode } from '@rpi-cluster/core/json-lines'
 import { every, requestStop, stopSignal } from '@rpi-cluster/core/lifecycle'
+import { watch } from '@rpi-cluster/core/liveness'
 import { LogFile } from '@rpi-cluster/core/log-file'
 import { FloodGate } from '@rpi-cluster/core/log-floods'
 import { escapeInvisible } from '@rpi-cluster/core/log-text'
 import { createLogger } from '@rpi-cluster/core/logging'
 import { machineDetails } from '@rpi-cluster/core/machine'
 import { handleMessages, send } from '@rpi-cluster/core/messages'
+import { nodeTasks } from '@rpi-cluster/core/node-tasks'
 import { programFolder } from '@rpi-cluster/core/program-folder'
+import { Roster } from '@rpi-cluster/core/roster'
 import { connect, listen } from '@rpi-cluster/core/sockets'
 
 const stop = stopSignal()
@@ -32,6 +36,30 @@ await send(connection, 'machine_details', details)
 await send(connection, 'greeting', 'Grüße')
 for await (const _ of every(10, stop)) if (received.length === 2) break
 assert.deepEqual(received, [details, ['greeting', 'Grüße']])
+
+const roster = new Roster({ log })
+const unknown = (type) => assert.fail(`unknown: ${type}`)
+const answerer = await listen({ peer: 'node', host: '127.0.0.1', port: 0, stop, log }, async (node) => {
+  roster.add(node)
+  watch(node)
+  const answers = { name: (peer) => ({ type: 'its_name', payload: roster.nameOf(peer) }) }
+  await new Dialogue(node, { answers, unknown }).ended
+})
+const asker = await connect({ peer: 'answerer', host, port: Number(answerer.address.split(':')[1]), stop })
+const dialogue = new Dialogue(asker, { unknown })
+assert.equal(await dialogue.ask('name', { answer: 'its_name' }), roster.members[0].address)
+
+assert.ok(
+  Math.abs(
+    Number(
+      await nodeTasks()
+        .get('node-time')
+        .run(() => {}),
+    ) *
+      1000 -
+      Date.now(),
+  ) < 60_000,
+)
 
 new Decoder().push(Buffer.from(encode('by hand')), (message) => received.push(message))
 assert.equal(received.at(-1), 'by hand')
