@@ -3,12 +3,22 @@
  *
  * @since 0.6.0
  */
+import { execFile } from 'node:child_process'
 import { availableParallelism, cpus, hostname, totalmem } from 'node:os'
 import { setTimeout as sleep } from 'node:timers/promises'
+import { promisify } from 'node:util'
 import { stopRequest } from './lifecycle.ts'
 
 /** How long the processor is watched to say how busy it is, in ms. Linux counts its time in steps of 10 ms. */
 const CPU_SAMPLE_MS = 200
+
+/** How long `lscpu` may take, in ms. A busy Pi takes seconds to start a program. */
+const LSCPU_TIMEOUT_MS = 10_000
+
+const execute = promisify(execFile)
+
+/** The name of the processor, which stays the same: it is looked up once, however many ask. */
+let thisProcessor: Promise<string> | undefined
 
 /** A machine, in the words of the wire. */
 export interface MachineDetails {
@@ -25,7 +35,7 @@ export interface MachineDetails {
 
 /**
  * The details of this machine. It takes a fifth of a second, to see how busy the processor is, and longer
- * where the name of the processor has to be looked up, as on a Pi.
+ * where the name of the processor has to be looked up for the first time, as on a Pi.
  *
  * @param options `stop`: what ends the look. Default: the stop signal of this program.
  * @throws an AbortError when `stop` is aborted first
@@ -35,11 +45,12 @@ export async function machineDetails({
 }: {
   stop?: AbortSignal
 } = {}): Promise<MachineDetails> {
+  thisProcessor ??= processorName()
   return {
     hostname: hostname(),
     cpu_percent_used: await cpuPercentUsed(stop),
     ram: totalmem(),
-    cpu: await unlessStopped(processorName(), stop),
+    cpu: await unlessStopped(thisProcessor, stop),
     cpu_cores: availableParallelism(),
   }
 }
@@ -64,16 +75,23 @@ function cpuTimes(): { idle: number; total: number } {
 }
 
 /**
- * The name of the processor. Node knows it on most machines; on a Pi it says `unknown`, and
- * systeminformation, which reads it from several places, is worth the time it takes to load.
+ * The name of the processor. Node knows it on most machines; on a Pi it says `unknown`, and `lscpu`, which belongs to
+ * every Debian, knows it: `Cortex-A72`. Where neither does, it is `unknown`.
  *
  * @param known the name that Node knows
  */
 export async function processorName(known: string | undefined = cpus()[0]?.model.trim()): Promise<string> {
   if (known && known !== 'unknown') return known
-  const { cpu } = await import('systeminformation')
-  const { manufacturer, brand } = await cpu()
-  return `${manufacturer} ${brand}`.trim() || 'unknown'
+  try {
+    const { stdout } = await execute('lscpu', {
+      env: { ...process.env, LC_ALL: 'C' },
+      timeout: LSCPU_TIMEOUT_MS,
+    })
+    const name = /^ *Model name: *(.*\S)/m.exec(stdout)?.[1]
+    return name && name !== '-' ? name : 'unknown'
+  } catch {
+    return 'unknown' // it is not there, it fails, or it takes too long
+  }
 }
 
 /** What a promise brings, or the signal's reason as soon as it is aborted. What was begun goes on, and nobody waits for it. */

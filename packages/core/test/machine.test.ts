@@ -1,9 +1,9 @@
+import { spawnSync } from 'node:child_process'
 import { once } from 'node:events'
 import { chmodSync, existsSync, writeFileSync } from 'node:fs'
 import { availableParallelism, cpus, hostname, totalmem } from 'node:os'
 import { join } from 'node:path'
-import { cpu } from 'systeminformation'
-import { expect, test, vi } from 'vitest'
+import { describe, expect, onTestFinished, test, vi } from 'vitest'
 import { machineDetails, processorName } from '../src/machine.ts'
 import { jsonLines, start, stopAfterTest, tempFolder } from './support.ts'
 
@@ -38,9 +38,38 @@ test('the name of the processor is the one that Node knows', async () => {
   expect(await processorName('Cortex-A72')).toBe('Cortex-A72')
 })
 
-test.each(['unknown', ''])('where Node says %j, systeminformation finds a name', async (known) => {
-  const { manufacturer, brand } = await cpu()
-  expect(await processorName(known)).toBe(`${manufacturer} ${brand}`.trim() || 'unknown')
+describe.skipIf(process.platform !== 'linux')('where Node does not know it', () => {
+  /** Puts a program in the place of lscpu. */
+  function asLscpu(script: string): void {
+    const folder = tempFolder()
+    writeFileSync(join(folder, 'lscpu'), `#!/bin/sh\n${script}\n`)
+    chmodSync(join(folder, 'lscpu'), 0o755)
+    vi.stubEnv('PATH', `${folder}:${process.env['PATH']}`)
+    onTestFinished(() => void vi.unstubAllEnvs())
+  }
+
+  test.each(['unknown', ''])('and says %j, the system knows it', async (known) => {
+    const { stdout } = spawnSync('lscpu', { encoding: 'utf8', env: { ...process.env, LC_ALL: 'C' } })
+    const name = stdout.split('\n').find((line) => line.startsWith('Model name:'))
+    expect(await processorName(known)).toBe(name?.slice(11).trim())
+  })
+
+  test.each([
+    ['a Pi', 'printf "Vendor ID: ARM\\n  Model name:          Cortex-A72\\nModel: 3\\n"', 'Cortex-A72'],
+    ['a system that does not know', 'echo "Model name:   -"', 'unknown'],
+    ['one that has no such line', 'echo "Architecture: riscv64"', 'unknown'],
+    ['one where lscpu fails', 'echo "Model name: half"; exit 1', 'unknown'],
+    ['another language', 'test "$LC_ALL" = C && echo "Model name: Cortex-A76"', 'Cortex-A76'],
+  ])('it is what lscpu says on %s', async (_, script, name) => {
+    asLscpu(script)
+    expect(await processorName('unknown')).toBe(name)
+  })
+
+  test('and without an lscpu nobody does', async () => {
+    vi.stubEnv('PATH', tempFolder())
+    onTestFinished(() => void vi.unstubAllEnvs())
+    expect(await processorName('unknown')).toBe('unknown')
+  })
 })
 
 test('the look ends when it is stopped, before it or while it watches the processor', async () => {

@@ -5,7 +5,7 @@ import { build } from 'tsup'
 import type { Chapter } from '../chapters/chapters.ts'
 import { ReaderError } from '../workspace/reader-error.ts'
 import { ROOT } from '../workspace/repository.ts'
-import { onlyWhatIsUsed } from './libraries.ts'
+import { compactLibraries } from './libraries.ts'
 import { type Data, Places } from './places.ts'
 
 export interface BuildOptions {
@@ -47,7 +47,7 @@ export async function buildPrograms(
       noExternal: [/./],
       removeNodeProtocol: false,
       outExtension: () => ({ js: '.js' }),
-      esbuildPlugins: [places.plugin(), onlyWhatIsUsed],
+      esbuildPlugins: [places.plugin(), compactLibraries],
       plugins: [
         { name: 'head', renderChunk: (code) => ({ code: headOf(code, chapter) + withShortPaths(code) }) },
       ],
