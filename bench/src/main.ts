@@ -8,6 +8,7 @@ import { resolve } from 'node:path'
 import { parseArgs } from 'node:util'
 import getPort from 'get-port'
 import { contestants } from './contestants/index.ts'
+import { pictureOf } from './herd/picture.ts'
 import type { Measurement, Sample } from './measurement.ts'
 import { compare } from './measurement.ts'
 import { measurements } from './measurements.ts'
@@ -15,11 +16,12 @@ import { isInstalled, startNatsServer } from './nats-server.ts'
 import { readersTimes } from './reader.ts'
 import { table } from './table.ts'
 
-const HELP = `pnpm bench [--rounds 5] [--only 62-byte,requests] [--reader] [--json FILE]
+const HELP = `pnpm bench [--rounds 5] [--only 62-byte,requests] [--reader] [--herd FILE] [--json FILE]
 
   --rounds N    how many times each is measured, in turns. Default: 5
-  --only NAMES  some of: 62-byte 1KiB 64KiB 8MiB requests idle beats hellos thousand
+  --only NAMES  some of: 62-byte 1KiB 64KiB 8MiB requests idle beats hellos thousand herd
   --reader      a reader's times too: install, first line, tests. It works in a copy, and takes minutes
+  --herd FILE   draw how the herd came back, as SVG, into FILE
   --json FILE   write every figure of every round to FILE`
 
 const { values: options } = parseArgs({
@@ -27,6 +29,7 @@ const { values: options } = parseArgs({
     rounds: { type: 'string', default: '5' },
     only: { type: 'string' },
     reader: { type: 'boolean', default: false },
+    herd: { type: 'string' },
     json: { type: 'string' },
     help: { type: 'boolean', default: false },
   },
@@ -54,7 +57,7 @@ const natsPort = await getPort()
 const natsServer = takePart.includes('nats') ? await startNatsServer(natsPort) : undefined
 
 const all = [
-  ...measurements({ contestants: takePart, natsPort, progress }),
+  ...measurements({ contestants: takePart, natsPort, progress, onHerd: draw }),
   ...(options.reader ? [readersTimes(progress)] : []),
 ]
 const only = options.only?.split(',')
@@ -82,9 +85,17 @@ for (const line of leftOut) console.log(`\nLeft out: ${line}`)
 console.log(
   `\n${machine()}. Load of the machine before: ${loadBefore.toFixed(1)}, after: ${loadavg()[0]?.toFixed(1)}.`,
 )
-// pnpm runs a script in its package's folder, and leaves the reader's own in INIT_CWD.
-if (options.json) writeFileSync(resolve(process.env['INIT_CWD'] ?? '', options.json), report())
+if (options.json) writeFileSync(fromHere(options.json), report())
 process.exit()
+
+function draw(herds: Parameters<typeof pictureOf>[0]): void {
+  if (options.herd) writeFileSync(fromHere(options.herd), pictureOf(herds))
+}
+
+/** A path of the reader's. pnpm runs a script in its package's folder, and leaves the reader's own in INIT_CWD. */
+function fromHere(path: string): string {
+  return resolve(process.env['INIT_CWD'] ?? '', path)
+}
 
 function whatIsMissing(name: string): string | undefined {
   if (name.startsWith('python') && !isInstalled('python3', '--version')) return 'python3 is not installed'

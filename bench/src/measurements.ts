@@ -1,4 +1,5 @@
 import { beats, hellos, idleMemory, type Thousand, thousand } from './cluster/index.ts'
+import { herd, peak, type Way } from './herd/index.ts'
 import type { Comparison, Goal, Measurement, Sample, Unit } from './measurement.ts'
 import type { Window } from './meter.ts'
 import { canHoldToCores } from './processes.ts'
@@ -14,6 +15,8 @@ export interface Setting {
   contestants: readonly string[]
   natsPort: number
   progress: (what: string) => void
+  /** Is given how slaves came back: when each did, in ms after the loss. */
+  onHerd?: (herds: Record<Way, number[]>) => void
 }
 
 /** All that is measured, with the goals. */
@@ -40,6 +43,7 @@ export function measurements(setting: Setting): Measurement[] {
     beating(setting),
     helloes(setting),
     aThousand(setting),
+    aHerd(setting),
   ]
 }
 
@@ -192,6 +196,35 @@ function aThousand({ contestants, progress }: Setting): Measurement {
         progress(`1,000 slaves: ${who}`)
         Object.assign(sample, figures(await thousand(who as 'core' | 'threads'), who))
       }
+      return sample
+    },
+  }
+}
+
+function aHerd({ progress, onHerd }: Setting): Measurement {
+  return {
+    name: 'herd',
+    what: '1,000 slaves back after 3 s without a master',
+    unit: 's',
+    mostRounds: 1,
+    comparisons: [
+      { of: 'the last of them', ours: 'windows last', goal: { atMost: 30 } },
+      { of: 'the last of them', ours: 'windows last', theirs: 'fixed last' },
+      { of: 'half of them', ours: 'windows half', theirs: 'fixed half' },
+      { of: 'most in a second', unit: 'count', ours: 'windows peak', theirs: 'fixed peak' },
+    ],
+    async measure() {
+      const herds: Record<Way, number[]> = { windows: [], fixed: [] }
+      const sample: Sample = {}
+      for (const way of ['windows', 'fixed'] as const) {
+        progress(`a herd of 1,000 slaves: ${way}`)
+        const comings = await herd(way)
+        herds[way] = comings
+        sample[`${way} last`] = (comings.at(-1) ?? 0) / 1_000
+        sample[`${way} half`] = (comings[comings.length / 2] ?? 0) / 1_000
+        sample[`${way} peak`] = peak(comings)
+      }
+      onHerd?.(herds)
       return sample
     },
   }

@@ -23,6 +23,9 @@ const NAMES: Record<string, string> = {
   'threads memory': 'a thread a slave, Python',
   'threads idle': 'a thread a slave, Python',
   'threads talking': 'a thread a slave, Python',
+  'fixed last': "the original's 60 s",
+  'fixed half': "the original's 60 s",
+  'fixed peak': "the original's 60 s",
 }
 
 const compact = new Intl.NumberFormat('en', { notation: 'compact', maximumSignificantDigits: 3 })
