@@ -13,6 +13,12 @@ import { whyNotConnected } from './socket-errors.ts'
 /** How long to wait for an answer when connecting, in ms. A machine that is off answers nothing at all. */
 const DEFAULT_CONNECT_TIMEOUT_MS = 10_000
 
+/**
+ * How long to wait for one address of a host before the next is tried, in ms. Node waits 250 ms: less than a Pi on a bad
+ * wireless network may take. Where there is only one address, it does not hold.
+ */
+const ADDRESS_TIMEOUT_MS = 1_000
+
 export interface ConnectOptions {
   /** What the other end is, in the words of the program, for the texts of errors: `master`. */
   peer: string
@@ -29,7 +35,7 @@ export interface ConnectOptions {
 }
 
 /**
- * Connects to a listening program.
+ * Connects to a listening program. All addresses of the host are tried, one after the other.
  *
  * @returns the connection, once it is open
  * @throws OperationalError when nobody listens there, the host is unknown or cannot be reached, or
@@ -42,7 +48,7 @@ export async function connect(options: ConnectOptions): Promise<Connection> {
   checkPort(port, 1)
   stop.throwIfAborted()
 
-  const socket = openSocket({ host, port, noDelay: true })
+  const socket = openSocket({ host, port, noDelay: true, autoSelectFamilyAttemptTimeout: ADDRESS_TIMEOUT_MS })
   const timeout = setTimeout(
     () => socket.destroy(Object.assign(new Error('no answer'), { code: 'ETIMEDOUT' })),
     timeoutMs,
@@ -61,6 +67,7 @@ export async function connect(options: ConnectOptions): Promise<Connection> {
     `the ${peer} at ${addressOf(host, port)}`,
     options.maxWaitingBytes,
   )
-  addAbortListener(stop, () => void connection.close(stop.reason))
+  const stopping = addAbortListener(stop, () => void connection.close(stop.reason))
+  socket.once('close', () => stopping[Symbol.dispose]())
   return connection
 }

@@ -58,6 +58,8 @@ const memberDetails = v.object({
 /** A member, and what only the roster has to know of it. */
 interface Row extends Member {
   name: string
+  /** The name that it would have if nobody else had it. */
+  wanted: string
   details: MemberDetails
   /** On the clock that does not jump, in ms. */
   readonly cameAt: number
@@ -76,6 +78,8 @@ export class Roster {
   readonly #stop: AbortSignal
   readonly #rows = new Map<Connection, Row>()
   readonly #names = new Set<string>()
+  /** By a name: those that want it, and have another, since it is somebody else's. */
+  readonly #wanting = new Map<string, Set<Connection>>()
   #timer: NodeJS.Timeout | undefined
   #logged = ''
 
@@ -102,6 +106,7 @@ export class Roster {
     this.#names.add(address)
     this.#rows.set(peer, {
       name: address,
+      wanted: address,
       address,
       since: new Date(),
       details: {},
@@ -127,34 +132,56 @@ export class Roster {
     if (!parsed.success || wanted === undefined) return
     row.details = parsed.output
     const before = row.name
-    this.#rename(row, wanted)
+    this.#rename(peer, row, wanted)
     this.#change()
     if (row.name === before) return
-    peer.peer = `${row.name} at ${row.address}`
     this.#log.info(
       before === row.address
         ? `${row.name} has joined, from ${row.address}`
         : `${before} calls itself ${row.name} now`,
     )
+    this.#passOn(before)
   }
 
-  #rename(row: Row, wanted: string): void {
-    this.#names.delete(row.name)
+  #rename(peer: Connection, row: Row, wanted: string): void {
+    this.#giveUp(peer, row)
+    row.wanted = wanted
     let name = wanted
     for (let count = 2; this.#names.has(name); count += 1) name = `${wanted} (${count})`
     this.#names.add(name)
     row.name = name
+    if (name !== wanted) this.#wanting.set(wanted, (this.#wanting.get(wanted) ?? new Set()).add(peer))
+    peer.peer = `${name} at ${row.address}`
   }
 
   #remove(peer: Connection): void {
     const row = this.#rows.get(peer)
     if (!row) return
     this.#rows.delete(peer)
-    this.#names.delete(row.name)
+    this.#giveUp(peer, row)
     const stayed = durationText(performance.now() - row.cameAt)
     const unnamed = row.name === row.address ? ', and has not told who it was' : ''
     this.#log.info(`${row.name} has left, after ${stayed}${unnamed}`)
+    this.#passOn(row.name)
     this.#change()
+  }
+
+  /** Gives a name that is free now to who came first of those that want it: it may be the same node, which came back. */
+  #passOn(name: string): void {
+    const [heir] = this.#wanting.get(name) ?? []
+    const row = heir && this.#rows.get(heir)
+    if (!row) return
+    const before = row.name
+    this.#rename(heir, row, name)
+    this.#log.info(`${before} is ${name} now`)
+  }
+
+  /** A peer does not want its name any more. */
+  #giveUp(peer: Connection, row: Row): void {
+    this.#names.delete(row.name)
+    const wanting = this.#wanting.get(row.wanted)
+    wanting?.delete(peer)
+    if (wanting?.size === 0) this.#wanting.delete(row.wanted)
   }
 
   /** Sees to it that the table is logged soon: what changes within a second is one table. */

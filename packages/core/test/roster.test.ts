@@ -75,6 +75,39 @@ describe('a member', () => {
     expect(lines).toHaveLength(2)
   })
 
+  test('gets the name that it wants when it is free: the old connection of a node that came back ends last', async () => {
+    const { roster, lines, arrives } = aRoster()
+    const details = { hostname: 'pi', client: 1 }
+    const old = await arrives(details)
+    const { peer } = await arrives(details)
+    const third = await arrives(details)
+    expect(names(roster)).toEqual(['pi #1', 'pi #1 (2)', 'pi #1 (3)'])
+    await old.leaves()
+    await vi.waitFor(() => expect(names(roster)).toEqual(['pi #1', 'pi #1 (3)']), PATIENCE)
+    expect(roster.nameOf(peer)).toBe('pi #1')
+    expect(peer.peer).toBe(`pi #1 at ${peer.address}`)
+    expect(lines.slice(3)).toEqual([
+      expect.stringMatching(/^pi #1 has left, after \d+ s$/),
+      'pi #1 (2) is pi #1 now',
+    ])
+    // One that wants it no more does not get it.
+    roster.introduce(third.peer, { hostname: 'attic' })
+    roster.introduce(peer, { hostname: 'cellar' })
+    expect(names(roster)).toEqual(['cellar', 'attic'])
+  })
+
+  test('that gives up its name for another leaves it to who wants it', async () => {
+    const { roster, arrives } = aRoster()
+    const { peer } = await arrives({ hostname: 'pi' })
+    const other = await arrives({ hostname: 'pi' })
+    roster.introduce(peer, { hostname: 'attic' })
+    expect(names(roster)).toEqual(['attic', 'pi'])
+    await other.leaves()
+    await vi.waitFor(() => expect(names(roster)).toEqual(['attic']), PATIENCE)
+    await arrives({ hostname: 'pi' })
+    expect(names(roster)).toEqual(['attic', 'pi'])
+  })
+
   test('is added once', async () => {
     const { roster, arrives } = aRoster()
     const { peer } = await arrives({ hostname: 'pi' })

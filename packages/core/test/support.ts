@@ -38,7 +38,7 @@ const TSX = pathToFileURL(fileURLToPath(import.meta.resolve('tsx'))).href
  * Starts a program as a process of its own. Its path counts from `fixtures/`.
  *
  * @param options `maxDescriptors`: how many files and connections it may have open. `network`: whether it gets a network
- *   of its own, which is down
+ *   of its own, which is down. `files`: whether what it mounts stays its own
  */
 export function start(
   program: string,
@@ -46,15 +46,23 @@ export function start(
   {
     maxDescriptors,
     network = false,
+    files = false,
     ...options
-  }: { cwd?: string; env?: NodeJS.ProcessEnv; maxDescriptors?: number; network?: boolean } = {},
+  }: {
+    cwd?: string
+    env?: NodeJS.ProcessEnv
+    maxDescriptors?: number
+    network?: boolean
+    files?: boolean
+  } = {},
 ): Program {
   const source = program.startsWith('/')
     ? ['--import', TSX, program]
     : [join(BUILT_FIXTURES, program.replace(/ts$/, 'js'))]
   const limited =
     maxDescriptors === undefined ? [] : ['sh', '-c', `ulimit -n ${maxDescriptors}; exec "$@"`, 'sh']
-  const apart = network ? ['unshare', '--map-root-user', '--net'] : []
+  const own = [...(network ? ['--net'] : []), ...(files ? ['--mount'] : [])]
+  const apart = own.length > 0 ? ['unshare', '--map-root-user', ...own] : []
   const [file = '', ...rest] = [...limited, ...apart, process.execPath, ...source, ...args]
   const child = spawn(file, rest, { ...options, stdio: ['ignore', 'pipe', 'pipe'] })
   const started: Program = {

@@ -1,0 +1,133 @@
+/**
+ * A program that outlives its peer: it connects, and when the connection is lost, or none came about, it waits and
+ * connects again. It waits longer and longer, and at random, so that a peer that comes back is not overrun by all that
+ * have waited for it.
+ *
+ * @since 0.11.0
+ */
+import { addAbortListener } from 'node:events'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { BackOff } from './back-off.ts'
+import { type ConnectOptions, connect } from './connecting.ts'
+import type { Connection } from './connection.ts'
+import { OperationalError } from './lifecycle.ts'
+import type { Logger } from './logging.ts'
+
+/** How long a connection has to last, in ms, before its loss is taken for an accident, and not for what is to be expected. */
+const DEFAULT_LASTING_MS = 10_000
+
+export interface StayConnectedOptions extends ConnectOptions {
+  /** Where is told why there is no connection, and what is waited for. */
+  log: Logger
+  /**
+   * How long a connection must last for the pauses to begin again with the shortest after it, in milliseconds; and the
+   * peer must have said something. Default: 10,000.
+   */
+  lastingMs?: number
+}
+
+/**
+ * Connects, and connects again whenever there is no connection, until `stop` is aborted. The first try comes at once, the
+ * next within a second, and further ones less and less often, up to a minute apart. Each looks up the address of the host
+ * anew. Why there is no connection is logged when it is another reason, and what is waited for once, until a connection has lasted.
+ *
+ * Nothing is sent again: what was on its way when a connection broke is lost, and to send on it is an error for the
+ * sender. The next call of `use` says whatever the peer has to know.
+ *
+ * @param use what to do with a connection, each time that there is one. `over` is aborted when the connection has ended,
+ *   or the program stops. When it returns, or throws an OperationalError, the connection is closed, as `listen` does it, and
+ *   the next one comes.
+ * @returns when `stop` is aborted
+ * @throws whatever `use` throws that is not an OperationalError: that is a mistake, which no new connection mends
+ * @throws TypeError when the port is none
+ */
+export async function stayConnected(
+  options: StayConnectedOptions,
+  use: (connection: Connection, over: AbortSignal) => Promise<void>,
+): Promise<void> {
+  const { peer, stop, log, lastingMs = DEFAULT_LASTING_MS } = options
+  const backOff = new BackOff()
+  /** Why there was no connection, as far as it was told since one has lasted. */
+  const told = new Set<string>()
+
+  while (!stop.aborted) {
+    try {
+      const connection = await connect(options)
+      let isOld = false
+      const timer = setTimeout(() => {
+        isOld = true
+      }, lastingMs)
+      try {
+        await useUntilLost(connection, stop, use)
+      } finally {
+        clearTimeout(timer)
+        if (isOld && connection.socket.bytesRead > 0) {
+          backOff.reset()
+          told.clear()
+        }
+      }
+    } catch (error) {
+      if (stop.aborted) return
+      if (!(error instanceof OperationalError)) throw error
+      tell(error)
+    }
+    await sleep(backOff.next(), undefined, { signal: stop }).catch(() => {})
+  }
+
+  function tell({ problems }: OperationalError) {
+    const isFirst = told.size === 0
+    for (const problem of problems) {
+      if (told.has(problem)) log.debug(problem)
+      else log.warn(problem)
+      told.add(problem)
+    }
+    if (!isFirst) return
+    log.info(
+      `Waiting until the ${peer} is there: trying again within a second, then less and less often, at least once a minute.`,
+    )
+  }
+}
+
+/**
+ * Uses a connection, and closes it.
+ *
+ * @throws OperationalError why it is over
+ * @throws whatever else `use` throws
+ */
+async function useUntilLost(
+  connection: Connection,
+  stop: AbortSignal,
+  use: (connection: Connection, over: AbortSignal) => Promise<void>,
+): Promise<never> {
+  const controller = new AbortController()
+  const { signal: over } = controller
+  connection.socket.once('close', () => controller.abort(whyOver(connection)))
+  const stopping = addAbortListener(stop, () => controller.abort(stop.reason))
+  let why: unknown
+  try {
+    await use(connection, over)
+  } catch (error) {
+    // What waits on the signal says only that it was aborted.
+    if (!(over.aborted && error instanceof Error && error.name === 'AbortError')) throw error
+  } finally {
+    why = whyOver(connection)
+    stopping[Symbol.dispose]()
+    void connection.close()
+  }
+  throw why
+}
+
+/** Why a connection is used no more: it is lost, or `use` has finished with it. */
+function whyOver(connection: Connection): unknown {
+  const { peer, socket } = connection
+  try {
+    connection.throwIfLost()
+  } catch (error) {
+    return error
+  }
+  return new OperationalError(
+    socket.readableEnded
+      ? `Lost the connection to ${peer}: the other end closed it.`
+      : `This end closed the connection to ${peer}.`,
+  )
+}
