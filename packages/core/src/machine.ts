@@ -45,10 +45,11 @@ export async function machineDetails({
 }: {
   stop?: AbortSignal
 } = {}): Promise<MachineDetails> {
-  thisProcessor ??= processorName()
+  const busy = await cpuPercentUsed(stop)
+  thisProcessor ??= processorName() // which takes a processor's time itself
   return {
     hostname: hostname(),
-    cpu_percent_used: await cpuPercentUsed(stop),
+    cpu_percent_used: busy,
     ram: totalmem(),
     cpu: await unlessStopped(thisProcessor, stop),
     cpu_cores: availableParallelism(),
@@ -86,9 +87,10 @@ export async function processorName(known: string | undefined = cpus()[0]?.model
     const { stdout } = await execute('lscpu', {
       env: { ...process.env, LC_ALL: 'C' },
       timeout: LSCPU_TIMEOUT_MS,
+      killSignal: 'SIGKILL',
     })
-    const name = /^ *Model name: *(.*\S)/m.exec(stdout)?.[1]
-    return name && name !== '-' ? name : 'unknown'
+    const name = /^ *Model name: *(?!-$)(\S.{0,198})/m.exec(stdout)?.[1]
+    return name?.trim() ?? 'unknown'
   } catch {
     return 'unknown' // it is not there, it fails, or it takes too long
   }

@@ -56,6 +56,12 @@ describe.skipIf(process.platform !== 'linux')('where Node does not know it', () 
 
   test.each([
     ['a Pi', 'printf "Vendor ID: ARM\\n  Model name:          Cortex-A72\\nModel: 3\\n"', 'Cortex-A72'],
+    ['a machine of two kinds', 'printf "Model name: -\\nModel name: Cortex-A76\\n"', 'Cortex-A76'],
+    [
+      'a system that goes on for ever',
+      'printf "Model name: "; head -c 5000 /dev/zero | tr "\\0" x',
+      'x'.repeat(199),
+    ],
     ['a system that does not know', 'echo "Model name:   -"', 'unknown'],
     ['one that has no such line', 'echo "Architecture: riscv64"', 'unknown'],
     ['one where lscpu fails', 'echo "Model name: half"; exit 1', 'unknown'],
