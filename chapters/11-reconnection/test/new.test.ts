@@ -1,10 +1,16 @@
 import { readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { test } from '@rpi-cluster/tutorial/harness'
-import { vi } from 'vitest'
+import { type Running, test } from '@rpi-cluster/tutorial/harness'
+import { expect, vi } from 'vitest'
 
 /** Long enough for some of the longer pauses, by the fast clock, on a busy machine. */
 const PATIENCE = { timeout: 60_000, interval: 20 }
+
+/** Waits for something, and sees that the program is still there then. */
+async function outlives(program: Running, what: Promise<unknown>): Promise<void> {
+  await Promise.race([what, program.ends()])
+  expect(program.exitCode).toBeNull()
+}
 
 const detailsIn = (received: string) =>
   received
@@ -23,7 +29,10 @@ test('a slave finds its master again, under the same name, and says nothing twic
   first.close()
   await slave.says(/Lost the connection to the master/)
   const second = await chapter.standIn()
-  await vi.waitFor(() => expect(second.received).toMatch(/([^\r]*\r){2}/), PATIENCE)
+  await outlives(
+    slave,
+    vi.waitFor(() => expect(second.received).toMatch(/([^\r]*\r){2}/), PATIENCE),
+  )
   const [before] = detailsIn(first.received)
   expect(detailsIn(second.received)).toEqual([
     { type: 'computer_details', payload: expect.objectContaining({ client: before?.payload.client }) },
@@ -39,9 +48,12 @@ test('a slave leaves a frozen master, and finds it again when it goes on', async
   await slave.says(/We have information/)
   process.kill(master.pid, 'SIGSTOP')
   try {
-    await vi.waitFor(
-      () => expect(slave.messages.join('\n')).toMatch(/Nothing came from the master .*\n.*Waiting until/),
-      PATIENCE,
+    await outlives(
+      slave,
+      vi.waitFor(
+        () => expect(slave.messages.join('\n')).toMatch(/Nothing came from the master .*\n.*Waiting until/),
+        PATIENCE,
+      ),
     )
   } finally {
     process.kill(master.pid, 'SIGCONT')
@@ -68,12 +80,15 @@ test('a slave waits for a master whose name nobody knows; a config that is wrong
   const text = await readFile(config, 'utf8')
   await writeFile(config, text.replace(/^master_ip = .*/m, 'master_ip = nobody.invalid'))
   const slave = await chapter.run('slave')
-  await vi.waitFor(
-    () =>
-      expect(slave.messages.join('\n')).toMatch(
-        /No machine is known by the name in nobody\.invalid.*\n.*Waiting until the master is there/,
-      ),
-    PATIENCE,
+  await outlives(
+    slave,
+    vi.waitFor(
+      () =>
+        expect(slave.messages.join('\n')).toMatch(
+          /No machine is known by the name in nobody\.invalid.*\n.*Waiting until the master is there/,
+        ),
+      PATIENCE,
+    ),
   )
   await slave.stop()
   expect(slave.exitCode).toBe(0)

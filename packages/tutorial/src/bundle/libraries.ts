@@ -11,12 +11,15 @@ export type Plugin = NonNullable<Options['esbuildPlugins']>[number]
 export const compactLibraries: Plugin = {
   name: 'compact-libraries',
   setup(build) {
-    // A transport runs in a worker thread whose file pino looks for beside its own.
-    build.onLoad({ filter: /[\\/]pino[\\/]lib[\\/]transport\.js$/ }, () => ({
-      contents: `module.exports = () => {
+    // A transport runs in a worker thread whose file pino looks for beside its own. pino-pretty could be one.
+    build.onLoad(
+      { filter: /[\\/](pino[\\/]lib[\\/]transport|pino-abstract-transport[\\/]index|pump[\\/]index)\.js$/ },
+      () => ({
+        contents: `module.exports = () => {
   throw new Error('A transport of pino runs files of its own, which a bundle has not: give pino a stream.')
 }`,
-    }))
+      }),
+    )
 
     build.onLoad({ filter: /[\\/]node_modules[\\/].*\.[cm]?js$/ }, async ({ path }) => {
       const { code } = await build.esbuild.transform(readFileSync(path, 'utf8'), {
