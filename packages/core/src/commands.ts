@@ -119,6 +119,10 @@ const MEANINGS: readonly (readonly [pattern: RegExp, what: string])[] = [
     'was run in a folder that is no clone of a repository, so there is no revision and no update.',
   ],
   [
+    /not been booted with systemd|Failed to connect to bus/,
+    'found no systemd at work here, which starts services. Is this the machine that the program is for?',
+  ],
+  [
     /Could not get lock|is another process using it|Unable to acquire the dpkg frontend lock/,
     'found the package manager at work already. Try again when that is done.',
   ],

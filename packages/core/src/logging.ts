@@ -10,6 +10,7 @@ import { threadId } from 'node:worker_threads'
 import pino from 'pino'
 import { prettyFactory } from 'pino-pretty'
 import { ConsoleOutput } from './console-output.ts'
+import { isJournal, journalPrefix, logsDirectory } from './journal.ts'
 import { reportEndTo } from './lifecycle.ts'
 import { LogFile } from './log-file.ts'
 import { FloodGate } from './log-floods.ts'
@@ -20,7 +21,7 @@ import { programFolder } from './program-folder.ts'
 export type Logger = pino.Logger
 
 export interface LoggerOptions {
-  /** Where the log file goes. Default: {@link programFolder}. */
+  /** Where the log file goes. Default: where systemd has made a folder for it (`LOGS_DIRECTORY`), or {@link programFolder}. */
   folder?: string
   /** The size at which the log file rotates, in bytes. Default: 10 MiB. */
   maxFileBytes?: number
@@ -34,7 +35,8 @@ export interface LoggerOptions {
  * Makes the logger of a program.
  *
  * - The console shows level info and above: time, name, level, message. Control characters are
- *   shown escaped, so that text from the network cannot move the cursor or forge a line.
+ *   shown escaped, so that text from the network cannot move the cursor or forge a line. In the journal of
+ *   systemd, which knows both, a line has its level as systemd writes it, and no time.
  * - The file `NAME.log` gets level debug and above, one JSON object a line, with the process's pid.
  *   Several processes may write to one file. At `maxFileBytes` it becomes `NAME.1.log`,
  *   `NAME.2.log` and so on, and the oldest beyond `keepFiles` is deleted.
@@ -57,7 +59,7 @@ export function createLogger(name: string, options: LoggerOptions = {}): Logger 
       `A logger's name becomes a file's name: letters, digits, ".", "_" and "-", not "${name}"`,
     )
   }
-  const folder = options.folder ?? programFolder()
+  const folder = options.folder ?? logsDirectory() ?? programFolder()
   const file = new LogFile(join(folder, `${name}.log`), options)
   const everyLine = options.everyLine ?? process.env['LOG_EVERY_LINE'] === '1'
   const gate = new FloodGate((line, level) => writeAt(logger, level, line), { everyLine })
@@ -101,11 +103,14 @@ function writeAt(logger: Logger, level: number, line: string): void {
 let output: ConsoleOutput | undefined
 
 function consoleDestination(name: string): pino.DestinationStream {
-  const pretty = prettyFactory({
+  const inJournal = isJournal()
+  const formatted = prettyFactory({
     colorize: process.stdout.hasColors?.() ?? false,
     translateTime: 'SYS:HH:MM:ss',
-    ignore: 'pid,thread',
+    ignore: inJournal ? 'pid,thread,time' : 'pid,thread',
   })
+  const pretty = (line: string) =>
+    inJournal ? `${journalPrefix(JSON.parse(line).level)}${formatted(line)}` : formatted(line)
   output ??= new ConsoleOutput((lines) => {
     const msg = `This console did not take ${lines} ${lines === 1 ? 'line' : 'lines'} that would stand here. The log file has them.`
     return pretty(JSON.stringify({ level: 'warn', time: new Date().toISOString(), name, msg }))

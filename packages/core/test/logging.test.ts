@@ -1,7 +1,7 @@
 import { mkdirSync, readdirSync, readFileSync, realpathSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { describe, expect, test } from 'vitest'
+import { describe, expect, onTestFinished, test, vi } from 'vitest'
 import { createLogger } from '../src/logging.ts'
 import { jsonLines, start, tempFolder } from './support.ts'
 
@@ -49,6 +49,34 @@ test('console and file: a readable line there, JSON here, and nothing in them th
   // The last line before an exit is in both.
   expect(program.stdout).toMatch(/The last line\n$/)
   expect(lines.at(-1)?.['msg']).toBe('The last line')
+})
+
+test.skipIf(process.platform !== 'linux')(
+  'in the journal of systemd a line has its level in front, and no time: both stand there already',
+  async () => {
+    const folder = tempFolder()
+    const program = start('program.ts', [folder, 'logs all sorts of things, and exits'], { journal: true })
+    expect(await program.ended, program.stderr).toBe(3)
+    const [plain, warning] = program.stdout.split('\n')
+    expect(plain).toBe('<6>INFO (program): A plain line')
+    expect(warning).toMatch(/^<4>WARN \(program\): Red: /)
+    expect(jsonLines(join(folder, 'program.log'))[1]).toMatchObject({ msg: 'A plain line', time: ISO_TIME })
+  },
+)
+
+test('a program that has got another console than its service is not in the journal', async () => {
+  const env = { ...process.env, JOURNAL_STREAM: '1:2' }
+  const program = start('program.ts', [tempFolder(), 'logs all sorts of things, and exits'], { env })
+  await program.ended
+  expect(program.stdout).toMatch(/^\[\d\d:\d\d:\d\d\] INFO/)
+})
+
+test('the file lies where systemd has made a folder for it', () => {
+  const folder = tempFolder()
+  vi.stubEnv('LOGS_DIRECTORY', `${folder}:/nowhere`)
+  onTestFinished(() => void vi.unstubAllEnvs())
+  createLogger('elsewhere').info('here')
+  expect(jsonLines(join(folder, 'elsewhere.log'))).toMatchObject([{ msg: 'here' }])
 })
 
 test('of a flood of warnings both keep ten and a count, before the last line, and all of anything else', async () => {

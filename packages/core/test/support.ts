@@ -32,13 +32,18 @@ export interface Program {
   ended: Promise<number | string>
 }
 
+/** For a shell: says as systemd does which file the console is, and becomes the program that is named after it. */
+const TELLS_CONSOLE =
+  'exec 3>&1; JOURNAL_STREAM=$(stat -L -c %d:%i /proc/self/fd/3); exec 3>&-; export JOURNAL_STREAM; exec "$@"'
+
 const TSX = pathToFileURL(fileURLToPath(import.meta.resolve('tsx'))).href
 
 /**
  * Starts a program as a process of its own. Its path counts from `fixtures/`.
  *
  * @param options `maxDescriptors`: how many files and connections it may have open. `network`: whether it gets a network
- *   of its own, which is down. `files`: whether what it mounts stays its own
+ *   of its own, which is down. `files`: whether what it mounts stays its own. `journal`:
+ *   whether it is told that its console is the journal
  */
 export function start(
   program: string,
@@ -47,6 +52,7 @@ export function start(
     maxDescriptors,
     network = false,
     files = false,
+    journal = false,
     ...options
   }: {
     cwd?: string
@@ -54,6 +60,7 @@ export function start(
     maxDescriptors?: number
     network?: boolean
     files?: boolean
+    journal?: boolean
   } = {},
 ): Program {
   const source = program.startsWith('/')
@@ -61,9 +68,10 @@ export function start(
     : [join(BUILT_FIXTURES, program.replace(/ts$/, 'js'))]
   const limited =
     maxDescriptors === undefined ? [] : ['sh', '-c', `ulimit -n ${maxDescriptors}; exec "$@"`, 'sh']
+  const asService = journal ? ['sh', '-c', TELLS_CONSOLE, 'sh'] : []
   const own = [...(network ? ['--net'] : []), ...(files ? ['--mount'] : [])]
   const apart = own.length > 0 ? ['unshare', '--map-root-user', ...own] : []
-  const [file = '', ...rest] = [...limited, ...apart, process.execPath, ...source, ...args]
+  const [file = '', ...rest] = [...limited, ...asService, ...apart, process.execPath, ...source, ...args]
   const child = spawn(file, rest, { ...options, stdio: ['ignore', 'pipe', 'pipe'] })
   const started: Program = {
     child,

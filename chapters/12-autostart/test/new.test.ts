@@ -1,0 +1,99 @@
+import { existsSync } from 'node:fs'
+import { chmod, mkdir, readFile } from 'node:fs/promises'
+import { delimiter, join } from 'node:path'
+import { type ChapterCopy, test } from '@rpi-cluster/tutorial/harness'
+import { expect, vi } from 'vitest'
+
+const PATIENCE = { timeout: 30_000, interval: 20 }
+
+/** Programs of the test's own in the place of the system's: each notes how it was called. */
+async function standIns(chapter: ChapterCopy, names: string[]) {
+  const calls = join(chapter.folder, 'calls')
+  await mkdir(join(chapter.folder, 'bin'), { recursive: true })
+  for (const name of names) {
+    await chapter.write(`bin/${name}`, `#!/bin/sh\necho "${name} $*" >> ${calls}\n`)
+    await chmod(join(chapter.folder, 'bin', name), 0o755)
+  }
+  return {
+    env: { PATH: `${join(chapter.folder, 'bin')}${delimiter}${process.env['PATH']}` },
+    calls: async () => (existsSync(calls) ? (await readFile(calls, 'utf8')).trim().split('\n') : []),
+  }
+}
+
+/** Runs service.ts until it ends. */
+async function service(chapter: ChapterCopy, args: string[], options = {}) {
+  expect(chapter.chapter.commands).toContain('service')
+  const program = await chapter.run('service', { args, ...options })
+  await program.ends()
+  return program
+}
+
+test('the unit of each program is printed, and starts that program', async ({ chapter, expect }) => {
+  for (const name of ['master', 'slave']) {
+    const { lines, exitCode } = await service(chapter, [name, '--print'], { cwd: '/' })
+    expect(exitCode).toBe(0)
+    expect(lines).toContain(`Description=Raspberry Pi cluster: ${name}`)
+    expect(lines.join('\n')).toMatch(new RegExp(`^ExecStart=\\S*node .*/${name}\\.[jt]s"?$`, 'm'))
+  }
+})
+
+test('the unit that the README shows is the one that is printed', async ({ chapter, expect }) => {
+  const { lines } = await service(chapter, ['slave'])
+  const readme = await readFile(join(import.meta.dirname, '../README.md'), 'utf8')
+  const [, shown] = /```ini example\n(\[Unit\][\s\S]*?)```/.exec(readme) ?? []
+  const paths = /^(ExecStart=|WorkingDirectory=).*$/gm
+  expect(shown?.trim().replace(paths, '$1')).toBe(lines.join('\n').trim().replace(paths, '$1'))
+})
+
+test('a unit is installed and started, in the very words', async ({ chapter, expect }) => {
+  const { env, calls } = await standIns(chapter, ['install', 'systemctl', 'sudo'])
+  await chmod(chapter.folder, 0o755)
+  const { messages, exitCode } = await service(chapter, ['slave', '--install'], { env })
+  expect(messages.at(-1)).toBe('journalctl -fu rpicluster-slave.service what it logs.')
+  expect(exitCode).toBe(0)
+  expect(
+    (await calls()).map((call) => call.replace(/^sudo -n /, '').replace(/\S*\/unit-\w+/, 'TEMP')),
+  ).toEqual([
+    'systemctl show --property=Version',
+    'install -m 644 TEMP/rpicluster-slave.service /etc/systemd/system/rpicluster-slave.service',
+    'systemctl daemon-reload',
+    'systemctl enable rpicluster-slave.service',
+    'systemctl restart rpicluster-slave.service',
+  ])
+})
+
+test('what cannot be is a line that says what can, and exit code 1', async ({ chapter, expect }) => {
+  for (const [args, line] of [
+    [[], /^Name one program, and what to do with its unit: slave --print, or slave --install\.$/],
+    [['slave', '--instal'], /^There is no option "--instal"\. A unit takes --print or --install\.$/],
+    [['nobody'], /^There is no program "nobody" beside .*\. Name one that is there, as in "slave"\.$/],
+  ] as const) {
+    const { lines, messages, exitCode } = await service(chapter, [...args])
+    expect(messages).toEqual([expect.stringMatching(line)])
+    expect(lines).toHaveLength(1)
+    expect(exitCode).toBe(1)
+  }
+})
+
+test('systemd is told that a slave is ready without a master, when it has one, and when it waits again', async ({
+  chapter,
+  expect,
+}) => {
+  const { env, calls } = await standIns(chapter, ['systemd-notify'])
+  const slave = await chapter.run('slave', { env: { ...env, NOTIFY_SOCKET: '/run/nobody' } })
+  await vi.waitFor(async () => expect(await calls()).toHaveLength(1), PATIENCE)
+  expect(await calls()).toEqual(['systemd-notify READY=1 STATUS=Waiting for the master'])
+  const master = await chapter.run('master', { env: { ...env, NOTIFY_SOCKET: '/run/nobody' } })
+  await vi.waitFor(
+    async () => expect((await calls()).at(-1)).toMatch(/STATUS=Connected to \S+ as client \d+$/),
+    PATIENCE,
+  )
+  expect(await calls()).toContainEqual(expect.stringMatching(/READY=1 STATUS=Listening on 127\.0\.0\.1:\d+$/))
+  await master.stop('SIGKILL')
+  await vi.waitFor(
+    async () => expect((await calls()).at(-1)).toBe('systemd-notify STATUS=Waiting for the master'),
+    PATIENCE,
+  )
+  await slave.stop()
+  await vi.waitFor(async () => expect((await calls()).at(-1)).toMatch(/STOPPING=1/), PATIENCE)
+})
