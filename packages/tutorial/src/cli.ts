@@ -7,6 +7,7 @@ import type { DiffOptions } from './compare/diff.ts'
 import type { MutateOptions } from './mutate/mutate.ts'
 import type { PracticeOptions } from './practice/practice.ts'
 import { addCopiesOptions, configAskedFor, copiesAskedFor } from './run/start-options.ts'
+import type { ShipOptions } from './ship/ship.ts'
 import type { TalkOptions } from './talk/talk.ts'
 import { ReaderError, toldOf } from './workspace/reader-error.ts'
 
@@ -155,6 +156,45 @@ tutorial
   })
 
 tutorial
+  .command('ship')
+  .description("Put a chapter's bundle on Pis by ssh, and restart what runs there as a service.")
+  .argument('<chapter>', 'a chapter: 3, 03, 03-sockets or sockets')
+  .argument('<hosts...>', 'the Pis, as ssh finds them: pi@192.168.1.20, or names of your ssh configuration')
+  .option('--as <program>', 'a program that is to be a service there, and again for another', several)
+  .option('--connect-to <address>', 'the machine that the program connects to, for the configuration there')
+  .option(
+    '--set <section.key=value>',
+    'another value for the configuration there, and again for another',
+    several,
+  )
+  .option(
+    '--new-config',
+    "put the bundle's configuration in the place of the one there, which is kept beside",
+  )
+  .option('--folder <folder>', 'where it goes there (default: /opt/rpicluster/NAME)')
+  .option('--out <folder>', 'where the bundle is made here (default: bundles/NAME in this repository)')
+  .option('--ssh-config <file>', 'a configuration file for ssh, in place of your own')
+  .option('--back', 'return to the version before')
+  .option('--dry-run', 'show each command that would change something, and change nothing')
+  .action(async (text: string, hosts: string[], { out, ...options }: ShipOptions & { out?: string }) => {
+    const [{ ship }, { BUNDLES_FOLDER }] = await Promise.all([
+      import('./ship/ship.ts'),
+      import('./bundle/bundle.ts'),
+    ])
+    const chapter = findChapter(text)
+    const { sshConfig } = options
+    process.exitCode = await ship(
+      chapter,
+      hosts,
+      { ...options, ...(sshConfig !== undefined && { sshConfig: resolve(typedIn(), sshConfig) }) },
+      {
+        bundle: out === undefined ? join(BUNDLES_FOLDER, chapter.name) : resolve(typedIn(), out),
+        from: typedIn(),
+      },
+    )
+  })
+
+tutorial
   .command('practice')
   .description('Build a chapter yourself, from the one before it; without a chapter: where you stand.')
   .argument('[chapter]', 'a chapter: 5, 05, 05-json or json')
@@ -236,6 +276,11 @@ function newestChapter(): Chapter {
   const newest = allChapters().at(-1)
   if (!newest) throw new ReaderError('There is no chapter in the folder chapters.')
   return newest
+}
+
+/** Collects the values of an option that may be given more than once. */
+function several(text: string, before: string[] = []): string[] {
+  return [...before, text]
 }
 
 function duration(text: string): number {

@@ -48,6 +48,7 @@ test('what goes without saying is filled in', () => {
       copies: 1,
       listens: [],
       connectsTo: 'master',
+      peerAddress: 'slave.master_ip',
       withoutPeer: 'ends',
       log: 'slave.log',
       args: [],
@@ -137,6 +138,14 @@ test.for<[cluster: unknown, ...problems: string[]]>([
   [
     { programs: { a: { ready }, b: { ready, connectsTo: 'a' } } },
     'cluster.programs.b has only one of connectsTo and withoutPeer, and they go together.',
+  ],
+  [
+    { programs: { a: { ready, connectsTo: 'a', peerAddress: 'a.ip', withoutPeer: 'ends' } } },
+    'cluster.programs.a.peerAddress goes with connectsTo, and with a file that cluster.config names.',
+  ],
+  [
+    { config: 'a.cfg', programs: { a: { ready, peerAddress: 'ip' } } },
+    'cluster.programs.a.peerAddress is "ip". It takes a place in its configuration file, section and key',
   ],
   [
     { programs: { a: { ready, connectsTo: 'a', withoutPeer: 'dies' } } },

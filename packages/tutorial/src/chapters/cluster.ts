@@ -47,6 +47,8 @@ export interface Program {
   listens: (number | string)[]
   /** The program that it connects to. */
   connectsTo?: string
+  /** Where the address of that program stands in its configuration file: `node.peer_ip`. */
+  peerAddress?: string
   /**
    * What it does when that program is not there, or goes away: it `ends` with exit code 1, or it `waits`
    * until the program is there again.
@@ -78,6 +80,7 @@ const TAKES = {
   copies: `a whole number from 1 to ${MOST_COPIES}`,
   listens: 'a list of ports (1 to 65535), or of places in its configuration file, such as "node.port"',
   connectsTo: 'the name of another program',
+  peerAddress: 'a place in its configuration file, section and key, such as "node.peer_ip"',
   withoutPeer: '"ends" or "waits"',
   log: 'the name of a file, such as "node.log"',
   config: 'the name of a file, such as "rpicluster.cfg"',
@@ -102,6 +105,7 @@ const ProgramSchema = strictObject({
     ),
   ),
   connectsTo: optional(text),
+  peerAddress: optional(pipe(string(), regex(/^[^.]+\../))),
   withoutPeer: optional(picklist(['ends', 'waits'])),
   log: optional(fileName),
   config: optional(fileName),
@@ -146,7 +150,8 @@ function contradictions({ config, programs }: InferOutput<typeof ClusterSchema>)
   const entries = Object.entries(programs)
   if (entries.length === 0) return [`cluster.programs is empty. It takes ${TAKES.programs}.`]
   const plurals = entries.flatMap(([, { many }]) => many ?? [])
-  return entries.flatMap(([name, { many, listens = [], connectsTo, withoutPeer, config: own }]) => {
+  return entries.flatMap(([name, program]) => {
+    const { many, listens = [], connectsTo, peerAddress, withoutPeer, config: own } = program
     const at = `cluster.programs.${name}`
     const problems: string[] = []
     if (!NAME.test(name)) problems.push(`${at}: a program is named in small letters, digits and "-".`)
@@ -161,6 +166,8 @@ function contradictions({ config, programs }: InferOutput<typeof ClusterSchema>)
       )
     if ((connectsTo === undefined) !== (withoutPeer === undefined))
       problems.push(`${at} has only one of connectsTo and withoutPeer, and they go together.`)
+    if (peerAddress !== undefined && (connectsTo === undefined || config === undefined))
+      problems.push(`${at}.peerAddress goes with connectsTo, and with a file that cluster.config names.`)
     const inFile = listens.find((port) => typeof port === 'string')
     if (inFile !== undefined && config === undefined && own === undefined)
       problems.push(
