@@ -5,6 +5,7 @@
  *
  * @since 0.2.0
  */
+import { setMaxListeners } from 'node:events'
 import { closeSync, openSync } from 'node:fs'
 import { devNull } from 'node:os'
 import { setTimeout as sleep } from 'node:timers/promises'
@@ -50,6 +51,8 @@ export interface EndReport {
 const STOP_SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const
 
 const controller = new AbortController()
+// As many wait for it as a node has connections and questions: that is no leak.
+setMaxListeners(0, controller.signal)
 let stoppedBy: (typeof STOP_SIGNALS)[number] = 'SIGTERM'
 let handlersInstalled = false
 let terminals: number[] = []

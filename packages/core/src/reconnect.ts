@@ -29,7 +29,7 @@ export interface StayConnectedOptions extends ConnectOptions {
 /**
  * Connects, and connects again whenever there is no connection, until `stop` is aborted. The first try comes at once, the
  * next within a second, and further ones less and less often, up to a minute apart. Each looks up the address of the host
- * anew. Why there is no connection is logged when it is another reason, and what is waited for once, until a connection has lasted.
+ * anew. A loss is logged, and why no connection comes about when it is another reason, and what is waited for once, until a connection has lasted.
  *
  * Nothing is sent again: what was on its way when a connection broke is lost, and to send on it is an error for the
  * sender. The next call of `use` says whatever the peer has to know.
@@ -51,8 +51,10 @@ export async function stayConnected(
   const told = new Set<string>()
 
   while (!stop.aborted) {
+    let wasConnected = false
     try {
       const connection = await connect(options)
+      wasConnected = true
       let isOld = false
       const timer = setTimeout(() => {
         isOld = true
@@ -69,21 +71,22 @@ export async function stayConnected(
     } catch (error) {
       if (stop.aborted) return
       if (!(error instanceof OperationalError)) throw error
-      tell(error)
+      tell(error, wasConnected)
     }
     await sleep(backOff.next(), undefined, { signal: stop }).catch(() => {})
   }
 
-  function tell({ problems }: OperationalError) {
+  function tell({ problems }: OperationalError, isLoss: boolean) {
     const isFirst = told.size === 0
     for (const problem of problems) {
-      if (told.has(problem)) log.debug(problem)
-      else log.warn(problem)
+      // Who has read that there is a connection has to read that there is none.
+      if (isLoss || !told.has(problem)) log.warn(problem)
+      else log.debug(problem)
       told.add(problem)
     }
     if (!isFirst) return
     log.info(
-      `Waiting until the ${peer} is there: trying again within a second, then less and less often, at least once a minute.`,
+      `Waiting until the ${peer} is there: trying again within a second, then less and less often, up to a minute after the last try.`,
     )
   }
 }

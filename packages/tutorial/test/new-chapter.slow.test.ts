@@ -206,8 +206,8 @@ master_ip = 127.0.0.1
 `,
   )
   change(`${folder}/src/master.ts`, [
-    'const handlers: Handlers = {\n',
-    `const handlers: Handlers = {\n  greeting: (text) => log.info(\`Greeted: \${textOf(text)}\`),\n`,
+    'handlers: Handlers = {\n',
+    `handlers: Handlers = {\n    greeting: (text) => log.info(\`Greeted: \${textOf(text)}\`),\n`,
   ])
   const pkg = JSON.parse(read(`${folder}/package.json`))
   pkg.description = 'A third kind of program, which lets visitors in'

@@ -72,14 +72,19 @@ function writtenAnew({ heading, lines }: Section, { number, name, before }: NewC
   return [own, '', ...body()].join('\n').trimEnd().split('\n')
 }
 
-/** The blocks that show a file of the chapter, each file once and whole. */
+/** The blocks that show a file of the chapter, each file once and whole. What was folded as a whole stays so. */
 function filesIn(lines: readonly string[]): string[][] {
   const blocks = new Map<string, string[]>()
+  let summary: string | undefined
   for (const line of lines) {
-    const [, language, kind, file] = /^```(\w+) (program|file)=(src\/\S+|[^\s/]+)/.exec(line) ?? []
+    if (line.startsWith('<summary>')) summary = line
+    if (line === '</details>') summary = undefined
+    const [, language, kind, file, piece] = /^```(\w+) (program|file)=(src\/\S+|[^\s/]+)(.*)/.exec(line) ?? []
     if (file === undefined) continue
     const shown = language === 'diff' ? 'ts' : language
-    blocks.set(file, [`\`\`\`${shown} ${kind}=${file}`, '```'])
+    const block = [`\`\`\`${shown} ${kind}=${file}`, '```']
+    const isFolded = summary !== undefined && piece === ''
+    blocks.set(file, isFolded ? ['<details>', summary as string, '', ...block, '', '</details>'] : block)
   }
   return [...blocks.values()]
 }

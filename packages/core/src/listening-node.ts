@@ -1,0 +1,64 @@
+/**
+ * A node that others connect to: it knows who is here, watches them, and answers.
+ *
+ * @since 0.13.0
+ */
+import { once } from 'node:events'
+import { type Answers, Dialogue } from './dialogue.ts'
+import { type ListenOptions, listen } from './listening.ts'
+import { watch } from './liveness.ts'
+import { type Handlers, textOf } from './messages.ts'
+import { Roster } from './roster.ts'
+import { ServiceManager } from './service-manager.ts'
+
+/**
+ * A node that listens.
+ *
+ * | When | What it does |
+ * | --- | --- |
+ * | it starts | listens, and tells systemd that it is ready |
+ * | a peer comes | gives it a row in the {@link roster}, and watches it |
+ * | a peer says something | calls its handler, or gives its answer, or tells that it is unknown |
+ * | a peer goes, or is silent for too long | takes its row away, tells why |
+ * | a handler or an answer throws | tells it, and closes this peer's connection; the others go on |
+ * | it is stopped | closes every connection; {@link run} resolves |
+ */
+export class ListeningNode {
+  /** Who is here. */
+  readonly roster: Roster
+  /** What to do with each type of message. */
+  handlers: Handlers = {}
+  /** What to answer to which question. */
+  answers: Answers = {}
+
+  readonly #options: ListenOptions
+
+  constructor(options: ListenOptions) {
+    this.#options = options
+    this.roster = new Roster(options)
+  }
+
+  /**
+   * Lives, until the program is stopped.
+   *
+   * @throws OperationalError when it cannot listen
+   */
+  async run(): Promise<void> {
+    const { log, stop } = this.#options
+    const { handlers, answers, roster } = this
+    const manager = new ServiceManager({ log, stop })
+    const server = await listen(this.#options, async (peer) => {
+      roster.add(peer)
+      watch(peer)
+      await new Dialogue(peer, {
+        handlers,
+        answers,
+        unknown: (type, payload) =>
+          log.warn(`Unknown message from ${roster.nameOf(peer)}: ${type}, with ${textOf(payload)}`),
+      }).ended
+    })
+    log.info(`Listening on ${server.address}`)
+    manager.ready(`Listening on ${server.address}`)
+    if (!stop.aborted) await once(stop, 'abort')
+  }
+}
