@@ -9,6 +9,7 @@ import { tmpdir } from 'node:os'
 import { basename, dirname, join, resolve } from 'node:path'
 import { CHAPTERS_FOLDER, type Chapter, readChapter } from '../chapters/chapters.ts'
 import { configFilesOf, portsOf } from '../chapters/ports.ts'
+import { Link } from '../faults/link.ts'
 import { freePort, freePorts, type Ports, programEnvironment } from '../run/environment.ts'
 import { membersOf } from '../run/members.ts'
 import { builtProgram } from './built.ts'
@@ -28,6 +29,8 @@ export interface RunOptions {
   from?: string
   /** The port that stands in for the one in the programs' code. One in their configuration stays as it is. */
   port?: number
+  /** Connects through this link, or these, in place of where they lead. See {@link ChapterCopy.link}. */
+  through?: Link | readonly Link[]
   /** A module to load before the program: its path. */
   preload?: string
   /** What else is in its environment. */
@@ -43,6 +46,7 @@ export interface CopyOptions {
 export class ChapterCopy {
   readonly #running: { name: string; running: Running }[] = []
   readonly #standIns: StandIn[] = []
+  readonly #links: Link[] = []
   /** Which port stands in for which of those in the programs' code. */
   readonly #fixedPorts: Ports
   /** The chapter, as the copy has it. */
@@ -134,7 +138,7 @@ export class ChapterCopy {
   }
 
   /** Runs the whole cluster, as `pnpm start` does. Resolves when it has said something, or has ended. */
-  start(options: RunOptions = {}): Promise<Running> {
+  start(options: Omit<RunOptions, 'copy' | 'through'> = {}): Promise<Running> {
     return this.#spawn('start', [join(import.meta.dirname, '../../bin/tutorial.js'), 'start'], options)
   }
 
@@ -146,9 +150,26 @@ export class ChapterCopy {
     return standIn
   }
 
+  /**
+   * A link to a program, by default to the one that others connect to, on which a test makes faults while it is used:
+   *
+   *     const link = await chapter.link()
+   *     const node = await chapter.run('node', { through: link })
+   *     link.set({ toServer: { delayMs: 300 } })
+   *
+   * Its times are those of the test, and not of the programs' fast clock. Whoever is no program of the chapter connects to
+   * its `port`. It ends with the copy.
+   */
+  async link(program = this.#peer, copy = 1): Promise<Link> {
+    const link = await Link.open({ port: this.portsOf(program, copy)[0] ?? this.port })
+    this.#links.push(link)
+    return link
+  }
+
   /** Ends what still runs, and deletes the copy. */
   async remove(): Promise<void> {
     for (const standIn of this.#standIns) standIn.close()
+    await Promise.all(this.#links.map((link) => link.close()))
     await Promise.all(this.#running.map(({ running }) => running.kill()))
     await rm(this.folder, { recursive: true })
   }
@@ -163,9 +184,13 @@ export class ChapterCopy {
   async #spawn(
     name: string,
     command: string[],
-    { args = [], cwd = this.folder, from, port, preload, env }: RunOptions,
+    { args = [], cwd = this.folder, from, port, through = [], preload, env }: RunOptions,
   ): Promise<Running> {
-    const ports = [...this.#fixedPorts].map(([own, standIn]) => [own, port ?? standIn] as const)
+    const links = new Map([through].flat().map((link) => [link.serverPort, link.port]))
+    const ports = [
+      ...links, // for what its configuration says
+      ...[...this.#fixedPorts].map(([own, standIn]) => [own, port ?? links.get(standIn) ?? standIn] as const),
+    ]
     const running = new Running(
       spawn(process.execPath, [...command, ...args], {
         cwd,

@@ -9,6 +9,7 @@ import { ChapterCopy } from './chapter-copy.ts'
 import { explainFailure, isPractice } from './explain-failure.ts'
 import { HarnessError, PATIENCE_MS } from './patience.ts'
 
+export { Link } from '../faults/link.ts'
 export { freePort } from '../run/environment.ts'
 export { ChapterCopy, type RunOptions } from './chapter-copy.ts'
 export { HarnessError } from './patience.ts'

@@ -1,9 +1,7 @@
 /**
- * A tap on the wire: a small TCP proxy that a program connects to in another's place. It passes every
- * byte on as it comes, in both directions, and takes down what it saw. The programs do not know.
+ * A tap on the wire: a link without faults that takes down what it passes on. The programs do not know.
  */
-import { once } from 'node:events'
-import { type AddressInfo, connect, createServer, type Socket } from 'node:net'
+import { Link } from '../faults/link.ts'
 import type { WireLog } from './wire.ts'
 
 export interface TapOptions {
@@ -25,40 +23,22 @@ export interface Tap {
 }
 
 /** Opens a tap on a free port of this machine. */
-export async function openTap(options: TapOptions): Promise<Tap> {
-  // Either side may end its direction and still read: that is the programs' affair, not the tap's.
-  const server = createServer({ allowHalfOpen: true, noDelay: true }, (client) => passOn(client, options))
-  server.listen({ host: '127.0.0.1', port: 0 })
-  await once(server, 'listening')
-  return {
-    port: (server.address() as AddressInfo).port,
-    async close() {
-      server.close()
-      await once(server, 'close')
+export async function openTap({ lane, to, port, log }: TapOptions): Promise<Tap> {
+  const link = await Link.open({
+    port,
+    watch() {
+      // Who is connected to may log it before this process hears that the connection is there.
+      const at = log.now()
+      let wire: ReturnType<WireLog['opened']> | undefined
+      return {
+        opened(address) {
+          wire = log.opened({ at, lane, to, address })
+        },
+        // Taken down first, then passed on: nobody can have answered what is not yet in the log.
+        bytes: (from, bytes) => wire?.bytes(from === 'client' ? 'lane' : 'to', bytes),
+        ended: (from, by) => wire?.ended(from === 'client' ? 'lane' : 'to', { reset: by === 'reset' }),
+      }
     },
-  }
-}
-
-function passOn(client: Socket, { lane, to, port, log }: TapOptions): void {
-  // Who is connected to may log it before this process hears that the connection is there.
-  const at = log.now()
-  const server = connect({ host: '127.0.0.1', port, allowHalfOpen: true, noDelay: true })
-  // A client that is reset before the server has answered was never connected to it, and the other way round.
-  client.on('error', () => server.resetAndDestroy())
-  server.on('error', () => client.resetAndDestroy())
-
-  server.once('connect', () => {
-    const wire = log.opened({ at, lane, to, address: `${server.localAddress}:${server.localPort}` })
-    for (const [source, target, by] of [
-      [client, server, 'lane'],
-      [server, client, 'to'],
-    ] as const) {
-      source.on('error', () => wire.ended(by, { reset: true }))
-      source.on('end', () => wire.ended(by))
-      // Taken down first, then passed on: nobody can have answered what is not yet in the log. `pipe`
-      // passes on the end too, and reads no more while the other side does not take it.
-      source.on('data', (bytes) => wire.bytes(by, bytes))
-      source.pipe(target)
-    }
   })
+  return { port: link.port, close: () => link.drain() }
 }
