@@ -13,10 +13,12 @@ import { escapeInvisible } from '@rpi-cluster/core/log-text'
 import { createLogger } from '@rpi-cluster/core/logging'
 import { machineDetails } from '@rpi-cluster/core/machine'
 import { handleMessages, send } from '@rpi-cluster/core/messages'
+import { ConnectingNode, ListeningNode } from '@rpi-cluster/core/node'
 import { nodeTasks } from '@rpi-cluster/core/node-tasks'
 import { programFolder } from '@rpi-cluster/core/program-folder'
 import { stayConnected } from '@rpi-cluster/core/reconnect'
 import { Roster } from '@rpi-cluster/core/roster'
+import { unitOf } from '@rpi-cluster/core/service'
 import { connect, listen } from '@rpi-cluster/core/sockets'
 
 const stop = stopSignal()
@@ -69,6 +71,17 @@ assert.ok(
       Date.now(),
   ) < 60_000,
 )
+
+class Teller extends ConnectingNode {
+  async greet() {
+    await this.send('greeting', 'hello')
+  }
+}
+void new Teller({ peer: 'listener', host, port: Number(freePort), stop, log }).run()
+void new ListeningNode({ peer: 'node', host, port: 0, stop, log }).run()
+for await (const _ of every(10, stop)) if (received.at(-1)[1] === 'hello') break
+
+assert.throws(() => unitOf('nobody'), /There is no program/)
 
 new Decoder().push(Buffer.from(encode('by hand')), (message) => received.push(message))
 assert.equal(received.at(-1), 'by hand')
