@@ -7,6 +7,7 @@ import { test as base, describe, expect, vi } from 'vitest'
 import type { LinkConnection } from '../src/faults/connection.ts'
 import type { Direction, EndedBy, Fault, Faults, Side } from '../src/faults/fault.ts'
 import { Link } from '../src/faults/link.ts'
+import { ChapterCopy } from '../src/harness/chapter-copy.ts'
 import { freePort } from '../src/run/environment.ts'
 
 /** Long enough for whatever must come, on a busy machine. */
@@ -746,6 +747,22 @@ test('nothing of a link keeps its process alive when it is closed, or its connec
     },
   )
   expect(stdout).toBe('closed')
+})
+
+test('a chapter whose port stands in its code is put behind a link in a line as well', async () => {
+  const chapter = await ChapterCopy.make('03-sockets')
+  try {
+    await chapter.run('master')
+    const link = await chapter.link()
+    const slave = await chapter.run('slave', { through: link })
+    await slave.says(/Connected to/)
+    await vi.waitFor(() => expect(link.connections).toHaveLength(1), PATIENCE)
+    link.cut('reset')
+    await slave.ends()
+    expect(slave.messages.at(-1)).toMatch(/^Lost the connection .* the other end reset it\.$/)
+  } finally {
+    await chapter.remove()
+  }
 })
 
 describe('what cannot be', () => {
