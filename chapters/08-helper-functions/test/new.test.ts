@@ -1,23 +1,8 @@
 import { execFileSync } from 'node:child_process'
-import { existsSync } from 'node:fs'
-import { chmod, mkdir, readFile, rm } from 'node:fs/promises'
-import { delimiter, join } from 'node:path'
-import { type ChapterCopy, test } from '@rpi-cluster/tutorial/harness'
+import { rm } from 'node:fs/promises'
+import { join } from 'node:path'
+import { type ChapterCopy, standInCommands, test } from '@rpi-cluster/tutorial/harness'
 import { expect } from 'vitest'
-
-/** Programs of the test's own in the place of the system's: each notes how it was called, and says a line. */
-async function standIns(chapter: ChapterCopy, names: string[], script = 'echo done') {
-  const calls = join(chapter.folder, 'calls')
-  await mkdir(join(chapter.folder, 'bin'), { recursive: true })
-  for (const name of names) {
-    await chapter.write(`bin/${name}`, `#!/bin/sh\necho "$PWD: ${name} $*" >> ${calls}\n${script}\n`)
-    await chmod(join(chapter.folder, 'bin', name), 0o755)
-  }
-  return {
-    env: { PATH: `${join(chapter.folder, 'bin')}${delimiter}${process.env['PATH']}` },
-    calls: async () => (existsSync(calls) ? (await readFile(calls, 'utf8')).trim().split('\n') : []),
-  }
-}
 
 /** Runs helpers.ts until it ends. */
 async function helpers(chapter: ChapterCopy, args: string[], options = {}) {
@@ -45,7 +30,7 @@ test('what changes the machine is shown, and done with --yes, from whatever fold
   chapter,
   expect,
 }) => {
-  const { env, calls } = await standIns(chapter, ['sudo', 'git', 'reboot', 'apt-get'])
+  const { env, calls } = await standInCommands(chapter, ['sudo', 'git', 'reboot', 'apt-get'])
   const ownCalls = async () => (await calls()).filter((call) => !/git (rev-parse|show)/.test(call))
   const shown = await helpers(chapter, ['update-code'], { env, cwd: '/' })
   expect(shown.messages).toEqual(['Would run: git pull --ff-only', 'Nothing was done. Say --yes to do it.'])
@@ -79,7 +64,7 @@ test('what only looks is done at once: the time, and the revision that is runnin
 })
 
 test('what does not work, or is not known, is a line and exit code 1', async ({ chapter, expect }) => {
-  const failing = await standIns(
+  const failing = await standInCommands(
     chapter,
     ['git'],
     'echo "fatal: Could not resolve host: example.org" >&2; exit 1',

@@ -1,24 +1,9 @@
-import { existsSync } from 'node:fs'
-import { chmod, mkdir, readFile } from 'node:fs/promises'
-import { delimiter, join } from 'node:path'
-import { type ChapterCopy, test } from '@rpi-cluster/tutorial/harness'
+import { chmod, readFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { type ChapterCopy, standInCommands, test } from '@rpi-cluster/tutorial/harness'
 import { expect, vi } from 'vitest'
 
 const PATIENCE = { timeout: 30_000, interval: 20 }
-
-/** Programs of the test's own in the place of the system's: each notes how it was called. */
-async function standIns(chapter: ChapterCopy, names: string[]) {
-  const calls = join(chapter.folder, 'calls')
-  await mkdir(join(chapter.folder, 'bin'), { recursive: true })
-  for (const name of names) {
-    await chapter.write(`bin/${name}`, `#!/bin/sh\necho "${name} $*" >> ${calls}\n`)
-    await chmod(join(chapter.folder, 'bin', name), 0o755)
-  }
-  return {
-    env: { PATH: `${join(chapter.folder, 'bin')}${delimiter}${process.env['PATH']}` },
-    calls: async () => (existsSync(calls) ? (await readFile(calls, 'utf8')).trim().split('\n') : []),
-  }
-}
 
 /** Runs service.ts until it ends. */
 async function service(chapter: ChapterCopy, args: string[], options = {}) {
@@ -46,13 +31,13 @@ test('the unit that the README shows is the one that is printed', async ({ chapt
 })
 
 test('a unit is installed and started, in the very words', async ({ chapter, expect }) => {
-  const { env, calls } = await standIns(chapter, ['install', 'systemctl', 'sudo'])
+  const { env, calls } = await standInCommands(chapter, ['install', 'systemctl', 'sudo'])
   await chmod(chapter.folder, 0o755)
   const { messages, exitCode } = await service(chapter, ['slave', '--install'], { env })
   expect(messages.at(-1)).toBe('journalctl -fu rpicluster-slave.service what it logs.')
   expect(exitCode).toBe(0)
   expect(
-    (await calls()).map((call) => call.replace(/^sudo -n /, '').replace(/\S*\/unit-\w+/, 'TEMP')),
+    (await calls()).map((call) => call.replace(/^\S+: (sudo -n )?/, '').replace(/\S*\/unit-\w+/, 'TEMP')),
   ).toEqual([
     'systemctl show --property=Version',
     'install -m 644 TEMP/rpicluster-slave.service /etc/systemd/system/rpicluster-slave.service',
@@ -79,10 +64,12 @@ test('systemd is told that a slave is ready without a master, when it has one, a
   chapter,
   expect,
 }) => {
-  const { env, calls } = await standIns(chapter, ['systemd-notify'])
+  const { env, calls } = await standInCommands(chapter, ['systemd-notify'])
   const slave = await chapter.run('slave', { env: { ...env, NOTIFY_SOCKET: '/run/nobody' } })
   await vi.waitFor(async () => expect(await calls()).toHaveLength(1), PATIENCE)
-  expect(await calls()).toEqual(['systemd-notify READY=1 STATUS=Waiting for the master'])
+  expect(await calls()).toEqual([
+    expect.stringMatching(/: systemd-notify READY=1 STATUS=Waiting for the master$/),
+  ])
   const master = await chapter.run('master', { env: { ...env, NOTIFY_SOCKET: '/run/nobody' } })
   await vi.waitFor(
     async () => expect((await calls()).at(-1)).toMatch(/STATUS=Connected to \S+ as client \d+$/),
@@ -91,7 +78,7 @@ test('systemd is told that a slave is ready without a master, when it has one, a
   expect(await calls()).toContainEqual(expect.stringMatching(/READY=1 STATUS=Listening on 127\.0\.0\.1:\d+$/))
   await master.stop('SIGKILL')
   await vi.waitFor(
-    async () => expect((await calls()).at(-1)).toBe('systemd-notify STATUS=Waiting for the master'),
+    async () => expect((await calls()).at(-1)).toMatch(/: systemd-notify STATUS=Waiting for the master$/),
     PATIENCE,
   )
   await slave.stop()

@@ -86,6 +86,13 @@ test('the look ends when it is stopped, before it or while it watches the proces
   await expect(machineDetails({ stop: stop.signal })).rejects.toMatchObject({ name: 'AbortError' })
 })
 
+test('as many as like may wait for the look at once: that is no leak, of which Node warns', async () => {
+  const program = start('program.ts', [tempFolder(), 'is asked for its machine by many at once'])
+  expect(await program.ended).toBe(0)
+  expect(program.stdout).toContain('Answered')
+  expect(program.stderr).toBe('')
+})
+
 // A busy Pi takes seconds to start the programs that know the name of its processor.
 test.skipIf(process.platform !== 'linux')(
   'a program that looks its machine up ends at once when it is stopped, however long that takes',
