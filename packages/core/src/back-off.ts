@@ -6,8 +6,8 @@
  */
 
 /**
- * How long the windows are, one after the other, in ms; the last is repeated. A try falls into each, so two pauses are
- * never more than a minute together.
+ * How long the windows are, one after the other, in ms; the last is repeated. A try falls into each, so no
+ * pause is longer than a minute.
  */
 const WINDOWS_MS = [1_000, 2_000, 4_000, 8_000, 16_000, 30_000]
 

@@ -28,8 +28,9 @@ export interface StayConnectedOptions extends ConnectOptions {
 
 /**
  * Connects, and connects again whenever there is no connection, until `stop` is aborted. The first try comes at once, the
- * next within a second, and further ones less and less often, up to a minute apart. Each looks up the address of the host
- * anew. A loss is logged, and why no connection comes about when it is another reason, and what is waited for once, until a connection has lasted.
+ * next within a second, and further ones less and less often, with pauses of up to a minute. Each looks up the address of
+ * the host anew. Each loss is logged. Why no connection comes about is logged once, and so is what is waited for, until a
+ * connection has lasted.
  *
  * Nothing is sent again: what was on its way when a connection broke is lost, and to send on it is an error for the
  * sender. The next call of `use` says whatever the peer has to know.
