@@ -7,7 +7,7 @@ import { randomInt } from 'node:crypto'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Connection } from './connection.ts'
 import { type Answers, type AskOptions, Dialogue } from './dialogue.ts'
-import { OperationalError } from './lifecycle.ts'
+import { every, OperationalError } from './lifecycle.ts'
 import { watch } from './liveness.ts'
 import { machineDetails } from './machine.ts'
 import { type Handlers, send, textOf } from './messages.ts'
@@ -19,6 +19,12 @@ const LEAST_TURN_MS = 100
 
 /** After how many such turns, one after the other, that is told. One or two are no mistake. */
 const HASTY_TURNS = 10
+
+/** How often is looked whether there was silence, in ms. */
+const LOOK_MS = 2_500
+
+/** After how many looks in silence it is broken: after 7.5 s, half of what ends a connection. */
+const QUIET_LOOKS = 3
 
 export interface ConnectingNodeOptions extends StayConnectedOptions {
   /**
@@ -35,8 +41,9 @@ export interface ConnectingNodeOptions extends StayConnectedOptions {
  * | --- | --- |
  * | it starts | picks its number, tells systemd that it is ready, connects |
  * | it is connected | watches the peer, greets it ({@link greet}), and takes turns ({@link performAction}) |
+ * | one of the two has said nothing for 7.5 s | beats: asks the peer something, whatever the turn is waiting for |
  * | the peer says something | calls its handler, or gives its answer, or tells that it is unknown |
- * | the connection is lost, or there is none | ends the turns, tells why, tries again, less and less often |
+ * | the connection is lost, or there is none | when the turn has ended, tells why, tries again, less and less often |
  * | it is back | greets again, with the same number, and takes turns again; nothing is sent twice |
  * | it is stopped | ends the turns, closes the connection; {@link run} resolves |
  * | a turn, a handler or an answer throws an OperationalError | tells it, and goes on while the connection is there |
@@ -57,6 +64,11 @@ export class ConnectingNode {
   #dialogue: Dialogue | undefined
   #over: AbortSignal
   #hastyTurns = 0
+
+  /** Aborted when the connection is over: for whatever a turn waits for. */
+  get over(): AbortSignal {
+    return this.#over
+  }
 
   constructor(options: ConnectingNodeOptions) {
     this.#options = options
@@ -85,7 +97,7 @@ export class ConnectingNode {
       log.info(`Connected to ${connection.address} as client ${this.client}`)
       manager.status(`Connected to ${connection.address} as client ${this.client}`)
       over.addEventListener('abort', () => manager.status(`Waiting for the ${peer}`))
-      await Promise.all([this.#dialogue.ended, this.#takeTurns(over)])
+      await Promise.all([this.#dialogue.ended, this.#takeTurns(over), this.#beat(connection, over)])
     })
   }
 
@@ -96,7 +108,8 @@ export class ConnectingNode {
 
   /**
    * One turn: whatever this node is for. It is called again as soon as it has ended, as long as there is a connection, so
-   * it waits itself. By default it does nothing for five seconds.
+   * it waits itself: by {@link pause}, or by what takes the signal {@link over}. Nothing goes on after a loss until the
+   * turn has ended. By default it does nothing for five seconds.
    */
   async performAction(): Promise<void> {
     await this.pause(5_000)
@@ -131,6 +144,20 @@ export class ConnectingNode {
     return thing
   }
 
+  /** Breaks a silence before it is one to the peer, or to this end: a question says something, and its answer as well. */
+  async #beat({ socket }: Connection, over: AbortSignal): Promise<void> {
+    let [read, written, quiet] = [0, 0, 0]
+    for await (const _ of every(LOOK_MS, over, { firstAfter: LOOK_MS })) {
+      const isQuiet = socket.bytesRead === read || socket.bytesWritten === written
+      quiet = isQuiet ? quiet + 1 : 0
+      if (quiet >= QUIET_LOOKS) {
+        await this.#carefully('The beat', () => this.send('info', 'computer_details'))
+        quiet = 0
+      }
+      ;[read, written] = [socket.bytesRead, socket.bytesWritten]
+    }
+  }
+
   async #takeTurns(over: AbortSignal): Promise<void> {
     await this.#carefully('greet', () => this.greet())
     while (!over.aborted) {
@@ -152,7 +179,7 @@ export class ConnectingNode {
     this.#hastyTurns += 1
     if (this.#hastyTurns !== HASTY_TURNS) return
     this.#options.log.warn(
-      `performAction has come back at once ${HASTY_TURNS} times, and is called ten times a second at most. Let it wait, as in: await this.pause(5_000)`,
+      `performAction has taken less than a tenth of a second ${HASTY_TURNS} times in a row, and is called ten times a second at most. Let it wait, as in: await this.pause(5_000)`,
     )
   }
 
@@ -161,7 +188,8 @@ export class ConnectingNode {
       type,
       (payload, peer) => this.#carefully(`The handler of ${type}`, async () => handler(payload, peer)),
     ])
-    return Object.fromEntries(careful)
+    // What comes back to a beat is of use to nobody but who asks for it.
+    return { master_info: () => {}, ...Object.fromEntries(careful) }
   }
 
   #carefulAnswers(): Answers {

@@ -63,7 +63,7 @@ export interface WatchOptions {
  * Cuts a connection whose peer says nothing for too long. Each byte counts: a large message that is still arriving is a
  * sign of life, and so is whatever kind of message. What the connection throws from then on is a {@link SilenceError}.
  *
- * Time is counted in looks, two a second, and not read from a clock. So a program that was stopped, or whose machine was
+ * Time is counted in looks, four a second, and not read from a clock. So a program that was stopped, or whose machine was
  * asleep, takes nobody for dead when it goes on: it has not listened meanwhile. While it reads nothing, because a handler
  * is still at work, it expects nothing; but when it waits for the peer to read, it does.
  *

@@ -89,13 +89,13 @@ describe('a node that connects', () => {
     }
     const peer = await aPeer()
     const { lines } = started(Hasty, peer.port)
-    const about = () => lines().filter((line) => line.includes('has come back at once'))
+    const about = () => lines().filter((line) => line.includes('a tenth of a second'))
     await vi.waitFor(() => expect(about()).toHaveLength(1), PATIENCE)
     const before = turns
     await sleep(1_000)
     expect(turns - before).toBeLessThanOrEqual(11)
     expect(about()).toEqual([
-      'warn performAction has come back at once 10 times, and is called ten times a second at most. Let it wait, as in: await this.pause(5_000)',
+      'warn performAction has taken less than a tenth of a second 10 times in a row, and is called ten times a second at most. Let it wait, as in: await this.pause(5_000)',
     ])
   })
 
@@ -114,6 +114,18 @@ describe('a node that connects', () => {
     await vi.waitFor(() => expect(peer.messages()).toHaveLength(1), PATIENCE)
     await peer.peers[0]?.close()
     await vi.waitFor(() => expect(peer.messages(1)).toHaveLength(1), PATIENCE)
+  })
+
+  test('beats whatever its turn waits for, so that both ends hear something, and only in a silence', async () => {
+    const peer = await aPeer()
+    const { lines } = started(Patient, peer.port)
+    const beats = () => peer.messages().filter(({ type }) => type === 'info')
+    await vi.waitFor(() => expect(beats()).toHaveLength(1), PATIENCE)
+    // This peer answers nothing, so it is asked again; one that talks, and is talked to, is not.
+    await peer.peers[0]?.write(frame('master_info', {}))
+    await vi.waitFor(() => expect(beats()).toHaveLength(2), PATIENCE)
+    expect(beats()[1]).toEqual({ type: 'info', payload: 'computer_details' })
+    expect(lines().join()).not.toContain('Unknown')
   })
 
   test('asks, is answered, and cannot where there is no connection', async () => {
