@@ -76,16 +76,19 @@ export function titleOf({ number, title }: Pick<Chapter, 'number' | 'title'>): s
   return `${String(number).padStart(2, '0')}: ${title}`
 }
 
-/** What stands at the side of every page. Its order is that of *previous* and *next*. */
-export function sidebar(): DefaultTheme.SidebarItem[] {
+/**
+ * What stands at the side of every page, by the beginning of its address. The order is that of *previous* and *next*.
+ * Only the pages about modules list all modules: there are more of them than of all else.
+ */
+export function sidebars(): DefaultTheme.SidebarMulti {
+  return { '/core/': sidebar(moduleGroups()), '/': sidebar() }
+}
+
+function sidebar(modules?: DefaultTheme.SidebarItem[]): DefaultTheme.SidebarItem[] {
   return [
     { items: [{ text: 'Start: set it up, run it', link: '/start/' }] },
     ...chapterGroups(),
-    {
-      text: 'Modules of the core',
-      collapsed: true,
-      items: moduleGroups(),
-    },
+    ...(modules ? [{ text: 'Modules of the core', collapsed: true, items: modules }] : []),
     {
       text: 'Look things up',
       items: [
