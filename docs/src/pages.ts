@@ -77,11 +77,27 @@ export function titleOf({ number, title }: Pick<Chapter, 'number' | 'title'>): s
 }
 
 /**
- * What stands at the side of every page, by the beginning of its address. The order is that of *previous* and *next*.
- * Only the pages about modules list all modules: there are more of them than of all else.
+ * What stands at the side of every page, by the beginning of its address. Only the pages about modules list all modules:
+ * there are more of them than of all else.
  */
 export function sidebars(): DefaultTheme.SidebarMulti {
   return { '/core/': sidebar(moduleGroups()), '/': sidebar() }
+}
+
+/** What comes before and after a page, wherever it is listed: the order is that of the list with all modules. */
+export function neighboursOf(file: string): {
+  prev?: DefaultTheme.SidebarItem
+  next?: DefaultTheme.SidebarItem
+} {
+  const pages = sidebar(moduleGroups()).flatMap(leaves)
+  const at = pages.findIndex(({ link }) => link === addressOf(file))
+  if (at < 0) return {}
+  const [prev, next] = [pages[at - 1], pages[at + 1]]
+  return { ...(prev && { prev }), ...(next && { next }) }
+}
+
+function leaves(item: DefaultTheme.SidebarItem): DefaultTheme.SidebarItem[] {
+  return item.items ? item.items.flatMap(leaves) : [item]
 }
 
 function sidebar(modules?: DefaultTheme.SidebarItem[]): DefaultTheme.SidebarItem[] {
