@@ -3,7 +3,7 @@ import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join, posix } from 'node:path'
 import { makeBundle } from '../bundle/bundle.ts'
-import type { Chapter } from '../chapters/chapters.ts'
+import { type Chapter, INSTALLER } from '../chapters/chapters.ts'
 import type { Program } from '../chapters/cluster.ts'
 import { configFilesOf } from '../chapters/ports.ts'
 import { ReaderError } from '../workspace/reader-error.ts'
@@ -13,9 +13,6 @@ import { type Parcel, parcelOf } from './parcel.ts'
 import { HostError, Remote } from './remote.ts'
 import { sh } from './shell.ts'
 import { Versions } from './versions.ts'
-
-/** The program of a bundle that makes the others services. */
-const INSTALLER = 'service'
 
 /** How long a service is given until it is asked how it is, in s: one that cannot start has ended by then. */
 const SETTLED_S = 2
