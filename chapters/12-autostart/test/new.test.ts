@@ -37,7 +37,10 @@ test('it is printed, and nothing else, also where no log could be written', asyn
   expect(exitCode).toBe(0)
 })
 
-test('what is to be installed lies where a service finds it, and may read it', async ({ chapter, expect }) => {
+test('what is to be installed lies where a service finds it, and may read it', async ({
+  chapter,
+  expect,
+}) => {
   const { env, calls } = await standInCommands(chapter, ['install', 'systemctl', 'sudo'])
   const { lines, exitCode } = await service(chapter, ['slave', '--install'], { env })
   // The folders of tests are for nobody else, and on a Linux in /tmp.

@@ -109,7 +109,8 @@ describe('a unit', () => {
   /** Makes this process look as if it were one that lies in some folder. */
   function asProgramIn(folder: string, packageJson = {}): void {
     mkdirSync(folder, { recursive: true })
-    for (const file of ['service.js', 'slave.js', 'helpers.js', 'keys.txt']) writeFileSync(join(folder, file), '')
+    for (const file of ['service.js', 'slave.js', 'helpers.js', 'keys.txt'])
+      writeFileSync(join(folder, file), '')
     writeFileSync(join(folder, 'package.json'), JSON.stringify(packageJson))
     const [node = '', script = ''] = process.argv
     process.argv.splice(0, 2, node, join(folder, 'service.js'))
@@ -228,9 +229,7 @@ describe('a unit', () => {
         const folder = mkdtempSync(`${place}/unit-`)
         onTestFinished(() => rmSync(folder, { recursive: true }))
         chmodSync(folder, 0o755)
-        await expect(
-          installUnit({ name: 'a.service', text: '', needs: [folder] }, () => {}),
-        ).rejects.toThrow(
+        await expect(installUnit({ name: 'a.service', text: '', needs: [folder] }, () => {})).rejects.toThrow(
           `The service has a ${place} of its own, and would not find ${folder}. Put the folder of the program into /opt.`,
         )
         expect(existsSync(calls)).toBe(false)

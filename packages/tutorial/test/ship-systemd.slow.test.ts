@@ -61,7 +61,12 @@ describe.runIf(hasSshd() && canBootSystemd())('ship to a machine with systemd', 
     const copy = await ChapterCopy.make('12-autostart', { ports: 'own' })
     onTestFinished(() => copy.remove())
     const shipped = (options: ShipOptions = {}) =>
-      shipAndKeep(copy.chapter, ['pi'], { sshConfig, ...options }, { bundle: join(folder, 'out'), from: folder })
+      shipAndKeep(
+        copy.chapter,
+        ['pi'],
+        { sshConfig, ...options },
+        { bundle: join(folder, 'out'), from: folder },
+      )
     const current = () => systemd.run('readlink', '-f', `${HOME}/current`)
     const state = (unit: string) => systemd.show(unit, 'ActiveState', 'StatusText', 'NRestarts', 'MainPID')
     const runs = async (program: string) =>
