@@ -132,12 +132,18 @@ describe.runIf(hasSshd() && canBootSystemd())('ship to a machine with systemd', 
     expect((await shipped()).code).toBe(0)
     expect(await pids()).toEqual(before)
 
+    // What was changed there is replaced, and runs no longer.
+    await systemd.run('sh', '-c', `echo >> ${HOME}/current/slave.js`)
+    expect((await shipped()).text).toMatch(/: 1 of \d files sent$/m)
+    await bothRun()
+    expect(await pids()).not.toContain(before[1])
+
     const less = await shipped({ as: ['slave'] })
     expect(less.text).toMatch(/^pi \| rpicluster-master is no service there any more$/m)
     expect(await systemd.show(MASTER, 'ActiveState', 'UnitFileState')).toEqual({
       ActiveState: 'inactive',
       UnitFileState: 'disabled',
     })
-    expect(await pids()).toEqual(['0', before[1]])
+    await vi.waitFor(async () => expect((await state(SLAVE))['StatusText']).toMatch(/^Waiting/), PATIENCE)
   })
 })
