@@ -71,6 +71,7 @@ describe.runIf(canBootSystemd())('under a real systemd', () => {
       .map(({ PRIORITY, MESSAGE }) => `${PRIORITY} ${MESSAGE}`)
     expect(lines).toContain('6 INFO (slave): Connecting to the master...')
     expect(lines).toContainEqual(expect.stringMatching(/^4 WARN \(slave\): Nobody listens on /))
+    expect(lines.filter((line) => line.includes('cannot be told'))).toEqual([])
     expect(lines.at(-1)).toMatch(/^6 INFO \(slave\): Stopped$/)
     // So has the log file.
     expect(await systemd.run('tail', '-n', '1', '/var/log/rpicluster-slave/slave.log')).toContain('"Stopped"')

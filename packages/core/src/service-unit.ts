@@ -93,6 +93,8 @@ ExecStart=${command.map(quoted).join(' ')}
 WorkingDirectory=${folder.replaceAll('%', '%%')}
 Restart=always
 RestartSec=5
+# To end it, the program alone is asked: what it runs just then, as to tell systemd, it sees to itself.
+KillMode=mixed
 # A user of its own, made for as long as it runs, that owns nothing but its log files, in /var/log/rpicluster-${program}.
 DynamicUser=yes
 LogsDirectory=rpicluster-${program}

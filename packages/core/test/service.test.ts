@@ -83,6 +83,17 @@ describe.skipIf(process.platform !== 'linux')('systemd', () => {
     expect(await service.ended).toBe(0)
   })
 
+  test('that cannot be told of the end is none', async () => {
+    const folder = tempFolder()
+    writeFileSync(join(folder, 'systemd-notify'), '#!/bin/sh\ncase $1 in STOPPING=1) kill $$ ;; esac\n')
+    chmodSync(join(folder, 'systemd-notify'), 0o755)
+    const service = aService({ PATH: `${folder}:${process.env['PATH']}`, NOTIFY_SOCKET: '/nowhere' })
+    await vi.waitFor(() => expect(service.stdout).toContain('Working'), PATIENCE)
+    service.child.kill('SIGTERM')
+    expect(await service.ended).toBe(0)
+    expect(service.stdout).not.toContain('cannot be told')
+  })
+
   test.each([
     ['is not there: nothing is started for it', undefined, []],
     [
@@ -154,6 +165,7 @@ describe('a unit', () => {
       'WatchdogSec=30',
       'Restart=always',
       'RestartSec=5',
+      'KillMode=mixed',
       'StartLimitIntervalSec=0',
       'After=network-online.target',
       'Wants=network-online.target',

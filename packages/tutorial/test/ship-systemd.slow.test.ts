@@ -138,6 +138,8 @@ describe.runIf(hasSshd() && canBootSystemd())('ship to a machine with systemd', 
     await bothRun()
     expect(await pids()).not.toContain(before[1])
 
+    expect(await systemd.run('journalctl', '--output=cat', '--no-pager')).not.toContain('cannot be told')
+
     const less = await shipped({ as: ['slave'] })
     expect(less.text).toMatch(/^pi \| rpicluster-master is no service there any more$/m)
     expect(await systemd.show(MASTER, 'ActiveState', 'UnitFileState')).toEqual({
