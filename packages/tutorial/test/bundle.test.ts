@@ -8,6 +8,7 @@ import { execa } from 'execa'
 import { afterAll, beforeAll, expect, onTestFinished, test } from 'vitest'
 import { bundle } from '../src/bundle/bundle.ts'
 import { bundleChapter, filesOf } from '../src/bundle/bundle-chapter.ts'
+import { bundleReadme } from '../src/bundle/bundle-readme.ts'
 import { OutFolder } from '../src/bundle/out-folder.ts'
 import { findChapter, readChapter } from '../src/chapters/chapters.ts'
 import { freePort, Running } from '../src/harness/harness.ts'
@@ -64,6 +65,17 @@ test('a bundle has a readable file for each program, configuration, package.json
   const all = await Promise.all(filesOf(made).map(text))
   expect(Buffer.byteLength(all.join(''))).toBeLessThan(1_000_000)
   for (const place of [ROOT, folder]) expect(all.join('')).not.toContain(place)
+})
+
+test('of a chapter that makes services it says how, for each program', () => {
+  const lines = bundleReadme(findChapter('12'), { node: '>=20.19' }).split('\n')
+  expect(lines.filter((line) => line.startsWith('node '))).toEqual([
+    'node master.js                    # first. When it says "Listening on", start the others',
+    'node slave.js                     # connects to master, on as many machines as you like',
+    'node helpers.js                   # ends by itself',
+    'node service.js master --install  # as root, or by sudo: from now on the machine starts it',
+    'node service.js slave --install   # as root, or by sudo: from now on the machine starts it',
+  ])
 })
 
 test('master and slave run where nothing is but the bundle, and log there', async () => {

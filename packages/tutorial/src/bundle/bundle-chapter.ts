@@ -4,7 +4,7 @@
  */
 import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs'
 import { dirname, join, normalize } from 'node:path'
-import type { Chapter } from '../chapters/chapters.ts'
+import { type Chapter, INSTALLER } from '../chapters/chapters.ts'
 import { configFilesOf } from '../chapters/ports.ts'
 import { ReaderError } from '../workspace/reader-error.ts'
 import { bundleReadme } from './bundle-readme.ts'
@@ -80,7 +80,18 @@ function copy(from: string, to: string): void {
   cpSync(from, to, { recursive: true, dereference: true })
 }
 
-/** Three lines: this folder is a program's own, its JavaScript is in modules, and which Node it takes. */
-function packageJson({ name }: Chapter, engines: ChapterPackage['engines']): string {
-  return `{ "name": ${JSON.stringify(name)},\n  "type": "module",\n  "engines": { "node": ${JSON.stringify(engines.node)} } }\n`
+/** This folder is a program's own, its JavaScript is in modules, which Node it takes, and which programs can be services. */
+function packageJson({ name, programs, commands }: Chapter, engines: ChapterPackage['engines']): string {
+  const keys = {
+    name,
+    type: 'module',
+    engines: { node: engines.node },
+    ...(commands.includes(INSTALLER) && {
+      cluster: { programs: Object.fromEntries(programs.map(({ name }) => [name, {}])) },
+    }),
+  }
+  const lines = Object.entries(keys).map(
+    ([key, value]) => `"${key}": ${JSON.stringify(value, undefined, 1).replace(/\n */g, ' ')}`,
+  )
+  return `{ ${lines.join(',\n  ')} }\n`
 }
