@@ -14,10 +14,10 @@ export function hasPython(): boolean {
   return false
 }
 
-/** Runs a Python program until it ends, or the test does. */
+/** Runs a Python program until it ends, or the test does. It leaves no compiled modules behind (-B). */
 export async function runPython(file: string, ...args: string[]): Promise<Running> {
   const running = new Running(
-    spawn('python3', [file, ...args], { stdio: ['ignore', 'pipe', 'pipe'], detached: true }),
+    spawn('python3', ['-B', file, ...args], { stdio: ['ignore', 'pipe', 'pipe'], detached: true }),
   )
   onTestFinished(() => running.kill())
   await running.saidSomething()
