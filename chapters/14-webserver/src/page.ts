@@ -1,4 +1,3 @@
-/** What people see. Whatever stands in a template as `${...}` is text, wherever it comes from. */
 import { textOf } from '@rpi-cluster/core/messages'
 import { type Html, html } from '@rpi-cluster/core/web'
 
@@ -23,12 +22,8 @@ export function homePage({ state, details, ageMs = 0 }: MasterState): Html {
     html`<h2>The master</h2>
       <p class="state ${state === 'here' ? 'good' : 'bad'}">${texts[state]}</p>
       ${details !== undefined && detailsTable(details)}
-      <p><a href="/">Look again</a></p>`,
+      <p>As of ${new Date().toLocaleString('sv')}. <a href="/">Look again</a></p>`,
   )
-}
-
-export function notFoundPage(): Html {
-  return layout('There is no such page', html`<p>The cluster is on <a href="/">the first page</a>.</p>`)
 }
 
 /** What all pages have around them. */
@@ -49,6 +44,10 @@ function layout(title: string, main: Html): Html {
         </main>
       </body>
     </html>`
+}
+
+export function notFoundPage(): Html {
+  return layout('There is no such page', html`<p>The cluster is on <a href="/">the first page</a>.</p>`)
 }
 
 /** A row for each thing that a machine tells: those that we know in words, whatever else as it is. */
@@ -81,7 +80,8 @@ function shown(key: string, value: unknown): string {
 
 function ageText(ms: number): string {
   const seconds = Math.round(ms / 1_000)
-  if (seconds < 120) return seconds === 1 ? '1 second ago' : `${seconds} seconds ago`
+  if (seconds < 2) return 'just now'
+  if (seconds < 120) return `${seconds} seconds ago`
   if (seconds < 7_200) return `${Math.floor(seconds / 60)} minutes ago`
   return `${Math.floor(seconds / 3_600)} hours ago`
 }

@@ -3,13 +3,13 @@
  *
  * @since 0.14.0
  */
-import { html } from 'hono/html'
+import { html as template } from 'hono/html'
 
 /**
  * HTML from a template: `` html`<p>${text}</p>` ``. A text in it is escaped, whoever has written it. What `html` has made
  * goes in as it is, a list piece by piece; `undefined`, `null` and `false` are nothing.
  */
-export { html }
+export const html: typeof template = template
 
 /** What {@link html} makes. */
-export type Html = ReturnType<typeof html>
+export type Html = ReturnType<typeof template>

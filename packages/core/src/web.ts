@@ -8,7 +8,7 @@
  */
 
 // Text as HTML: what stands in `${}` is escaped.
-export { html, type Html } from './web-html.ts'
+export { type Html, html } from './web-html.ts'
 // Serving a site, within limits.
 export { type ServeSiteOptions, type SiteServer, serveSite } from './web-server.ts'
 // What a site has, and what goes with each of its answers.
