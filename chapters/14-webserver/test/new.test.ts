@@ -50,7 +50,9 @@ test('without a master it says so on its page, and heals: also when the master g
 }) => {
   const { webserver, page } = await runWebserver(chapter)
   const shows = (pattern: RegExp) => vi.waitFor(async () => expect(await page()).toMatch(pattern), PATIENCE)
-  await shows(/The master has not been reached yet\. The web server goes on trying\. As of [\d-]+ [\d:]+\. Look again$/)
+  await shows(
+    /The master has not been reached yet\. The web server goes on trying\. As of [\d-]+ [\d:]+\. Look again$/,
+  )
   const first = await chapter.run('master')
   await shows(/The master is here/)
   await first.stop('SIGKILL')
@@ -85,7 +87,9 @@ test('what the master says is shown as text, whatever it is, and not all of it',
   const html = await (await fetch(site)).text()
   expect(html).not.toMatch(/<script|<img/)
   expect(html).toContain('<td>&lt;script&gt;alert(1)&lt;/script&gt;</td>')
-  expect(html).toContain('<th scope="row">&quot;&gt;&lt;img src=x onerror=alert(2)&gt;</th><td>&amp;amp;</td>')
+  expect(html).toContain(
+    '<th scope="row">&quot;&gt;&lt;img src=x onerror=alert(2)&gt;</th><td>&amp;amp;</td>',
+  )
   expect(html).toContain('<td>much</td>')
   expect(html.length).toBeLessThan(10_000)
 })

@@ -7,7 +7,9 @@ import { recordingLog, stopAfterTest } from './support.ts'
 /** A request has 5 s, and its end is seen within another second. */
 const PATIENCE = { timeout: 60_000, interval: 50 }
 
-test('who says nothing, half a request, a byte a second, or takes no answer is cut off', { timeout: 120_000 }, async () => {
+test('who says nothing, half a request, a byte a second, or takes no answer is cut off', {
+  timeout: 120_000,
+}, async () => {
   const { log } = recordingLog()
   const site = createSite({ log })
   site.get('/', (context) => context.text('x'.repeat(100_000)))

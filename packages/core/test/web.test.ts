@@ -181,7 +181,8 @@ test('only the names and addresses of this machine are answered: no page of a st
     '',
   ]
   // What is no host at all is 400 already.
-  for (const host of others) expect([host, await status(host)]).toEqual([host, host.includes('@') ? 400 : 421])
+  for (const host of others)
+    expect([host, await status(host)]).toEqual([host, host.includes('@') ? 400 : 421])
   expect((await get(port, '/', { headers: { host: 'example.org' } })).body).toMatch(
     /^This machine is not called so\. Open the page by an address or a name of the machine/,
   )
@@ -221,9 +222,9 @@ test('a path leads to nothing but what the site has, however it is written', asy
 
 test('a body is refused, before it has come and after it was announced', async () => {
   const { port } = await served()
-  expect(await get(port, '/', { method: 'GET', headers: { 'content-length': '5' }, body: 'hello' })).toMatchObject(
-    { status: 413 },
-  )
+  expect(
+    await get(port, '/', { method: 'GET', headers: { 'content-length': '5' }, body: 'hello' }),
+  ).toMatchObject({ status: 413 })
   const asks = await rawSocket(port)
   says(asks.socket, 'GET / HTTP/1.1', 'Host: localhost', 'Content-Length: 9999999', 'Expect: 100-continue')
   await vi.waitFor(() => expect(asks).toMatchObject({ isClosed: true }), PATIENCE)
