@@ -50,7 +50,7 @@ async function says(page: Page, text: RegExp): Promise<void> {
   await expect
     .poll(async () => {
       await page.getByRole('link', { name: 'Look again' }).click()
-      return page.locator('.state').innerText()
+      return (await page.locator('.state').textContent()) ?? ''
     }, PATIENCE)
     .toMatch(text)
 }
