@@ -178,7 +178,6 @@ test('only the names and addresses of this machine are answered: no page of a st
     '2130706433',
     'a@localhost',
     'localhost, example.org',
-    '',
   ]
   // What is no host at all is 400 already.
   for (const host of others) expect([host, await status(host)]).toEqual([host, /[@ ]/.test(host) ? 400 : 421])
@@ -192,6 +191,7 @@ test('a request without a Host, or with two, is refused', async () => {
   for (const [lines, expected] of [
     [['GET / HTTP/1.1'], 400],
     [['GET / HTTP/1.0'], 400],
+    [['GET / HTTP/1.1', 'Host:'], 400],
     [['GET / HTTP/1.1', 'Host: example.org', 'Host: localhost'], 421],
     [['GET http://localhost/ HTTP/1.1', 'Host: example.org'], 421],
   ] as const) {
