@@ -26,6 +26,8 @@ const NAMES: Record<string, string> = {
   'fixed last': "the original's 60 s",
   'fixed half': "the original's 60 s",
   'fixed peak': "the original's 60 s",
+  'alone p50': 'without them',
+  'alone p99': 'without them',
 }
 
 const compact = new Intl.NumberFormat('en', { notation: 'compact', maximumSignificantDigits: 3 })

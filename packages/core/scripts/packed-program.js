@@ -20,6 +20,7 @@ import { stayConnected } from '@rpi-cluster/core/reconnect'
 import { Roster } from '@rpi-cluster/core/roster'
 import { unitOf } from '@rpi-cluster/core/service'
 import { connect, listen } from '@rpi-cluster/core/sockets'
+import { createSite, html, serveSite } from '@rpi-cluster/core/web'
 
 const stop = stopSignal()
 const log = createLogger('program')
@@ -80,6 +81,11 @@ class Teller extends ConnectingNode {
 void new Teller({ peer: 'listener', host, port: Number(freePort), stop, log }).run()
 void new ListeningNode({ peer: 'node', host, port: 0, stop, log }).run()
 for await (const _ of every(10, stop)) if (received.at(-1)[1] === 'hello') break
+
+const site = createSite({ log })
+site.get('/', (context) => context.html(html`<p>${'<b>'}</p>`))
+const { address } = await serveSite(site, { host, port: 0, stop, log })
+assert.equal(await (await fetch(address)).text(), '<p>&lt;b&gt;</p>')
 
 assert.throws(() => unitOf('nobody'), /There is no program/)
 

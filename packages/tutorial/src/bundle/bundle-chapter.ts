@@ -1,6 +1,6 @@
 /**
  * A chapter as plain JavaScript: a folder that runs wherever Node does, with nothing else installed. A file for
- * each program, and beside them what they read: configuration, data, workers.
+ * each program, and beside them what they share and what they read: configuration, data, workers.
  */
 import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs'
 import { dirname, join, normalize } from 'node:path'
@@ -13,7 +13,8 @@ import { buildPrograms } from './javascript.ts'
 /**
  * Writes a chapter into a folder, which is made when there is none:
  *
- * - `NAME.js` for each program and command, with all that it imports in it, and for each worker that they start
+ * - `NAME.js` for each program and command, and for each worker that they start
+ * - `shared-HASH.js` for what several of them import: the core, and libraries
  * - the configuration files, and the other data that `files` in the chapter's package.json names, or that a
  *   source refers to by `new URL('./page.html', import.meta.url)`
  * - a package.json, by which the programs know that this folder is theirs, and a README.md with the commands

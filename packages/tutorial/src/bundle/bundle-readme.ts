@@ -13,10 +13,16 @@ export function bundleReadme(chapter: Chapter, { node }: { node: string }): stri
     ['```sh', ...aligned(commandLines(chapter)), '```'].join('\n'),
     configs.length > 0 &&
       `Addresses and ports are in ${configs.map((file) => `\`${file}\``).join(', ')}: edit that before you copy the folder. ${chapter.config === undefined ? '' : '`--config FILE` names another file. '}`.trim(),
+    programs(chapter) > 1 &&
+      'What several programs import is in the files `shared-*.js`, so they belong together.',
     `Each program writes its log here, to ${logs.join(' or ')}, and ends on Ctrl-C.${chapter.commands.includes(INSTALLER) ? ' What the machine starts is ended by `sudo systemctl disable --now rpicluster-NAME`; `sudo journalctl -u rpicluster-NAME` shows its log.' : ''}`,
     `Made by \`pnpm bundle ${chapter.name}\`. The same command writes it anew${configs.length > 0 ? ', and leaves the configuration as you have written it' : ''}.`,
   ]
   return `${paragraphs.filter(Boolean).join('\n\n')}\n`
+}
+
+function programs({ programs, commands }: Chapter): number {
+  return programs.length + commands.length
 }
 
 /** A command for each program, in the order in which they start, with what there is to know of it. */
