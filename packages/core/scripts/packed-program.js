@@ -4,8 +4,11 @@ import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { loadConfig, port } from '@rpi-cluster/core/config'
 import { Dialogue } from '@rpi-cluster/core/dialogue'
+import { eventsOf } from '@rpi-cluster/core/event-stream'
+import { newIdentity, openIdentity } from '@rpi-cluster/core/identity'
 import { Decoder, encode } from '@rpi-cluster/core/json-lines'
 import { every, requestStop, stopSignal } from '@rpi-cluster/core/lifecycle'
+import { LiveTable } from '@rpi-cluster/core/live'
 import { watch } from '@rpi-cluster/core/liveness'
 import { LogFile } from '@rpi-cluster/core/log-file'
 import { FloodGate } from '@rpi-cluster/core/log-floods'
@@ -88,6 +91,17 @@ const { address } = await serveSite(site, { host, port: 0, stop, log })
 assert.equal(await (await fetch(address)).text(), '<p>&lt;b&gt;</p>')
 
 assert.throws(() => unitOf('nobody'), /There is no program/)
+
+const identity = await openIdentity({ name: 'program', log })
+const uuid = await identity.get(newIdentity)
+assert.equal(JSON.parse(readFileSync('state/program.json', 'utf8')).uuid, uuid)
+
+const table = new LiveTable()
+table.set('a', 1)
+const events = eventsOf(table).getReader()
+await events.read() // when to come back
+assert.match(Buffer.from((await events.read()).value).toString(), /"rows":\{"a":1\}/)
+await events.cancel()
 
 new Decoder().push(Buffer.from(encode('by hand')), (message) => received.push(message))
 assert.equal(received.at(-1), 'by hand')

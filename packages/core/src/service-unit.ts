@@ -27,6 +27,11 @@ export interface Unit {
   readonly needs: readonly string[]
 }
 
+export interface UnitOptions {
+  /** Whether the program keeps something over its end: then the unit gives it a folder for that. Default: no. */
+  keepsState?: boolean
+}
+
 /**
  * The unit for a program that lies beside this one, and is started by the same Node in the same way.
  *
@@ -36,7 +41,7 @@ export interface Unit {
  * @param program its name: `slave`, for `slave.js` beside `service.js`
  * @throws OperationalError when there is no such program; it names those that are there
  */
-export function unitOf(program: string): Unit {
+export function unitOf(program: string, { keepsState = false }: UnitOptions = {}): Unit {
   const script = parse(process.argv[1] ?? '')
   const folder = programFolder()
   const fileOf = (name: string) => join(script.dir, `${name}${script.ext}`)
@@ -49,7 +54,7 @@ export function unitOf(program: string): Unit {
   const command = [process.execPath, ...process.execArgv, file]
   return {
     name: `rpicluster-${program}.service`,
-    text: unitText({ program, folder, command }),
+    text: unitText({ program, folder, command, keepsState }),
     needs: [process.execPath, file, folder],
   }
 }
@@ -71,10 +76,12 @@ function unitText({
   program,
   folder,
   command,
+  keepsState,
 }: {
   program: string
   folder: string
   command: readonly string[]
+  keepsState: boolean
 }) {
   return `[Unit]
 Description=Raspberry Pi cluster: ${program}
@@ -98,7 +105,7 @@ KillMode=mixed
 # A user of its own, made for as long as it runs, that owns nothing but its log files, in /var/log/rpicluster-${program}.
 DynamicUser=yes
 LogsDirectory=rpicluster-${program}
-# It needs no more than the network.
+${keepsState ? `# And what it keeps, in /var/lib/rpicluster-${program}.\nStateDirectory=rpicluster-${program}\n` : ''}# It needs no more than the network.
 CapabilityBoundingSet=
 NoNewPrivileges=yes
 PrivateDevices=yes
