@@ -51,6 +51,8 @@ export type Section = Map<string, Entry>
 /** A file's sections, and what is wrong with its lines. */
 export interface ConfigLines {
   sections: Map<string, Section>
+  /** The lines on which they begin; of one that stands there twice, the last. */
+  sectionLines: Map<string, number>
   /** The lines that cannot be understood. */
   problems: Note[]
   /** What is read, and might surprise. */
@@ -92,7 +94,12 @@ class Reader {
   done(): ConfigLines {
     // A file without any section is told as just that.
     if (this.#sections.size > 0) this.#problems.unshift(...this.#homeless)
-    return { sections: this.#sections, problems: this.#problems, warnings: this.#warnings }
+    return {
+      sections: this.#sections,
+      sectionLines: this.#sectionLines,
+      problems: this.#problems,
+      warnings: this.#warnings,
+    }
   }
 
   #cannotBeText(text: string, line: number): boolean {

@@ -104,8 +104,41 @@ export function loadConfig<Keys extends Record<string, v.GenericSchema<string, u
   shape: ConfigShape<Keys>,
   log: Logger,
 ): Config<Keys> {
+  return configFrom(configFile(), shape, log)
+}
+
+/**
+ * A configuration file that was read.
+ *
+ * @internal
+ */
+export interface ConfigFile {
+  path: string
+  lines: ConfigLines
+}
+
+/**
+ * The configuration file of this program.
+ *
+ * @internal
+ * @throws OperationalError when it cannot be read
+ */
+export function configFile(): ConfigFile {
   const path = configPath()
-  const file = readConfigLines(readText(path))
+  return { path, lines: readConfigLines(readText(path)) }
+}
+
+/**
+ * What a program reads of a file.
+ *
+ * @internal
+ * @throws OperationalError with one problem for each thing that is wrong with it
+ */
+export function configFrom<Keys extends Record<string, v.GenericSchema<string, unknown>>>(
+  { path, lines: file }: ConfigFile,
+  shape: ConfigShape<Keys>,
+  log: Logger,
+): Config<Keys> {
   const section = sectionOf(path, shape.section, file)
 
   const problems = [...notes(path, file.problems), ...keysWithoutValue(path, shape, file)]

@@ -190,7 +190,7 @@ export class ConnectingNode {
       (payload, peer) => this.#carefully(`The handler of ${type}`, async () => handler(payload, peer)),
     ])
     // What comes back to a beat is of use to nobody but who asks for it.
-    return { master_info: () => {}, ...Object.fromEntries(careful) }
+    return { master_info: () => {}, primary_info: () => {}, ...Object.fromEntries(careful) }
   }
 
   #carefulAnswers(): Answers {

@@ -52,8 +52,8 @@ export interface DialogueOptions extends FrameOptions, BudgetOptions {
 
 /** How a question is asked. */
 export interface AskOptions {
-  /** The type that its answer has: `master_info`. */
-  answer: string
+  /** The type that its answer has: `master_info`. Or several, of which any will do. */
+  answer: string | readonly string[]
   /** How long to wait for the answer, in milliseconds. Default: 10,000. */
   timeoutMs?: number
   /** What ends the wait. Default: the stop signal of this program. */

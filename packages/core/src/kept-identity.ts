@@ -4,6 +4,7 @@
  *
  * @since 0.15.0
  */
+import { existsSync } from 'node:fs'
 import { mkdir, open, readFile, rename } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { holdName } from './held-name.ts'
@@ -31,6 +32,8 @@ export function isIdentity(value: unknown): value is string {
 export interface IdentityOptions {
   /** What the node is called, and its file: `slave`. */
   name: string
+  /** What it was called before: the identity of then is its own. */
+  formerly?: string
   /** Where is told that it cannot be kept. */
   log: Logger
   /**
@@ -113,14 +116,24 @@ export class KeptIdentity {
  */
 export async function openIdentity({
   name,
+  formerly,
   log,
   folder = process.env['STATE_DIRECTORY']?.split(':')[0] || join(programFolder(), 'state'),
 }: IdentityOptions): Promise<KeptIdentity> {
   for (let count = 1; count <= MOST_IN_A_FOLDER; count += 1) {
-    const path = join(folder, count === 1 ? `${name}.json` : `${name}-${count}.json`)
-    if (await holdName(path)) return new KeptIdentity(path, log, await readIdentity(path, log))
+    const pathOf = (name: string) => join(folder, count === 1 ? `${name}.json` : `${name}-${count}.json`)
+    const path = pathOf(name)
+    if (!(await holdName(path))) continue
+    if (formerly !== undefined) await takeOver(pathOf(formerly), path)
+    return new KeptIdentity(path, log, await readIdentity(path, log))
   }
   throw new OperationalError(`${folder} has ${MOST_IN_A_FOLDER} identities of nodes that run now.`)
+}
+
+/** Gives a file its new name, if it is there, nobody uses it, and there is none by the new name. */
+async function takeOver(former: string, path: string): Promise<void> {
+  if (existsSync(path) || !existsSync(former) || !(await holdName(former))) return
+  await rename(former, path).catch(() => {}) // then it is read as if there were none
 }
 
 async function readIdentity(path: string, log: Logger): Promise<string | undefined> {

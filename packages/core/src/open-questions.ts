@@ -40,8 +40,8 @@ export interface PossibleAnswer {
 
 interface Question {
   text: string
-  /** The type that its answer has. */
-  answer: string
+  /** The types that its answer may have. */
+  answers: readonly string[]
   resolve: (payload: unknown) => void
   reject: (error: Error) => void
 }
@@ -78,11 +78,11 @@ export class OpenQuestions {
    * Opens a question.
    *
    * @param text what is asked
-   * @param answer the type that its answer has
+   * @param answer the type that its answer has, or several that it may have
    * @throws OperationalError when too many are open
    * @throws the error of {@link end}, after it
    */
-  open(text: string, answer: string): { id: number; answered: Promise<unknown> } {
+  open(text: string, answer: string | readonly string[]): { id: number; answered: Promise<unknown> } {
     if (this.#over) throw this.#over
     if (this.#open.size >= MAX_OPEN_QUESTIONS)
       throw new OperationalError(
@@ -90,9 +90,10 @@ export class OpenQuestions {
       )
     this.#lastId += 1
     const id = this.#lastId
-    this.#answerTypes.add(answer).add(REFUSAL)
+    const answers = typeof answer === 'string' ? [answer] : answer
+    for (const type of [...answers, REFUSAL]) this.#answerTypes.add(type)
     const answered = new Promise<unknown>((resolve, reject) => {
-      this.#open.set(id, { text, answer, resolve, reject })
+      this.#open.set(id, { text, answers, resolve, reject })
     })
     return { id, answered }
   }
@@ -141,8 +142,8 @@ export class OpenQuestions {
   }
 
   /** @returns whether the type of the answer was one for this question */
-  #settle(id: number, { text, answer, resolve }: Question, { type, payload }: PossibleAnswer): boolean {
-    if (type === answer) resolve(payload)
+  #settle(id: number, { text, answers, resolve }: Question, { type, payload }: PossibleAnswer): boolean {
+    if (answers.includes(type)) resolve(payload)
     else if (type === REFUSAL)
       this.giveUp(
         id,
@@ -153,9 +154,9 @@ export class OpenQuestions {
     return true
   }
 
-  #wrongType({ text, answer }: Question, { type }: PossibleAnswer): OperationalError {
+  #wrongType({ text, answers }: Question, { type }: PossibleAnswer): OperationalError {
     return new OperationalError(
-      `The question "${text}" has a wrong answer from ${this.#connection.peer}: one of the type ${type}, where ${answer} is expected.`,
+      `The question "${text}" has a wrong answer from ${this.#connection.peer}: one of the type ${type}, where ${answers.join(' or ')} is expected.`,
     )
   }
 }

@@ -111,6 +111,19 @@ describe('what a node keeps', () => {
     expect(JSON.parse(readFileSync(identity.path, 'utf8'))).toEqual({ uuid })
   })
 
+  test('of a node that has another name now is still its own', async () => {
+    const folder = tempFolder()
+    const [first, second] = [newIdentity(), newIdentity()]
+    writeFileSync(join(folder, 'old.json'), JSON.stringify({ uuid: first }))
+    writeFileSync(join(folder, 'old-2.json'), JSON.stringify({ uuid: second }))
+    const { log, records } = recordingLog()
+    const opened = [1, 2, 3].map(() => openIdentity({ name: 'new', formerly: 'old', folder, log }))
+    const identities = await Promise.all(opened)
+    expect(identities.map(({ uuid }) => uuid).toSorted()).toEqual([first, second, undefined].toSorted())
+    expect(readdirSync(folder).toSorted()).toEqual(['new-2.json', 'new.json'])
+    expect(records).toEqual([])
+  })
+
   test('is where systemd has made a folder for it', async () => {
     const folder = tempFolder()
     vi.stubEnv('STATE_DIRECTORY', `${folder}:/elsewhere`)
