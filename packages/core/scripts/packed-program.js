@@ -16,6 +16,7 @@ import { escapeInvisible } from '@rpi-cluster/core/log-text'
 import { createLogger } from '@rpi-cluster/core/logging'
 import { machineDetails } from '@rpi-cluster/core/machine'
 import { handleMessages, send } from '@rpi-cluster/core/messages'
+import { Names } from '@rpi-cluster/core/names'
 import { ConnectingNode, ListeningNode } from '@rpi-cluster/core/node'
 import { nodeTasks } from '@rpi-cluster/core/node-tasks'
 import { programFolder } from '@rpi-cluster/core/program-folder'
@@ -102,6 +103,8 @@ const events = eventsOf(table).getReader()
 await events.read() // when to come back
 assert.match(Buffer.from((await events.read()).value).toString(), /"rows":\{"a":1\}/)
 await events.cancel()
+
+assert.deepEqual(new Names('new', { old_info: 'new_info' }).either('new_info'), ['new_info', 'old_info'])
 
 new Decoder().push(Buffer.from(encode('by hand')), (message) => received.push(message))
 assert.equal(received.at(-1), 'by hand')

@@ -1,4 +1,4 @@
-"""A master of the posts 07 to 13, as it behaves on the wire.
+"""A master of the posts 07 to 16 (there it is called primary), as it behaves on the wire.
 
     master.py CHAPTER PORT SPEED    SPEED: how many times as fast its clock runs
 
@@ -10,14 +10,19 @@ import socket
 import sys
 import threading
 import time
+import uuid
 
 from wire import Disconnection, Wire, say
 
 CHAPTER, PORT, SPEED = int(sys.argv[1]), int(sys.argv[2]), float(sys.argv[3])
+INFO, LIST = ("primary_info", "secondary_details") if CHAPTER >= 16 else ("master_info", "slave_details")
+clients = {}
 
 
 def serve(connection, address):
     wire = Wire(connection)
+    own = uuid.uuid4().hex
+    clients[own] = {"uuid": own, "address": "%s:%d" % address}
     say("Got client at " + str(address))
     try:
         while True:
@@ -30,10 +35,15 @@ def serve(connection, address):
                 say("Slave wants to know my info about " + message["payload"])
                 if message["payload"] == "computer_details":
                     time.sleep(1 / SPEED)  # to measure
-                    wire.send("master_info", {"hostname": "python", "cpu": ""})
+                    wire.send(INFO, {"hostname": "python", "cpu": ""})
+                elif CHAPTER >= 15 and message["payload"] == "uuid":
+                    wire.send("uuid", own)
+                elif CHAPTER >= 15 and message["payload"] == LIST:
+                    wire.send(LIST, clients)
                 else:
                     wire.send("bad_message", "unknown")
     except Disconnection as error:
+        del clients[own]
         say("Client disconnected: " + str(error))
 
 
