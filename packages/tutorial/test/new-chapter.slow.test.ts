@@ -176,7 +176,7 @@ const server = await listen({ peer: 'visitor', host: '127.0.0.1', port: visitorP
 })
 log.info(\`Open at \${server.address}\`)
 // Once in the twelve seconds of a recording, however long the others take to start.
-for await (const _ of every(10_000, stop, { firstAfter: 8_000 })) {
+for await (const _ of every(60_000, stop, { firstAfter: 8_000 })) {
   await send(master, 'computer_details', {}) // a sign of life, of which a roster learns nothing
 }
 `

@@ -201,7 +201,9 @@ test('--hint says what the next change is for, then how it is done, then shows i
   expect((await tutorial('practice', '5', '--hint')).lines[0]).toContain('Next: src/slave.ts')
 })
 
-test('--hint looks at the promises first: what keeps them all is done, in whatever words', async () => {
+test('--hint looks at the promises first: what keeps them all is done, in whatever words', {
+  timeout: 240_000,
+}, async () => {
   const master = 'practice/05-json/src/master.ts'
   copyFolder(inClone('chapters/05-json/src/slave.ts'), inClone('practice/05-json/src/slave.ts'))
   expect((await tutorial('practice', '5', '--hint')).lines[0]).toMatch(
