@@ -287,7 +287,7 @@ test('it ends when it is stopped, whatever is open', async () => {
   controller.abort()
   await vi.waitFor(
     () => expect([idle, half, waiting, kept].filter(({ isClosed }) => !isClosed)).toEqual([]),
-    PATIENCE,
+    { ...PATIENCE, timeout: 10_000 }, // before the times of connections end them, of which the longest is 20 s
   )
   await expect(get(port)).rejects.toThrow(/ECONNREFUSED/)
 })
