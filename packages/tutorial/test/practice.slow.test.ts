@@ -89,6 +89,20 @@ test('a practice folder has the programs of the chapter before, and the tests an
   expect(read('practice/05-json/README.md')).toContain('## The goal')
 })
 
+test('what the programs of the chapter read beside them is given, and no program', async () => {
+  await tutorial('practice', '14')
+  expect(readdirSync(inClone('practice/14-webserver/src')).sort()).toEqual([
+    'config.ts',
+    'helpers.ts',
+    'icon.svg',
+    'master.ts',
+    'page.css',
+    'service.ts',
+    'slave.ts',
+  ])
+  expect(read('practice/14-webserver/src/config.ts')).toBe(read('chapters/13-slave-class/src/config.ts'))
+})
+
 test('start works at once, installs nothing, and does what the chapter before did', async () => {
   // 01's program has another name than 02's, and needs packages that 02's does not.
   const env = programEnvironment({ ports: await freePorts(allChapters()) })
