@@ -7,10 +7,10 @@ import { parseHTML } from 'linkedom'
 import { AWAY_MS, type Herd, peak, SLAVES, type Way } from './index.ts'
 
 /** What it is drawn in, as a phone shows it, and how much larger it is where there is room. */
-const [WIDTH, HEIGHT, SCALE] = [360, 330, 1.25]
+const [WIDTH, HEIGHT, SCALE] = [360, 322, 1.25]
 
 /** From the left edge to the letters, and to the bars. */
-const [EDGE, LEFT] = [12, 46]
+const [EDGE, LEFT] = [12, 54]
 
 /** The two that are drawn, with a title for each. */
 const TITLES = {
@@ -36,10 +36,10 @@ export function pictureOf(herds: Record<Drawn, Herd>): string {
     height: HEIGHT,
     marginLeft: LEFT,
     marginRight: EDGE,
-    marginTop: 76,
+    marginTop: 68,
     marginBottom: 46,
     style: { fontSize: '12.5px' },
-    x: { domain: [0, 62] },
+    x: { domain: [0, Math.max(62, ...bars.map(({ second }) => second + 1))] },
     y: { domain: [0, SLAVES] },
     fy: { axis: null, domain: DRAWN, padding: 0.5 },
     marks: [
@@ -66,10 +66,16 @@ export function pictureOf(herds: Record<Drawn, Herd>): string {
         frameAnchor: 'top-left',
         textAnchor: 'start',
         dx: EDGE - LEFT,
-        dy: -58,
+        dy: -54,
         className: 'herd-quiet',
       }),
-      text(DRAWN, { ...note, text: (way: Drawn) => TITLES[way], dx: EDGE - LEFT, dy: -36, fontWeight: 'bold' }),
+      text(DRAWN, {
+        ...note,
+        text: (way: Drawn) => TITLES[way],
+        dx: EDGE - LEFT,
+        dy: -36,
+        fontWeight: 'bold',
+      }),
       text(DRAWN, { ...note, text: (way: Drawn) => says[way], dx: EDGE - LEFT, dy: -20 }),
       text(listening.slice(-1), {
         fy: 'way',
@@ -87,7 +93,7 @@ export function pictureOf(herds: Record<Drawn, Herd>): string {
   svg.insertAdjacentHTML(
     'afterbegin',
     [
-      `<title id="herd-title">${SLAVES} slaves come back to a master that was started again after ${AWAY_MS / 1_000} seconds</title>`,
+      `<title id="herd-title">${count.format(SLAVES)} slaves come back to a master that was started again after ${AWAY_MS / 1_000} seconds</title>`,
       `<desc id="herd-desc">${DRAWN.map((way) => `${TITLES[way]}: ${says[way]}.`).join(' ')}</desc>`,
       `<style>${STYLE}</style>`,
       `<rect class="herd-ground" x=".5" y=".5" width="${WIDTH - 1}" height="${HEIGHT - 1}" rx="8"/>`,
@@ -101,8 +107,10 @@ export function pictureOf(herds: Record<Drawn, Herd>): string {
   return `${svg.outerHTML}\n`
 }
 
+const count = new Intl.NumberFormat('en')
+
 function inWords({ comings }: Herd): string {
-  return `at most ${peak(comings)} in a second, the last after ${((comings.at(-1) ?? 0) / 1_000).toFixed(1)} s`
+  return `at most ${count.format(peak(comings))} in a second, the last after ${((comings.at(-1) ?? 0) / 1_000).toFixed(1)} s`
 }
 
 /** How many came in each second. Shorter ones would be thinner than a pixel on a phone. */
