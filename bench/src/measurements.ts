@@ -203,7 +203,8 @@ function aThousand({ contestants, progress }: Setting): Measurement {
 }
 
 function aHerd({ progress, onHerd }: Setting): Measurement {
-  const figures = (way: Way, { comings, refused }: Herd): Sample => ({
+  const figures = (way: Way, { listening, comings, refused }: Herd): Sample => ({
+    [`${way} listening`]: listening / 1_000,
     [`${way} last`]: max(comings) / 1_000,
     [`${way} half`]: quantileSorted(comings, 0.5) / 1_000,
     [`${way} most`]: quantileSorted(comings, 0.9) / 1_000,
