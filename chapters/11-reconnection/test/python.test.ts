@@ -5,7 +5,7 @@ import { describe } from 'vitest'
 const SLAVE = join(import.meta.dirname, 'python/slave.py')
 
 /** That of the posts 09 to 15. */
-const MASTER = join(import.meta.dirname, '../../10-disconnection/test/python/master.py')
+const MASTER = '10-disconnection/test/python/master.py'
 
 describe.runIf(hasPython())('with a slave in Python', () => {
   test('the master is found again, and gives one answer', async ({ chapter, expect }) => {

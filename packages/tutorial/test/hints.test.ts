@@ -1,6 +1,9 @@
+import { cpSync, mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { expect, test } from 'vitest'
+import { expect, onTestFinished, test } from 'vitest'
 import { allChapters, type Chapter, findChapter } from '../src/chapters/chapters.ts'
+import { stillToChange } from '../src/harness/still-to-change.ts'
 import { PracticeFolder } from '../src/practice/folder.ts'
 import { missingChanges } from '../src/practice/missing-changes.ts'
 import { readReadme } from '../src/texts/readme.ts'
@@ -41,4 +44,17 @@ test('a hint has all paragraphs of its piece; import lines belong to the first t
   expect(master?.text).toMatch(/^receive makes messages .*\nWhen the loop ends by itself/)
   // Of the import lines, asTyped is used in the last piece only.
   expect(said(findChapter('8'))[0]?.text).toMatch(/^It takes a task's name/)
+})
+
+test('what is still to change: programs that are those of the chapter before, or missing', () => {
+  const practice = mkdtempSync(join(tmpdir(), 'practice-'))
+  onTestFinished(() => rmSync(practice, { recursive: true }))
+  const [before, chapter] = [findChapter('3').folder, findChapter('4').folder]
+  const own = join(practice, '04-config')
+  cpSync(join(before, 'src'), join(own, 'src'), { recursive: true })
+  expect(stillToChange(own)).toEqual(['src/config.ts', 'src/master.ts', 'src/slave.ts'])
+  for (const file of ['src/config.ts', 'src/slave.ts']) cpSync(join(chapter, file), join(own, file))
+  expect(stillToChange(own)).toEqual(['src/master.ts'])
+  cpSync(join(chapter, 'src/master.ts'), join(own, 'src/master.ts'))
+  expect(stillToChange(own)).toEqual([])
 })

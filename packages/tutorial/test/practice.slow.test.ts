@@ -108,6 +108,16 @@ test('a test that fails says what was expected, what the program did, and where 
   expect(all).toContain('For the next step: pnpm -C ../.. practice 5 --hint')
 })
 
+test('the tests with Python nodes are left out, with the reason, as long as a program is the old one', async () => {
+  const untouched = await pnpm('practice/05-json', ['test', 'python'])
+  expect(untouched.all).toContain(
+    'The tests with Python nodes are left out until you have changed src/master.ts, src/slave.ts',
+  )
+  expect(untouched.all).toMatch(/Tests\D.*2 skipped/)
+  copyFolder(inClone('chapters/05-json/src'), inClone('practice/05-json/src'))
+  expect((await pnpm('practice/05-json', ['test', 'python'])).all).toMatch(/Tests\D.*2 passed/)
+})
+
 test('--check tells kept promises from those that are not, and practice alone remembers it', async () => {
   copyFolder(inClone('chapters/05-json/src/slave.ts'), inClone('practice/05-json/src/slave.ts'))
   const partly = await tutorial('practice', '5', '--check')
