@@ -1,5 +1,6 @@
 import { max, quantileSorted } from 'simple-statistics'
 import { beats, hellos, idleMemory, type Thousand, thousand } from './cluster/index.ts'
+import { crowd } from './crowd/index.ts'
 import { type Herd, herd, peak, WAYS, type Way } from './herd/index.ts'
 import type { Comparison, Goal, Measurement, Sample, Unit } from './measurement.ts'
 import type { Window } from './meter.ts'
@@ -45,6 +46,7 @@ export function measurements(setting: Setting): Measurement[] {
     helloes(setting),
     aThousand(setting),
     aHerd(setting),
+    aCrowd(setting),
   ]
 }
 
@@ -242,6 +244,33 @@ function aHerd({ progress, onHerd }: Setting): Measurement {
       }
       onHerd?.(herds as Record<Way, Herd>)
       return sample
+    },
+  }
+}
+
+function aCrowd({ progress }: Setting): Measurement {
+  return {
+    name: 'crowd',
+    what: 'answers to 100 slaves, beside 1,000 hostile browsers',
+    unit: 'microseconds',
+    mostRounds: 3,
+    comparisons: [
+      { of: 'p50', ours: 'crowded p50', theirs: 'alone p50', goal: { atMost: 1.5 } },
+      { of: 'p99', ours: 'crowded p99', theirs: 'alone p99' },
+      { of: 'slaves lost', unit: 'count', ours: 'lost', goal: { atMost: 0 } },
+      { of: 'the webserver takes of one core', unit: 'share', ours: 'share' },
+    ],
+    async measure() {
+      progress('100 slaves beside 1,000 hostile browsers')
+      const { alone, crowded, share } = await crowd()
+      return {
+        'alone p50': alone.p50,
+        'alone p99': alone.p99,
+        'crowded p50': crowded.p50,
+        'crowded p99': crowded.p99,
+        lost: crowded.lost,
+        share,
+      }
     },
   }
 }

@@ -23,6 +23,7 @@ const NAMES: Record<string, string> = {
   threads: 'a thread a slave, Python',
   fixed: "the original's 60 s",
   jitter: 'full jitter, up to 60 s',
+  alone: 'without them',
 }
 
 const compact = new Intl.NumberFormat('en', { notation: 'compact', maximumSignificantDigits: 3 })

@@ -13,7 +13,7 @@ import { headingLinks } from '../src/heading-links.ts'
 import { byClasses, THEMES } from '../src/highlight.ts'
 import { siteLinks } from '../src/links.ts'
 import { offline } from '../src/offline.ts'
-import { CORE_PAGE, pageOf, sidebar, WITHOUT_PAGES } from '../src/pages.ts'
+import { CORE_PAGE, pageOf, sidebars, WITHOUT_PAGES } from '../src/pages.ts'
 import { search } from '../src/search.ts'
 import { SITE_ADDRESS } from '../src/site-address.ts'
 
@@ -37,6 +37,9 @@ export default defineConfig({
   rewrites: (file) => pageOf(file) ?? file,
   outDir: 'dist',
   cacheDir: '.vitepress/cache',
+
+  // What all pages share is in one file, and not in each: a chapter more would make every page larger.
+  metaChunk: true,
 
   async buildEnd(config) {
     await writeForOthers(config.outDir, config.site)
@@ -77,7 +80,7 @@ export default defineConfig({
       { text: 'Compare', link: '/compare/' },
       { text: 'Core', link: CORE_PAGE, activeMatch: '/core' },
     ],
-    sidebar: sidebar(),
+    sidebar: sidebars(),
     outline: { level: [2, 3] },
     search: { provider: 'local', options: search },
     externalLinkIcon: true,

@@ -12,7 +12,7 @@ import { toString as textOf } from 'mdast-util-to-string'
 import type { HeadConfig, PageData, SiteConfig, SiteData } from 'vitepress'
 import { CARD, cardOf, writeCards, writeIcons } from './cards.ts'
 import { moduleInShort } from './core-pages.ts'
-import { chapterOf, moduleOf } from './pages.ts'
+import { chapterOf, moduleOf, neighboursOf } from './pages.ts'
 import { SITE_ADDRESS } from './site-address.ts'
 
 /** The longest description, in characters: search engines show no more. */
@@ -46,7 +46,7 @@ export function describePage(page: PageData, { siteConfig }: { siteConfig: SiteC
     add('og:image:alt', card.alt)
     head.push(['meta', { name: 'twitter:card', content: 'summary_large_image' }])
   }
-  return { title, description, frontmatter: { ...page.frontmatter, head } }
+  return { title, description, frontmatter: { ...neighboursOf(page.filePath), ...page.frontmatter, head } }
 }
 
 /** The icon, below the base that a site is built for. For VitePress's `transformHead`. */

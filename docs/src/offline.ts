@@ -69,6 +69,9 @@ function needsOf(bundle: Bundle, folder: string, addresses: ReadonlyMap<string, 
     for (const file of withImports(chunk)) shell.add(file)
   for (const file of readdirSync(join(folder, 'assets')))
     if (/\.(css|woff2)$/.test(file)) shell.add(`assets/${file}`)
+  // What all pages share of the site's description: VitePress writes it, past Rollup.
+  for (const file of readdirSync(join(folder, 'assets/chunks')))
+    if (file.startsWith('metadata.')) shell.add(`assets/chunks/${file}`)
 
   const needs: Needs = { shell: [], groups: {}, pages: {} }
   const add = (group: string, files: readonly string[]) => {

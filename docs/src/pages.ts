@@ -76,16 +76,35 @@ export function titleOf({ number, title }: Pick<Chapter, 'number' | 'title'>): s
   return `${String(number).padStart(2, '0')}: ${title}`
 }
 
-/** What stands at the side of every page. Its order is that of *previous* and *next*. */
-export function sidebar(): DefaultTheme.SidebarItem[] {
+/**
+ * What stands at the side of every page, by the beginning of its address. Only the pages about modules list all modules:
+ * there are more of them than of all else.
+ */
+export function sidebars(): DefaultTheme.SidebarMulti {
+  return { '/core/': sidebar(moduleGroups()), '/': sidebar() }
+}
+
+/** What comes before and after a page, wherever it is listed: the order is that of the list with all modules. */
+export function neighboursOf(file: string): {
+  prev?: DefaultTheme.SidebarItem
+  next?: DefaultTheme.SidebarItem
+} {
+  const pages = sidebar(moduleGroups()).flatMap(leaves)
+  const at = pages.findIndex(({ link }) => link === addressOf(file))
+  if (at < 0) return {}
+  const [prev, next] = [pages[at - 1], pages[at + 1]]
+  return { ...(prev && { prev }), ...(next && { next }) }
+}
+
+function leaves(item: DefaultTheme.SidebarItem): DefaultTheme.SidebarItem[] {
+  return item.items ? item.items.flatMap(leaves) : [item]
+}
+
+function sidebar(modules?: DefaultTheme.SidebarItem[]): DefaultTheme.SidebarItem[] {
   return [
     { items: [{ text: 'Start: set it up, run it', link: '/start/' }] },
     ...chapterGroups(),
-    {
-      text: 'Modules of the core',
-      collapsed: true,
-      items: moduleGroups(),
-    },
+    ...(modules ? [{ text: 'Modules of the core', collapsed: true, items: modules }] : []),
     {
       text: 'Look things up',
       items: [

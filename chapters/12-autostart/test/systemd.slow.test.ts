@@ -23,8 +23,16 @@ describe.runIf(canBootSystemd())('under a real systemd', () => {
     const state = () => systemd.show(SLAVE, 'ActiveState', 'StatusText', 'NRestarts', 'Result', 'MainPID')
     const signal = async (name: string) => systemd.run('kill', name, String((await state())['MainPID']))
 
+    await expect(node('service.js', 'helpers', '--install')).rejects.toThrow(/ There is: master, slave\./)
     // Its master is off: it is started all the same.
-    await node('service.js', 'slave', '--install')
+    expect((await node('service.js', 'slave', '--install')).split('\n')).toEqual([
+      expect.stringMatching(/^install -m 644 \S+ \/etc\/systemd\/system\/rpicluster-slave\.service$/),
+      'systemctl daemon-reload',
+      'systemctl enable rpicluster-slave.service',
+      'systemctl restart rpicluster-slave.service',
+      'It runs, and will whenever this machine starts. systemctl status rpicluster-slave.service says how it does,',
+      'journalctl -fu rpicluster-slave.service what it logs.',
+    ])
     expect(await state()).toMatchObject({ ActiveState: 'active', StatusText: 'Waiting for the master' })
     await node('service.js', 'master', '--install')
     const isConnected = { ActiveState: 'active', StatusText: expect.stringMatching(/^Connected to /) }
@@ -63,6 +71,7 @@ describe.runIf(canBootSystemd())('under a real systemd', () => {
       .map(({ PRIORITY, MESSAGE }) => `${PRIORITY} ${MESSAGE}`)
     expect(lines).toContain('6 INFO (slave): Connecting to the master...')
     expect(lines).toContainEqual(expect.stringMatching(/^4 WARN \(slave\): Nobody listens on /))
+    expect(lines.filter((line) => line.includes('cannot be told'))).toEqual([])
     expect(lines.at(-1)).toMatch(/^6 INFO \(slave\): Stopped$/)
     // So has the log file.
     expect(await systemd.run('tail', '-n', '1', '/var/log/rpicluster-slave/slave.log')).toContain('"Stopped"')

@@ -1,18 +1,16 @@
 import { OperationalError, stopSignal } from '@rpi-cluster/core/lifecycle'
-import { createLogger } from '@rpi-cluster/core/logging'
 import { installUnit, unitOf } from '@rpi-cluster/core/service'
 
 stopSignal()
-const log = createLogger('service')
 const [program, option = '--print', ...others] = process.argv.slice(2)
 
-if (program === undefined || others.length > 0) {
+if (!program || program.startsWith('-') || others.length > 0) {
   throw new OperationalError(
-    'Name one program, and what to do with its unit: slave --print, or slave --install.',
+    'Name a program, and what to do with its unit: "slave --print" shows it, "slave --install" puts it to work.',
   )
 }
 const unit = unitOf(program)
 
-if (option === '--print') console.log(unit.text)
-else if (option === '--install') await installUnit(unit, (line) => log.info(line))
+if (option === '--print') process.stdout.write(unit.text)
+else if (option === '--install') await installUnit(unit, console.log)
 else throw new OperationalError(`There is no option "${option}". A unit takes --print or --install.`)

@@ -4,8 +4,11 @@ import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { loadConfig, port } from '@rpi-cluster/core/config'
 import { Dialogue } from '@rpi-cluster/core/dialogue'
+import { eventsOf } from '@rpi-cluster/core/event-stream'
+import { newIdentity, openIdentity } from '@rpi-cluster/core/identity'
 import { Decoder, encode } from '@rpi-cluster/core/json-lines'
 import { every, requestStop, stopSignal } from '@rpi-cluster/core/lifecycle'
+import { LiveTable } from '@rpi-cluster/core/live'
 import { watch } from '@rpi-cluster/core/liveness'
 import { LogFile } from '@rpi-cluster/core/log-file'
 import { FloodGate } from '@rpi-cluster/core/log-floods'
@@ -20,6 +23,7 @@ import { stayConnected } from '@rpi-cluster/core/reconnect'
 import { Roster } from '@rpi-cluster/core/roster'
 import { unitOf } from '@rpi-cluster/core/service'
 import { connect, listen } from '@rpi-cluster/core/sockets'
+import { createSite, html, serveSite } from '@rpi-cluster/core/web'
 
 const stop = stopSignal()
 const log = createLogger('program')
@@ -81,7 +85,23 @@ void new Teller({ peer: 'listener', host, port: Number(freePort), stop, log }).r
 void new ListeningNode({ peer: 'node', host, port: 0, stop, log }).run()
 for await (const _ of every(10, stop)) if (received.at(-1)[1] === 'hello') break
 
+const site = createSite({ log })
+site.get('/', (context) => context.html(html`<p>${'<b>'}</p>`))
+const { address } = await serveSite(site, { host, port: 0, stop, log })
+assert.equal(await (await fetch(address)).text(), '<p>&lt;b&gt;</p>')
+
 assert.throws(() => unitOf('nobody'), /There is no program/)
+
+const identity = await openIdentity({ name: 'program', log })
+const uuid = await identity.get(newIdentity)
+assert.equal(JSON.parse(readFileSync('state/program.json', 'utf8')).uuid, uuid)
+
+const table = new LiveTable()
+table.set('a', 1)
+const events = eventsOf(table).getReader()
+await events.read() // when to come back
+assert.match(Buffer.from((await events.read()).value).toString(), /"rows":\{"a":1\}/)
+await events.cancel()
 
 new Decoder().push(Buffer.from(encode('by hand')), (message) => received.push(message))
 assert.equal(received.at(-1), 'by hand')

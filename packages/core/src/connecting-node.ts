@@ -159,6 +159,7 @@ export class ConnectingNode {
   }
 
   async #takeTurns(over: AbortSignal): Promise<void> {
+    this.#hastyTurns = 0 // a connection that is lost at once has one
     await this.#carefully('greet', () => this.greet())
     while (!over.aborted) {
       let isHasty = true

@@ -15,6 +15,9 @@ import type { Logger } from './logging.ts'
  */
 const LEFT_FREE = 8
 
+/** Which part of the descriptors is left besides to peers that only wait, and are not served: a sixteenth. */
+const PART_TO_WAIT = 16
+
 /** How long peers that are turned away are only counted, in ms, before the next line. */
 const COUNTED_MS = 5_000
 
@@ -36,10 +39,29 @@ export function whyNoRoomForPeer(): string | undefined {
   } catch (error) {
     return whyNoDescriptor(error)
   }
-  if (inUse < knownLimit - LEFT_FREE) return undefined
+  if (inUse < forPeers(knownLimit)) return undefined
   knownLimit = limitOfProcess() // somebody may have raised it
-  if (inUse < knownLimit - LEFT_FREE) return undefined
+  if (inUse < forPeers(knownLimit)) return undefined
   return `this program may have ${knownLimit} open files and connections, and ${inUse} are in use. ${HOW_TO_GET_MORE}`
+}
+
+/**
+ * Whether there is a descriptor for a peer that only waits.
+ *
+ * @internal
+ */
+export function hasRoomToWait(): boolean {
+  try {
+    const inUse = openSync(devNull, 'r')
+    closeSync(inUse)
+    return inUse < knownLimit - LEFT_FREE
+  } catch {
+    return false
+  }
+}
+
+function forPeers(limit: number): number {
+  return limit - LEFT_FREE - Math.floor(limit / PART_TO_WAIT)
 }
 
 /**

@@ -66,7 +66,7 @@ let report: EndReport | undefined
  *   has not ended 900 ms later is ended, with exit code 1 and a line that says so. Time in which the system
  *   did not let it run does not count;
  * - an error that nobody caught is written as one line for each of its problems, without a stack
- *   trace, and ends the program with exit code 1;
+ *   trace (unless it is a bug, and there is no log for that), and ends the program with exit code 1;
  * - a console that goes away (`| head`) stops the program quietly, with exit code 0.
  *
  * Every call returns the same signal. It never throws.
@@ -170,8 +170,12 @@ function endWith(error: unknown): void {
     return
   }
   const what = error instanceof Error ? `${error.name}: ${error.message}` : String(error)
-  writeFatal(`A mistake in the program ended it: ${what} (its stack is in the log file, at level debug)`)
-  report?.debug({ err: error }, 'Where the mistake was')
+  if (report) {
+    report.fatal(`A mistake in the program ended it: ${what} (its stack is in the log file, at level debug)`)
+    report.debug({ err: error }, 'Where the mistake was')
+  } else {
+    console.error(`A mistake in the program ended it: ${error instanceof Error ? error.stack : what}`)
+  }
   process.exit(1)
 }
 

@@ -5,12 +5,14 @@
  */
 import { addAbortListener, once } from 'node:events'
 import { type AddressInfo, createServer, type Server } from 'node:net'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { addressOf, checkPort } from './addresses.ts'
 import { Connection } from './connection.ts'
-import { TurnedAway, whyNoRoomForPeer } from './descriptors.ts'
+import { hasRoomToWait, TurnedAway, whyNoRoomForPeer } from './descriptors.ts'
 import { OperationalError } from './lifecycle.ts'
 import type { Logger } from './logging.ts'
 import { whyNotListening } from './socket-errors.ts'
+import { WaitingRoom } from './waiting-room.ts'
 
 /**
  * How many connections a listener holds at once, unless told otherwise. Each takes a descriptor. Node
@@ -18,6 +20,12 @@ import { whyNotListening } from './socket-errors.ts'
  * (DefaultLimitNOFILE, the second number).
  */
 const DEFAULT_MAX_CONNECTIONS = 16_384
+
+/**
+ * For how long who comes from an address waits to be served, in ms, when a mistake of this program has ended a connection
+ * to that address: there are nodes that come back at once, and would meet the same mistake hundreds of times a second.
+ */
+const AFTER_MISTAKE_MS = 1_000
 
 /**
  * How many peers may wait to be accepted, when many connect at once; a further one's system tries again a
@@ -36,7 +44,7 @@ export interface ListenOptions {
   stop: AbortSignal
   /** Where a peer that fails is reported. */
   log: Logger
-  /** How many peers may be connected at once; a further one is closed at once. Default: 16,384. */
+  /** How many peers may be connected at once; a further one is not served, and closed after five seconds. Default: 16,384. */
   maxConnections?: number
   /** How many bytes may wait to be sent; a peer that does not read and would need more is cut off. Default: 1 MiB. */
   maxWaitingBytes?: number
@@ -53,7 +61,8 @@ export interface Listener {
 /**
  * Listens, and serves every peer that connects, all at the same time. A peer's connection is closed
  * when `serve` has finished with it. When a peer fails (it resets, it breaks the protocol), or
- * `serve` does, that is a line in the log and the end of that connection only.
+ * `serve` does, that is a line in the log and the end of that connection only. After an error of `serve` that is no
+ * OperationalError, a mistake, the next peer from the same address is served a second later at the earliest.
  *
  * @param serve what to do with one peer
  * @returns once it listens
@@ -71,11 +80,19 @@ export async function listen(
 
   const connections = new Set<Connection>()
   const turnedAway = new TurnedAway(log)
+  const waitingRoom = new WaitingRoom()
+  /** By host: what who comes from there has to wait for. */
+  const pauses = new Map<string | undefined, Promise<void>>()
   const server = createServer({ noDelay: true }, (socket) => {
     const address = addressOf(socket.remoteAddress, socket.remotePort)
+    if (connections.size >= maxConnections) {
+      waitingRoom.take(socket, hasRoomToWait())
+      log.warn(`Turned away ${address}: the limit of open connections is ${maxConnections}`)
+      return
+    }
     const why = whyNoRoomForPeer()
     if (why !== undefined) {
-      socket.on('error', () => {}).destroy()
+      waitingRoom.take(socket, hasRoomToWait())
       turnedAway.tell(address, why)
       return
     }
@@ -85,20 +102,26 @@ export async function listen(
   })
 
   async function serveOne(connection: Connection): Promise<void> {
+    const { remoteAddress } = connection.socket
+    const pause = pauses.get(remoteAddress)
+    if (pause) await pause
     try {
-      await serve(connection)
+      if (!stop.aborted) await serve(connection)
     } catch (error) {
       if (!stop.aborted) reportFailure(log, connection, error)
+      if (!(error instanceof OperationalError)) pauseAfterMistake(remoteAddress)
     }
     await connection.close()
   }
 
-  server.maxConnections = maxConnections
-  server.on('drop', (dropped) => {
-    log.warn(
-      `Turned away ${addressOf(dropped?.remoteAddress, dropped?.remotePort)}: the limit of open connections is ${maxConnections}`,
-    )
-  })
+  function pauseAfterMistake(host: string | undefined): void {
+    const pause = sleep(AFTER_MISTAKE_MS, undefined, { signal: stop })
+      .catch(() => {})
+      .then(() => {
+        if (pauses.get(host) === pause) pauses.delete(host)
+      })
+    pauses.set(host, pause)
+  }
 
   try {
     server.listen({ host, port, backlog: BACKLOG })
@@ -111,6 +134,7 @@ export async function listen(
   addAbortListener(stop, () => {
     server.close()
     turnedAway.end()
+    waitingRoom.end()
     for (const connection of connections) void connection.close(stop.reason)
   })
 

@@ -49,6 +49,7 @@ const shortText = v.pipe(v.string(), v.minLength(1), v.maxLength(200))
 const memberDetails = v.object({
   hostname: v.fallback(v.optional(shortText), undefined),
   client: v.fallback(v.optional(count), undefined),
+  program: v.fallback(v.optional(shortText), undefined),
   cpu: v.fallback(v.optional(shortText), undefined),
   cpu_cores: v.fallback(v.optional(count), undefined),
   cpu_percent_used: v.fallback(v.optional(v.pipe(v.number(), v.minValue(0), v.maxValue(100))), undefined),
@@ -92,6 +93,11 @@ export class Roster {
   /** Who is here, in the order in which they came. */
   get members(): Member[] {
     return [...this.#rows.values()]
+  }
+
+  /** The same, each with its connection. */
+  get entries(): [peer: Connection, member: Member][] {
+    return [...this.#rows]
   }
 
   /** What texts call a peer: the name of its row, or its address when it has none. */

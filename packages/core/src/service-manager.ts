@@ -31,6 +31,7 @@ export interface ServiceManagerOptions {
  */
 export class ServiceManager {
   readonly #log: Logger
+  readonly #stop: AbortSignal
   readonly #isThere = process.env['NOTIFY_SOCKET'] !== undefined
   /** What is to be said, by its name: `STATUS`. */
   readonly #pending = new Map<string, string>()
@@ -39,6 +40,7 @@ export class ServiceManager {
 
   constructor({ log, stop = stopRequest }: ServiceManagerOptions) {
     this.#log = log
+    this.#stop = stop
     if (!this.#isThere) return
     const everyMs = watchdogTimeMs() / TOLD_PER_WATCHDOG_TIME
     const timer = everyMs > 0 ? setInterval(() => this.#say('WATCHDOG', '1'), everyMs).unref() : undefined
@@ -78,7 +80,8 @@ export class ServiceManager {
       const words = [...this.#pending].map(([name, value]) => `${name}=${value}`)
       this.#pending.clear()
       const problem = await notify(words)
-      if (problem !== undefined && !this.#hasFailed) {
+      // At the end systemd may stop the one that tells it, too.
+      if (problem !== undefined && !this.#hasFailed && !this.#stop.aborted) {
         this.#hasFailed = true
         this.#log.warn(`systemd waits for word from this program, and cannot be told: ${problem}`)
       }

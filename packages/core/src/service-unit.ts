@@ -4,9 +4,9 @@
  *
  * @since 0.12.0
  */
-import { mkdtempSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
-import { dirname, extname, join } from 'node:path'
+import { dirname, join, type ParsedPath, parse } from 'node:path'
 import { type Command, runCommand } from './commands.ts'
 import { OperationalError, stopRequest } from './lifecycle.ts'
 import { programFolder } from './program-folder.ts'
@@ -27,36 +27,61 @@ export interface Unit {
   readonly needs: readonly string[]
 }
 
+export interface UnitOptions {
+  /** Whether the program keeps something over its end: then the unit gives it a folder for that. Default: no. */
+  keepsState?: boolean
+}
+
 /**
  * The unit for a program that lies beside this one, and is started by the same Node in the same way.
  *
+ * Which programs these are says the package.json of their folder: `{"cluster": {"programs": {"node": {}}}}`. Where it says
+ * nothing, it may be any.
+ *
  * @param program its name: `slave`, for `slave.js` beside `service.js`
- * @throws OperationalError when there is no such program
+ * @throws OperationalError when there is no such program; it names those that are there
  */
-export function unitOf(program: string): Unit {
-  const script = process.argv[1] ?? ''
-  const file = join(dirname(script), `${program}${extname(script)}`)
-  if (!/^[\w-]+$/.test(program) || !isThere(file))
-    throw new OperationalError(
-      `There is no program "${program}" beside ${script}. Name one that is there, as in "slave".`,
-    )
+export function unitOf(program: string, { keepsState = false }: UnitOptions = {}): Unit {
+  const script = parse(process.argv[1] ?? '')
   const folder = programFolder()
+  const fileOf = (name: string) => join(script.dir, `${name}${script.ext}`)
+  const programs = (programsNamedIn(folder) ?? otherThan(script)).filter((name) => isThere(fileOf(name)))
+  if (!programs.includes(program))
+    throw new OperationalError(
+      `There is no program "${program}" here that a unit could start. There is: ${programs.join(', ') || 'none'}.`,
+    )
+  const file = fileOf(program)
   const command = [process.execPath, ...process.execArgv, file]
   return {
     name: `rpicluster-${program}.service`,
-    text: unitText({ program, folder, command }),
+    text: unitText({ program, folder, command, keepsState }),
     needs: [process.execPath, file, folder],
   }
+}
+
+/** The programs that run until they are stopped, as the package.json of a folder names them, if it does. */
+function programsNamedIn(folder: string): string[] | undefined {
+  const file = join(folder, 'package.json')
+  const { cluster } = existsSync(file) ? JSON.parse(readFileSync(file, 'utf8')) : {}
+  return cluster?.programs && Object.keys(cluster.programs)
+}
+
+/** The names of the other scripts beside one. */
+function otherThan({ dir, name, ext }: ParsedPath): string[] {
+  const scripts = readdirSync(dir).map((file) => parse(file))
+  return scripts.flatMap((other) => (other.ext === ext && other.name !== name ? other.name : []))
 }
 
 function unitText({
   program,
   folder,
   command,
+  keepsState,
 }: {
   program: string
   folder: string
   command: readonly string[]
+  keepsState: boolean
 }) {
   return `[Unit]
 Description=Raspberry Pi cluster: ${program}
@@ -75,10 +100,12 @@ ExecStart=${command.map(quoted).join(' ')}
 WorkingDirectory=${folder.replaceAll('%', '%%')}
 Restart=always
 RestartSec=5
+# To end it, the program alone is asked: what it runs just then, as to tell systemd, it sees to itself.
+KillMode=mixed
 # A user of its own, made for as long as it runs, that owns nothing but its log files, in /var/log/rpicluster-${program}.
 DynamicUser=yes
 LogsDirectory=rpicluster-${program}
-# It needs no more than the network.
+${keepsState ? `# And what it keeps, in /var/lib/rpicluster-${program}.\nStateDirectory=rpicluster-${program}\n` : ''}# It needs no more than the network.
 CapabilityBoundingSet=
 NoNewPrivileges=yes
 PrivateDevices=yes
@@ -110,11 +137,12 @@ function quoted(word: string): string {
  * password. A unit that is there is replaced, and its program started again.
  *
  * @param say is told each step, and at last where to look
- * @throws OperationalError when its user could not read the program, when a step fails, or when the program does not
+ * @throws OperationalError when its user could not find or read the program, when a step fails, or when the program does not
  *   become ready; then the unit is there, and systemd goes on trying
  */
 export async function installUnit(unit: Unit, say: (line: string) => void): Promise<void> {
   checkReadable(unit.needs)
+  checkNotPrivate(unit.needs)
   const folder = mkdtempSync(join(tmpdir(), 'unit-'))
   try {
     const file = join(folder, unit.name)
@@ -151,6 +179,17 @@ function checkReadable(paths: readonly string[]): void {
         )
       if (part === dirname(part)) break
     }
+  }
+}
+
+/** Whether a service finds some files, which has other folders than everybody in the place of these: `DynamicUser=`. */
+function checkNotPrivate(paths: readonly string[]): void {
+  for (const path of paths) {
+    const [folder] = /^(?:\/var)?\/tmp(?=\/)/.exec(path) ?? []
+    if (folder !== undefined)
+      throw new OperationalError(
+        `The service has a ${folder} of its own, and would not find ${path}. Put the folder of the program into /opt.`,
+      )
   }
 }
 

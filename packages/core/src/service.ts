@@ -10,4 +10,4 @@
 // How a program does, said to whom started it.
 export { ServiceManager, type ServiceManagerOptions } from './service-manager.ts'
 // A unit for a program, and how it gets to its place.
-export { installUnit, type Unit, unitOf } from './service-unit.ts'
+export { installUnit, type Unit, type UnitOptions, unitOf } from './service-unit.ts'

@@ -1,4 +1,5 @@
 import { execFileSync, spawnSync } from 'node:child_process'
+import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { describe, expect, test, vi } from 'vitest'
@@ -149,6 +150,18 @@ describe('a program', () => {
       })
     },
   )
+
+  test('that has no log shows the stack of a bug', async () => {
+    const file = join(tempFolder(), 'no-log.mts')
+    const lifecycle = join(import.meta.dirname, '../src/lifecycle.ts')
+    writeFileSync(
+      file,
+      `import { stopSignal } from ${JSON.stringify(lifecycle)}\nstopSignal()\nthrow new TypeError('x')\n`,
+    )
+    const program = start(file)
+    expect(await program.ended).toBe(1)
+    expect(program.stderr).toMatch(/^A mistake in the program ended it: TypeError: x\n +at .*no-log\.mts/)
+  })
 
   test.each(['talks until it is stopped', 'prints until it is stopped'])(
     'that %s ends quietly, with exit code 0, when its console goes away',

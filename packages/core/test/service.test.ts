@@ -1,5 +1,5 @@
 import { spawn, spawnSync } from 'node:child_process'
-import { chmodSync, existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { chmodSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { beforeEach, describe, expect, onTestFinished, test, vi } from 'vitest'
@@ -83,6 +83,17 @@ describe.skipIf(process.platform !== 'linux')('systemd', () => {
     expect(await service.ended).toBe(0)
   })
 
+  test('that cannot be told of the end is none', async () => {
+    const folder = tempFolder()
+    writeFileSync(join(folder, 'systemd-notify'), '#!/bin/sh\ncase $1 in STOPPING=1) kill $$ ;; esac\n')
+    chmodSync(join(folder, 'systemd-notify'), 0o755)
+    const service = aService({ PATH: `${folder}:${process.env['PATH']}`, NOTIFY_SOCKET: '/nowhere' })
+    await vi.waitFor(() => expect(service.stdout).toContain('Working'), PATIENCE)
+    service.child.kill('SIGTERM')
+    expect(await service.ended).toBe(0)
+    expect(service.stdout).not.toContain('cannot be told')
+  })
+
   test.each([
     ['is not there: nothing is started for it', undefined, []],
     [
@@ -107,9 +118,11 @@ describe.skipIf(process.platform !== 'linux')('systemd', () => {
 
 describe('a unit', () => {
   /** Makes this process look as if it were one that lies in some folder. */
-  function asProgramIn(folder: string): void {
+  function asProgramIn(folder: string, packageJson = {}): void {
     mkdirSync(folder, { recursive: true })
-    for (const file of ['service.js', 'slave.js', 'package.json']) writeFileSync(join(folder, file), '{}')
+    for (const file of ['service.js', 'slave.js', 'helpers.js', 'keys.txt'])
+      writeFileSync(join(folder, file), '')
+    writeFileSync(join(folder, 'package.json'), JSON.stringify(packageJson))
     const [node = '', script = ''] = process.argv
     process.argv.splice(0, 2, node, join(folder, 'service.js'))
     onTestFinished(() => void process.argv.splice(0, 2, node, script))
@@ -152,6 +165,7 @@ describe('a unit', () => {
       'WatchdogSec=30',
       'Restart=always',
       'RestartSec=5',
+      'KillMode=mixed',
       'StartLimitIntervalSec=0',
       'After=network-online.target',
       'Wants=network-online.target',
@@ -160,11 +174,21 @@ describe('a unit', () => {
       expect(unitOf('slave').text.split('\n')).toContain(line)
   })
 
-  test.each(['master', '', '../slave', 'slave.js'])(
-    'of "%s", which is no program here, is refused',
+  test.each(['master', '', '../slave', 'slave.js', 'helpers', 'service', 'constructor'])(
+    'of "%s", which is none of the programs here, is refused',
+    (name) => {
+      asProgramIn(tempFolder(), { cluster: { programs: { slave: {}, 'not-here': {} } } })
+      expect(() => unitOf(name)).toThrow(
+        `There is no program "${name}" here that a unit could start. There is: slave.`,
+      )
+    },
+  )
+
+  test.each(['master', 'service', 'keys'])(
+    'of "%s" is refused where nothing but the folder says which programs there are',
     (name) => {
       asProgramIn(tempFolder())
-      expect(() => unitOf(name)).toThrow(`There is no program "${name}" beside`)
+      expect(() => unitOf(name)).toThrow(/ There is: (helpers, slave|slave, helpers)\.$/)
     },
   )
 
@@ -210,5 +234,18 @@ describe('a unit', () => {
       )
       expect(existsSync(calls)).toBe(false)
     })
+
+    test.runIf(process.platform === 'linux').each(['/tmp', '/var/tmp'])(
+      'not from %s, of which the service has another one',
+      async (place) => {
+        const folder = mkdtempSync(`${place}/unit-`)
+        onTestFinished(() => rmSync(folder, { recursive: true }))
+        chmodSync(folder, 0o755)
+        await expect(installUnit({ name: 'a.service', text: '', needs: [folder] }, () => {})).rejects.toThrow(
+          `The service has a ${place} of its own, and would not find ${folder}. Put the folder of the program into /opt.`,
+        )
+        expect(existsSync(calls)).toBe(false)
+      },
+    )
   })
 })

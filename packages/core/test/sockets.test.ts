@@ -128,6 +128,30 @@ describe('listen', () => {
     ])
   })
 
+  test.runIf(process.platform === 'linux')(
+    'serves who comes back from where a mistake was met a second later, and others at once',
+    async () => {
+      const { port } = await serving(async (peer) => {
+        for await (const text of peer) {
+          if (text === 'break') throw new TypeError('x is not a function')
+          await peer.write(text)
+        }
+      })
+      const bad = await connectTo(port)
+      await bad.write('break')
+      expect(await allText(bad)).toBe('')
+      const since = performance.now()
+      const again = await connectTo(port)
+      await again.write('again')
+      const answered: string[] = []
+      const other = connectedFrom('127.0.0.2', port).once('data', (text) => answered.push(String(text)))
+      other.write('other')
+      await nextText(again).then((text) => answered.push(String(text)))
+      expect(answered).toEqual(['other', 'again'])
+      expect(performance.now() - since).toBeGreaterThan(800)
+    },
+  )
+
   test('survives what a peer does wrong: a warning for each problem, and the end of its connection', async () => {
     const { port, records } = await serving(async () => {
       throw new OperationalError(['It is late.', 'It is rude.'])
@@ -173,17 +197,47 @@ describe('listen', () => {
     expect(log.indexOf('m')).toBeLessThan(10)
   })
 
-  test('turns away who comes when maxConnections are open, and says so', async () => {
+  test('serves nobody more when maxConnections are open, says so, and sends away who came five seconds later', async () => {
+    vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] })
+    onTestFinished(() => void vi.useRealTimers())
     const { port, records } = await serving(echo, { maxConnections: 1 })
     const first = await connectTo(port)
     const second = await connectTo(port)
     const from = portAt(second)
-    expect(await allText(second).catch(() => '')).toBe('')
+    await second.write('not served')
+    await first.write('still here')
+    expect(await nextText(first)).toBe('still here')
     expect(records).toMatchObject([
       { level: 'warn', msg: `Turned away 127.0.0.1:${from}: the limit of open connections is 1` },
     ])
+    vi.advanceTimersByTime(4_900)
     await first.write('still here')
     expect(await nextText(first)).toBe('still here')
+    expect(second.socket.readableEnded).toBe(false)
+    vi.advanceTimersByTime(100)
+    expect(await allText(second)).toBe('')
+  })
+
+  test('serves the next one in place of who leaves, when maxConnections are open', async () => {
+    const { listener, port } = await serving(echo, { maxConnections: 1 })
+    const first = await connectTo(port)
+    const waiting = await connectTo(port)
+    await first.close()
+    await vi.waitFor(() => expect(listener.connections.size).toBe(0))
+    const next = await connectTo(port)
+    await next.write('here')
+    expect(await nextText(next)).toBe('here')
+    await waiting.close()
+  })
+
+  test('when stopped, closes the connections of those that wait, too', async () => {
+    const stop = stopAfterTest()
+    const { port, records } = await serving(echo, { maxConnections: 1, stop: stop.signal })
+    await connectTo(port)
+    const waiting = await connectTo(port)
+    await vi.waitFor(() => expect(records).toHaveLength(1))
+    stop.abort()
+    expect(await allText(waiting)).toBe('')
   })
 
   test('when stopped, closes every connection, and listens no more', async () => {
@@ -466,6 +520,13 @@ describe('forEachChunk', () => {
 
 function connectTo(port: number, options: Partial<Parameters<typeof connect>[0]> = {}) {
   return connect({ peer: 'master', host: HOST, port, stop: stopAfterTest().signal, ...options })
+}
+
+/** A peer with another address. Linux has many for itself. */
+function connectedFrom(localAddress: string, port: number): Socket {
+  const socket = openSocket({ host: HOST, port, localAddress })
+  onTestFinished(() => void socket.destroy())
+  return socket
 }
 
 async function serving(

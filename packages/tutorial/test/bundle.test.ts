@@ -8,6 +8,7 @@ import { execa } from 'execa'
 import { afterAll, beforeAll, expect, onTestFinished, test, vi } from 'vitest'
 import { bundle } from '../src/bundle/bundle.ts'
 import { bundleChapter, filesOf } from '../src/bundle/bundle-chapter.ts'
+import { bundleReadme } from '../src/bundle/bundle-readme.ts'
 import { OutFolder } from '../src/bundle/out-folder.ts'
 import { findChapter, readChapter } from '../src/chapters/chapters.ts'
 import { freePort, Running } from '../src/harness/harness.ts'
@@ -45,18 +46,21 @@ async function write(path: string, text: string): Promise<void> {
   await writeFile(path, text)
 }
 
-test('a bundle has a readable file for each program, configuration, package.json and README, and nothing else', async () => {
+test('a bundle has a readable file for each program, one for what they share, configuration, package.json and README, and nothing else', async () => {
+  const shared = filesOf(made).find((file) => /^shared-\w+\.js$/.test(file)) ?? 'what they share'
   expect(filesOf(made)).toEqual([
     '.bundle.json',
     'README.md',
     'master.js',
     'package.json',
     'rpicluster.cfg',
+    shared,
     'slave.js',
   ])
   const text = (file: string) => readFile(join(made, file), 'utf8')
   expect(await text('master.js')).toMatch(/\n\/\/ chapters\/06-slave-details\/src\/master\.ts\n/)
   expect(await text('master.js')).toMatch(/\nlog\.info\(`Listening on \$\{server\.address\}`\);\n$/)
+  expect(await text(shared)).toMatch(/\n\/\/ packages\/core\/src\/logging\.ts\n/)
   expect((await text('package.json')).trimEnd().split('\n')).toHaveLength(3)
   expect(JSON.parse(await text('package.json'))).toMatchObject({ name: '06-slave-details', type: 'module' })
   expect(await text('README.md')).toMatch(/\nnode master\.js .*\nnode slave\.js .*\n/)
@@ -64,6 +68,17 @@ test('a bundle has a readable file for each program, configuration, package.json
   const all = await Promise.all(filesOf(made).map(text))
   expect(Buffer.byteLength(all.join(''))).toBeLessThan(1_000_000)
   for (const place of [ROOT, folder]) expect(all.join('')).not.toContain(place)
+})
+
+test('of a chapter that makes services it says how, for each program', () => {
+  const lines = bundleReadme(findChapter('12'), { node: '>=20.19' }).split('\n')
+  expect(lines.filter((line) => line.startsWith('node '))).toEqual([
+    'node master.js                    # first. When it says "Listening on", start the others',
+    'node slave.js                     # connects to master, on as many machines as you like',
+    'node helpers.js                   # ends by itself',
+    'node service.js master --install  # as root, or by sudo: from now on the machine starts it',
+    'node service.js slave --install   # as root, or by sudo: from now on the machine starts it',
+  ])
 })
 
 test('master and slave run where nothing is but the bundle, and log there', async () => {
@@ -86,7 +101,37 @@ test('master and slave run where nothing is but the bundle, and log there', asyn
   }
   for (const program of ['master', 'slave'])
     expect(await readFile(join(pi, `${program}.log`), 'utf8')).toContain('"msg":"Stopped"')
-  expect(await readdir(pi)).toHaveLength(6 + 2)
+  expect(await readdir(pi)).toHaveLength(7 + 2)
+})
+
+test('what one program alone imports is in its file: the others load nothing of it', async () => {
+  const chapter = join(folder, '27-made-up')
+  const cluster = { programs: { drawer: { ready: 'drawn' }, teller: { ready: 'told' } } }
+  await write(
+    join(chapter, 'package.json'),
+    JSON.stringify({ name: '27-made-up', type: 'module', engines: { node: '>=20.19' }, cluster }),
+  )
+  await write(join(chapter, 'src/both.ts'), `export const both: string = 'both'\n`)
+  await write(join(chapter, 'src/large.ts'), `export const large: string = 'large'\n`)
+  await write(
+    join(chapter, 'src/drawer.ts'),
+    `import { both } from './both.ts'\nimport { large } from './large.ts'\nconsole.log(both, large)\n`,
+  )
+  await write(join(chapter, 'src/teller.ts'), `import { both } from './both.ts'\nconsole.log(both)\n`)
+  const bundled = join(folder, 'made-up-27')
+  await bundleChapter(readChapter(chapter), bundled)
+
+  const texts = Object.fromEntries(
+    await Promise.all(
+      filesOf(bundled).map(async (file) => [file, await readFile(join(bundled, file), 'utf8')] as const),
+    ),
+  )
+  const having = (text: string) => Object.keys(texts).filter((file) => texts[file]?.includes(text))
+  expect(having('= "large"')).toEqual(['drawer.js'])
+  expect(having('= "both"')).toEqual([expect.stringMatching(/^shared-\w+\.js$/)])
+  const drawer = run(join(bundled, 'drawer.js'))
+  await drawer.ends()
+  expect(drawer.lines).toEqual(['both large'])
 })
 
 test('where Node does not know the processor, the bundle has what finds out its name', async () => {

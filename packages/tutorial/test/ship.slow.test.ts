@@ -9,9 +9,10 @@ import { afterAll, beforeAll, describe, expect, onTestFinished, test, vi } from 
 import { filesOf } from '../src/bundle/bundle-chapter.ts'
 import { type Chapter, findChapter, readChapter } from '../src/chapters/chapters.ts'
 import { ChapterCopy, freePort, isAlive } from '../src/harness/harness.ts'
-import { type ShipOptions, ship } from '../src/ship/ship.ts'
+import type { ShipOptions } from '../src/ship/ship.ts'
 import { ROOT } from '../src/workspace/repository.ts'
 import { hasSshd, type Pi, Pis } from './support/pis.ts'
+import { shipAndKeep } from './support/shipped.ts'
 
 const TUTORIAL = fileURLToPath(new URL('../bin/tutorial.js', import.meta.url))
 
@@ -64,24 +65,13 @@ describe.skipIf(!hasSshd())('ship', () => {
   })
 
   /** Ships, and returns the exit code and what was said, a line each. */
-  async function shipped(to: Pi[] | string[], options: ShipOptions = {}, what = chapter) {
-    const lines: string[] = []
-    const take = (text: string) => void lines.push(...text.split('\n'))
-    const spies = [
-      vi.spyOn(console, 'log').mockImplementation(take),
-      vi.spyOn(console, 'error').mockImplementation(take),
-    ]
-    try {
-      const code = await ship(
-        what,
-        to.map((pi) => (typeof pi === 'string' ? pi : pi.name)),
-        { folder: 'cluster', sshConfig: pis.sshConfig, ...options },
-        { bundle: join(folder, what === chapter ? 'bundle' : `of-${what.name}`), from: folder },
-      )
-      return { code, lines, text: lines.join('\n') }
-    } finally {
-      for (const spy of spies) spy.mockRestore()
-    }
+  function shipped(to: Pi[] | string[], options: ShipOptions = {}, what = chapter) {
+    return shipAndKeep(
+      what,
+      to.map((pi) => (typeof pi === 'string' ? pi : pi.name)),
+      { folder: 'cluster', sshConfig: pis.sshConfig, ...options },
+      { bundle: join(folder, what === chapter ? 'bundle' : `of-${what.name}`), from: folder },
+    )
   }
 
   /** A Pi with a first version on it. */
@@ -244,7 +234,7 @@ describe.skipIf(!hasSshd())('ship', () => {
     expect(readdirSync(pi.home)).toEqual([])
     expect(pi.commands().filter((line) => CHANGE.test(line))).toEqual([])
     for (const command of [
-      "would run: ssh dry 'mkdir -p cluster/versions cluster/.ship'",
+      "would run: ssh dry 'umask 022 && mkdir -p cluster/versions cluster/.ship'",
       "| ssh dry 'tar -xof - -C cluster/versions/.incoming'",
       "would run: ssh dry 'cd cluster && ln -sfn versions/",
       "would run: ssh dry 'cd cluster/current && node service.js slave --install'",

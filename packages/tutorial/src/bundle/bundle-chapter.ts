@@ -1,10 +1,10 @@
 /**
  * A chapter as plain JavaScript: a folder that runs wherever Node does, with nothing else installed. A file for
- * each program, and beside them what they read: configuration, data, workers.
+ * each program, and beside them what they share and what they read: configuration, data, workers.
  */
 import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs'
 import { dirname, join, normalize } from 'node:path'
-import type { Chapter } from '../chapters/chapters.ts'
+import { type Chapter, INSTALLER } from '../chapters/chapters.ts'
 import { configFilesOf } from '../chapters/ports.ts'
 import { ReaderError } from '../workspace/reader-error.ts'
 import { bundleReadme } from './bundle-readme.ts'
@@ -13,7 +13,8 @@ import { buildPrograms } from './javascript.ts'
 /**
  * Writes a chapter into a folder, which is made when there is none:
  *
- * - `NAME.js` for each program and command, with all that it imports in it, and for each worker that they start
+ * - `NAME.js` for each program and command, and for each worker that they start
+ * - `shared-HASH.js` for what several of them import: the core, and libraries
  * - the configuration files, and the other data that `files` in the chapter's package.json names, or that a
  *   source refers to by `new URL('./page.html', import.meta.url)`
  * - a package.json, by which the programs know that this folder is theirs, and a README.md with the commands
@@ -80,7 +81,18 @@ function copy(from: string, to: string): void {
   cpSync(from, to, { recursive: true, dereference: true })
 }
 
-/** Three lines: this folder is a program's own, its JavaScript is in modules, and which Node it takes. */
-function packageJson({ name }: Chapter, engines: ChapterPackage['engines']): string {
-  return `{ "name": ${JSON.stringify(name)},\n  "type": "module",\n  "engines": { "node": ${JSON.stringify(engines.node)} } }\n`
+/** This folder is a program's own, its JavaScript is in modules, which Node it takes, and which programs can be services. */
+function packageJson({ name, programs, commands }: Chapter, engines: ChapterPackage['engines']): string {
+  const keys = {
+    name,
+    type: 'module',
+    engines: { node: engines.node },
+    ...(commands.includes(INSTALLER) && {
+      cluster: { programs: Object.fromEntries(programs.map(({ name }) => [name, {}])) },
+    }),
+  }
+  const lines = Object.entries(keys).map(
+    ([key, value]) => `"${key}": ${JSON.stringify(value, undefined, 1).replace(/\n */g, ' ')}`,
+  )
+  return `{ ${lines.join(',\n  ')} }\n`
 }

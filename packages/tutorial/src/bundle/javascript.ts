@@ -1,12 +1,15 @@
-/** Programs as JavaScript, by tsup: one readable file each, with all that it imports in it. */
+/** Programs as JavaScript, by tsup: a readable file each, and beside them what they share. */
 import { mkdirSync, readdirSync } from 'node:fs'
-import { join, relative } from 'node:path'
+import { basename, join, relative } from 'node:path'
 import { build } from 'tsup'
 import type { Chapter } from '../chapters/chapters.ts'
 import { ReaderError } from '../workspace/reader-error.ts'
 import { ROOT } from '../workspace/repository.ts'
 import { compactLibraries } from './libraries.ts'
 import { type Data, Places } from './places.ts'
+
+/** What esbuild calls a file of what programs share. */
+const SHARED = 'shared-[hash]'
 
 export interface BuildOptions {
   /** Where to write them. */
@@ -16,7 +19,9 @@ export interface BuildOptions {
 }
 
 /**
- * Makes `NAME.js` of `src/NAME.ts` for each program of a chapter, and of each worker that one of them starts.
+ * Makes `NAME.js` of `src/NAME.ts` for each program of a chapter, and of each worker that one of them starts. What only
+ * one of them imports is in its file. What several import is in a file `shared-HASH.js`: one for each set of programs that
+ * share something, so that none loads what it does not import.
  *
  * @returns the data that the programs read from beside their sources
  * @throws ReaderError when one cannot be compiled, or needs native code
@@ -42,17 +47,21 @@ export async function buildPrograms(
       tsconfig: join(ROOT, 'tsconfig.json'),
       config: false,
       silent: true,
-      // One file each, to be read and copied by itself.
-      splitting: false,
+      splitting: true,
       noExternal: [/./],
       removeNodeProtocol: false,
       outExtension: () => ({ js: '.js' }),
       esbuildPlugins: [places.plugin(), compactLibraries],
       plugins: [
-        { name: 'head', renderChunk: (code) => ({ code: headOf(code, chapter) + withShortPaths(code) }) },
+        {
+          name: 'head',
+          renderChunk: (code, { path }) => ({ code: headOf(code, path, chapter) + withShortPaths(code) }),
+        },
       ],
       esbuildOptions(options) {
         options.absWorkingDir = ROOT
+        // By its content: what another version of the bundle shares is another file.
+        options.chunkNames = SHARED
         options.logLevel = 'silent' // what is wrong is in the error
       },
     }).catch((error) => {
@@ -69,7 +78,7 @@ export async function buildPrograms(
 }
 
 /** What stands above the modules of a file: what it is, and what a library asks for that is no module itself. */
-function headOf(code: string, { name }: Chapter): string {
+function headOf(code: string, path: string, { name }: Chapter): string {
   const asked = {
     require: ['__require', 'requireFor(import.meta.url)'],
     __dirname: ['__dirname', 'import.meta.dirname'],
@@ -78,8 +87,11 @@ function headOf(code: string, { name }: Chapter): string {
   const given = Object.entries(asked)
     .filter(([own, [used]]) => code.match(`\\b${used}\\b`) && !code.match(`(const|let|var) ${own}\\b`))
     .map(([own, [, value]]) => `const ${own} = ${value}\n`)
+  const what = basename(path).startsWith('shared-')
+    ? 'what several of its programs import'
+    : 'a program, with what no other one imports. The program itself comes last'
   return [
-    `// Made by "pnpm bundle ${name}": a program with all that it imports. The program itself comes last.\n`,
+    `// Made by "pnpm bundle ${name}": ${what}.\n`,
     ...(given[0]?.startsWith('const require')
       ? ["import { createRequire as requireFor } from 'node:module'\n"]
       : []),

@@ -15,6 +15,9 @@ import { type Minutes, minutesOf } from './times.ts'
 /** The folder that the chapters live in. */
 export const CHAPTERS_FOLDER = join(dirname(fileURLToPath(import.meta.url)), '../../../../chapters')
 
+/** The command of a chapter that makes services of its programs, where it has one. */
+export const INSTALLER = 'service'
+
 export interface Chapter {
   /** `3` */
   number: number

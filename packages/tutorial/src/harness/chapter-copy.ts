@@ -74,7 +74,8 @@ export class ChapterCopy {
     await cp(original, folder, {
       recursive: true,
       filter: (path) =>
-        !/node_modules|\.log$|\.practice\.json$/.test(path.slice(original.length)) && isCopied(path),
+        !/node_modules|\.log$|\/state\/|\.practice\.json$/.test(path.slice(original.length)) &&
+        isCopied(path),
     })
     await symlink(realpathSync(join(original, 'node_modules')), join(folder, 'node_modules'))
 

@@ -28,13 +28,16 @@ export function hasPython(): boolean {
 }
 
 /**
- * Runs a Python program until it ends, or the test does.
+ * Runs a Python program until it ends, or the test does. It leaves no compiled modules behind (-B).
  *
  * @param file its path, absolute or counted from the folder of the chapters
  */
 export async function runPython(file: string, ...args: string[]): Promise<Running> {
   const running = new Running(
-    spawn('python3', [resolve(CHAPTERS_FOLDER, file), ...args], { stdio: ['ignore', 'pipe', 'pipe'], detached: true }),
+    spawn('python3', ['-B', resolve(CHAPTERS_FOLDER, file), ...args], {
+      stdio: ['ignore', 'pipe', 'pipe'],
+      detached: true,
+    }),
   )
   onTestFinished(() => running.kill())
   await running.saidSomething()

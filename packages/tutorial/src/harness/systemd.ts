@@ -58,9 +58,17 @@ export class Systemd {
 
   /** Runs a command in it, in the folder /opt/rpicluster, and returns what it prints. Throws when it fails. */
   async run(...command: [string, ...string[]]): Promise<string> {
-    const inside = ['--target', String(this.#pid), '--all', 'env', '--chdir=/opt/rpicluster', ...command]
-    const { stdout } = await execute('nsenter', inside)
+    const { stdout } = await execute('nsenter', [...this.#inside, ...command])
     return stdout.trim()
+  }
+
+  /** The same command as a line for a shell of this machine. Its words are plain ones. */
+  commandLine(...command: [string, ...string[]]): string {
+    return ['nsenter', ...this.#inside, ...command].join(' ')
+  }
+
+  get #inside(): string[] {
+    return ['--target', String(this.#pid), '--all', 'env', '--chdir=/opt/rpicluster']
   }
 
   /** What systemd knows of a unit, by the names of its properties: `StatusText`. */

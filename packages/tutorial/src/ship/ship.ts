@@ -3,7 +3,7 @@ import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join, posix } from 'node:path'
 import { makeBundle } from '../bundle/bundle.ts'
-import type { Chapter } from '../chapters/chapters.ts'
+import { type Chapter, INSTALLER } from '../chapters/chapters.ts'
 import type { Program } from '../chapters/cluster.ts'
 import { configFilesOf } from '../chapters/ports.ts'
 import { ReaderError } from '../workspace/reader-error.ts'
@@ -13,9 +13,6 @@ import { type Parcel, parcelOf } from './parcel.ts'
 import { HostError, Remote } from './remote.ts'
 import { sh } from './shell.ts'
 import { Versions } from './versions.ts'
-
-/** The program of a bundle that makes the others services. */
-const INSTALLER = 'service'
 
 /** How long a service is given until it is asked how it is, in s: one that cannot start has ended by then. */
 const SETTLED_S = 2
@@ -197,8 +194,27 @@ async function shipTo(remote: Remote, order: Order, say: (text: string) => void)
   const { isChanged, notices } = await versions.configure(parcel, order.settings, options.newConfig ?? false)
   for (const notice of notices) say(options.dryRun ? `then ${notice}` : notice)
   const isOther = await versions.switchTo(parcel.version)
+  await endServices(remote, order, versions, say)
   await versions.rememberServices(options.as ?? versions.services)
-  await install(remote, order, versions, say, isOther || isChanged)
+  await install(remote, order, versions, say, sent !== undefined || isOther || isChanged)
+}
+
+/** Ends what was to be a service until now, and is not any more: nothing would bring it the next version. */
+async function endServices(
+  remote: Remote,
+  { options: { as, dryRun } }: Order,
+  versions: Versions,
+  say: (text: string) => void,
+): Promise<void> {
+  for (const name of versions.services) {
+    if (as === undefined || as.includes(name)) continue
+    const unit = `rpicluster-${name}`
+    const [isOurs] = await remote.read(versions.hasUnit(unit))
+    if (!isOurs?.isOk) continue
+    const sudo = '$([ "$(id -u)" = 0 ] || echo sudo -n)'
+    await remote.change(`${sudo} ${sh`systemctl disable --now ${unit}`}`)
+    if (!dryRun) say(`${unit} is no service there any more`)
+  }
 }
 
 /** Makes services of the programs that are to be some, or says how they are started by hand. */
@@ -219,10 +235,9 @@ async function install(
   for (const name of names) {
     const unit = `rpicluster-${name}`
     const state = sh`systemctl is-active ${unit}`
-    // It may be one of another chapter's.
-    const isOurs = sh`systemctl cat ${unit} | grep -qF "$(cd ${order.folder} && pwd -P)/"`
-    const [before, ours] = await remote.read(state, isOurs)
-    if (isOther || !before?.isOk || !ours?.isOk)
+    // It may be one of another chapter's, or of another version, where the last time was broken off.
+    const [before, isCurrent] = await remote.read(state, versions.hasUnit(unit, 'current'))
+    if (isOther || !before?.isOk || !isCurrent?.isOk)
       await remote.change(sh`cd ${versions.current} && node ${INSTALLER}.js ${name} --install`)
     if (options.dryRun) continue
     const [now] = await remote.read(`sleep ${SETTLED_S}; ${state}`)

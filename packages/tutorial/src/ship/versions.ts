@@ -17,6 +17,9 @@ import { sh } from './shell.ts'
 /** How many versions stay: the current one, the one before, and one more. */
 const KEPT = 3
 
+/** What is made after this can be read by everybody, whatever the machine does else: a service has a user of its own. */
+const FOR_ALL = ['umask', '022']
+
 /** A configuration that was found there. */
 interface FoundConfig {
   /** As the programs read it. */
@@ -114,13 +117,25 @@ export class Versions {
     return this.#found.services
   }
 
+  /**
+   * A command that tells whether a unit runs a version of this folder, or the current one. (It has a version's own path,
+   * and not that of a link: so it runs what it was installed with, until it is installed anew.)
+   */
+  hasUnit(unit: string, place: 'versions' | 'current' = 'versions'): string {
+    return sh`systemctl cat ${unit} | grep -qF "$(cd ${`${this.#folder}/${place}`} && pwd -P)"`
+  }
+
   /** Makes the folder, if there is none. */
   async prepare(isOfRoot: boolean): Promise<void> {
     const folder = this.#folder
     if (this.#found.current !== undefined) return
     if (isOfRoot)
-      await this.#remote.change(sh`sudo -n mkdir -p ${folder} && sudo -n chown "$(id -u):$(id -g)" ${folder}`)
-    await this.#remote.change(sh`mkdir -p ${[`${folder}/versions`, `${folder}/${MEMORY_FOLDER}`]}`)
+      await this.#remote.change(
+        sh`${FOR_ALL} && sudo -n mkdir -p ${folder} && sudo -n chown "$(id -u):$(id -g)" ${folder}`,
+      )
+    await this.#remote.change(
+      sh`${FOR_ALL} && mkdir -p ${[`${folder}/versions`, `${folder}/${MEMORY_FOLDER}`]}`,
+    )
   }
 
   /**
@@ -248,7 +263,7 @@ export class Versions {
   /** Writes a file in one step. */
   async #write(file: string, text: string): Promise<void> {
     const path = `${this.#folder}/${file}`
-    await this.#remote.change(sh`cat > ${path}.new && mv ${path}.new ${path}`, {
+    await this.#remote.change(sh`${FOR_ALL} && cat > ${path}.new && mv ${path}.new ${path}`, {
       data: text,
       shown: '(its text)',
     })

@@ -1,0 +1,63 @@
+/**
+ * A name that only one process of this machine has at a time: the system takes it back when that process ends, however it
+ * did. A file with a process's number would outlive a `kill -9`, and lie.
+ *
+ * @since 0.15.0
+ */
+import { createHash } from 'node:crypto'
+import { once } from 'node:events'
+import { rmSync } from 'node:fs'
+import { connect, createServer, type Server } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+
+/**
+ * Takes a name until this process ends. It is the address of a local socket to which nobody connects: on Linux an
+ * abstract one, as unix(7) has it, on Windows a pipe; both are gone with their process. Elsewhere it is a file, and one
+ * that nobody listens on any more is taken over.
+ *
+ * @param name any text: who means the same uses the same
+ * @returns whether it is this process's now; false when another one has it
+ * @throws the system's error when there can be no such socket
+ */
+export async function holdName(name: string): Promise<boolean> {
+  const path = socketPath(createHash('sha256').update(name).digest('hex').slice(0, 32))
+  if (await listens(path)) return true
+  if (path.startsWith('\0') || path.startsWith('\\\\') || (await answers(path))) return false
+  rmSync(path, { force: true })
+  return listens(path)
+}
+
+function socketPath(hash: string): string {
+  if (process.platform === 'linux') return `\0rpi-cluster-${hash}`
+  if (process.platform === 'win32') return `\\\\.\\pipe\\rpi-cluster-${hash}`
+  return join(tmpdir(), `rpi-cluster-${hash}`)
+}
+
+/** Those that are held, so that nothing collects them. */
+const held = new Set<Server>()
+
+async function listens(path: string): Promise<boolean> {
+  const server = createServer((socket) => socket.destroy())
+  try {
+    server.listen(path)
+    await once(server, 'listening')
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'EADDRINUSE') return false
+    throw error
+  }
+  held.add(server.unref())
+  return true
+}
+
+async function answers(path: string): Promise<boolean> {
+  const socket = connect(path)
+  try {
+    await once(socket, 'connect')
+    return true
+  } catch {
+    return false
+  } finally {
+    socket.destroy()
+  }
+}

@@ -1,0 +1,128 @@
+/**
+ * What a site has, and what goes with each of its answers: headers that keep a browser from doing more than the page needs,
+ * a page for what is not there, and a refusal for what is not taken.
+ *
+ * @since 0.14.0
+ */
+import { createHash } from 'node:crypto'
+import { readFileSync } from 'node:fs'
+import type { IncomingMessage } from 'node:http'
+import { basename } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { type Context, Hono } from 'hono'
+import { etag } from 'hono/etag'
+import { secureHeaders } from 'hono/secure-headers'
+import { getMimeType } from 'hono/utils/mime'
+import type { Logger } from './logging.ts'
+import { namesThisMachine } from './own-names.ts'
+import type { Html } from './web-html.ts'
+
+/** What the server tells a site of a request, besides the request. */
+interface SiteEnv {
+  Bindings: { incoming: IncomingMessage; names: readonly string[] }
+}
+
+/** A site: an app of Hono, to which a program adds its pages. */
+export type Site = Hono<SiteEnv>
+
+/** What a browser may load for a page: what this site has, and nothing that stands in the page itself, as a script would. */
+const FROM_HERE = ["'self'"]
+const FROM_NOWHERE = ["'none'"]
+
+/** What a site takes: it is there to be read. */
+const METHODS = ['GET', 'HEAD']
+
+export interface SiteOptions {
+  /** Where a mistake in a page is told. */
+  log: Logger
+  /** The page for what is not there. Default: a line of text. */
+  notFound?: () => Html
+}
+
+/**
+ * Makes a site without pages. Whatever is added to it,
+ *
+ * - is answered only to who asks for this machine by one of its names or addresses; others get 421
+ * - is read, by GET or HEAD; anything else gets 405, and a request with a body 413
+ * - tells browsers to load nothing from elsewhere and to run nothing that stands in a page, to show it in no frame, to take
+ *   its type as it is told, and to tell nobody where they come from
+ * - is not kept by browsers, unless it says so itself
+ *
+ * A page that throws is told in the log, and is 500 to the browser.
+ */
+export function createSite({ log, notFound }: SiteOptions): Site {
+  const site: Site = new Hono<SiteEnv>()
+  site.use(
+    secureHeaders({
+      contentSecurityPolicy: {
+        defaultSrc: FROM_NOWHERE,
+        styleSrc: FROM_HERE,
+        scriptSrc: FROM_HERE,
+        imgSrc: FROM_HERE,
+        connectSrc: FROM_HERE,
+        baseUri: FROM_NOWHERE,
+        formAction: FROM_NOWHERE,
+        frameAncestors: FROM_NOWHERE,
+      },
+      xFrameOptions: 'DENY',
+      strictTransportSecurity: false, // this is plain HTTP, and would stay so
+      originAgentCluster: false, // of no use without HTTPS, and so is the next; browsers warn of it
+      crossOriginOpenerPolicy: false,
+    }),
+  )
+  site.use(async (context, next) => {
+    const refusal = refusalOf(context)
+    if (refusal) context.res = refusal
+    else await next()
+    if (!context.res.headers.has('Cache-Control')) context.header('Cache-Control', 'no-store')
+  })
+  site.notFound((context) =>
+    notFound ? context.html(notFound(), 404) : context.text('There is no such page here.\n', 404),
+  )
+  site.onError((error, context) => {
+    const { method, path } = context.req
+    log.error(`A mistake in the answer to ${method} ${path}: ${error} (its stack is in the log file)`)
+    log.debug({ err: error }, 'Where the mistake was')
+    return context.text('A mistake in the program has kept it from answering. Its log says more.\n', 500)
+  })
+  return site
+}
+
+/**
+ * Adds a file, such as a stylesheet. It is read now, so that nothing that a browser asks for reads the disk. A browser that
+ * has it asks whether it is still the same, and gets it only if it is not.
+ *
+ * @param path where it is on the site: `/page.css`
+ * @param file where it is on this machine: `new URL('./page.css', import.meta.url)`
+ * @throws Error when it cannot be read
+ */
+export function serveFile(site: Site, path: string, file: URL): void {
+  const content = readFileSync(file)
+  const type = getMimeType(basename(fileURLToPath(file))) ?? 'application/octet-stream'
+  const headers = {
+    'Content-Type': type.startsWith('text/') && !type.includes('charset') ? `${type}; charset=utf-8` : type,
+    'Cache-Control': 'no-cache',
+    ETag: `"${createHash('sha256').update(content).digest('base64url').slice(0, 16)}"`,
+  }
+  site.get(path, etag(), (context) => context.body(new Uint8Array(content), 200, headers))
+}
+
+/** Why a request is not answered; nothing when it is. */
+function refusalOf({ env, req, text }: Context<SiteEnv>): Response | undefined {
+  const { incoming, names } = env
+  if (!namesThisMachine(req.header('Host'), incoming.socket.localAddress, names)) {
+    return text(
+      'This machine is not called so. Open the page by an address or a name of the machine, as its log says it.\n',
+      421,
+    )
+  }
+  if (!METHODS.includes(req.method)) {
+    return text(`This site is there to be read: ${METHODS.join(' and ')}, and nothing else.\n`, 405, {
+      Allow: METHODS.join(', '),
+      Connection: 'close',
+    })
+  }
+  if (Number(req.header('Content-Length') ?? 0) > 0 || req.header('Transfer-Encoding') !== undefined)
+    return text('A request has no body here.\n', 413, { Connection: 'close' })
+  return undefined
+}
