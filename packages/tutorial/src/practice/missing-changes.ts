@@ -34,13 +34,17 @@ export function missingChanges(folder: PracticeFolder): Missing[] {
   const { blocks } = readReadme(`${prefix}README.md`)
   const pieces = shownPieces(readReadme(`${prefix}README.md`))
   return [...programs, ...settings]
-    .map((change) => ({ change, place: blocks.findIndex((block) => shows(block, change, pieces.get(block))) }))
+    .map((change) => ({
+      change,
+      place: blocks.findIndex((block) => shows(block, change, pieces.get(block))),
+    }))
     .sort((a, b) => (a.place < 0 ? blocks.length : a.place) - (b.place < 0 ? blocks.length : b.place))
     .map(({ change, place }) => {
       const file = change.file.slice(prefix.length)
       const from = files.find((other) => other.file === file)?.from
       const said = blocks[place]?.paragraphs ?? []
-      const explanation = said.length > 0 ? said : change.explanation === undefined ? [] : [change.explanation]
+      const explanation =
+        said.length > 0 ? said : change.explanation === undefined ? [] : [change.explanation]
       return { key: keyOf(change), file, change, explanation, ...(from !== undefined && { from }) }
     })
     .filter(({ change, file }) => !isDone(change, file, folder))
