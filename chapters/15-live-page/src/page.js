@@ -17,6 +17,7 @@ const line = document.getElementById('line')
 let version = nodes.dataset.version
 let source
 let timer
+let heard = new Date()
 let telling
 let words
 
@@ -41,13 +42,14 @@ function close() {
 }
 
 function alive() {
+  heard = new Date()
   line.textContent = ''
   wait(SILENCE_MS)
 }
 
 function lost() {
-  const now = new Date().toLocaleTimeString('sv')
-  line.textContent ||= `The web server has been out of reach since ${now}. What stands here is as it was then.`
+  const then = heard.toLocaleTimeString('sv')
+  line.textContent ||= `The web server is out of reach. What stands here is of ${then}.`
   if (source?.readyState === EventSource.CLOSED) wait(AGAIN_MS)
 }
 

@@ -117,7 +117,12 @@ export class Presence {
     this.#forget()
   }
 
-  #see(id: string, uuid: string | undefined, peer: Connection, { name, address, since, details }: Member): Seen {
+  #see(
+    id: string,
+    uuid: string | undefined,
+    peer: Connection,
+    { name, address, since, details }: Member,
+  ): Seen {
     const before = this.#seen.get(peer)
     const { bytesRead } = peer.socket
     const quietLooks = before?.bytesRead === bytesRead ? before.quietLooks + 1 : 0
