@@ -4,6 +4,7 @@ import { crowd } from './crowd/index.ts'
 import { type Herd, herd, peak, WAYS, type Way } from './herd/index.ts'
 import type { Comparison, Goal, Measurement, Sample, Unit } from './measurement.ts'
 import type { Window } from './meter.ts'
+import { pageCosts } from './page/index.ts'
 import { canHoldToCores } from './processes.ts'
 import { roundTrips } from './round-trip.ts'
 import { limit, throughput } from './throughput.ts'
@@ -47,6 +48,7 @@ export function measurements(setting: Setting): Measurement[] {
     aThousand(setting),
     aHerd(setting),
     aCrowd(setting),
+    aPage(setting),
   ]
 }
 
@@ -271,6 +273,58 @@ function aCrowd({ progress }: Setting): Measurement {
         lost: crowded.lost,
         share,
       }
+    },
+  }
+}
+
+function aPage({ progress }: Setting): Measurement {
+  const manyToOne = (of: string, figure: string, unit: Unit, goal?: Goal): Comparison => ({
+    of,
+    unit,
+    ours: `many ${figure}`,
+    theirs: `one ${figure}`,
+    ...(goal && { goal }),
+  })
+  return {
+    name: 'page',
+    what: '1,000 slaves on the page, 100 pages',
+    unit: 'share',
+    mostRounds: 3,
+    comparisons: [
+      manyToOne('the webserver, of one core', 'webserver steady', 'share'),
+      { of: 'the webserver, of one core', ours: 'many webserver steady', goal: { atMost: 0.1 } },
+      manyToOne('... while 100 a second come', 'webserver joining', 'share'),
+      manyToOne('the master, of one core', 'master steady', 'share', { atMost: 1.1 }),
+      manyToOne('... while 100 a second come', 'master joining', 'share', { atMost: 1.1 }),
+      manyToOne('memory of the webserver', 'webserver memory', 'MiB'),
+      manyToOne('memory of the master', 'master memory', 'MiB'),
+      {
+        of: 'memory of the webserver, none of them reads',
+        unit: 'MiB',
+        ours: 'stopped memory',
+        theirs: 'many webserver memory',
+        goal: { atMost: 1.1 },
+      },
+      {
+        of: 'longest time without a frame, while 100 a second come',
+        unit: 'ms',
+        ours: 'stall joining',
+        theirs: 'stall steady',
+      },
+    ],
+    async measure() {
+      const { joining, steady, memory, masterMemory, stall } = await pageCosts(progress)
+      const sample: Sample = { 'stopped memory': memory.stopped }
+      for (const pages of ['one', 'many'] as const) {
+        for (const who of ['master', 'webserver'] as const) {
+          sample[`${pages} ${who} joining`] = joining[pages][who]
+          sample[`${pages} ${who} steady`] = steady[pages][who]
+        }
+        sample[`${pages} webserver memory`] = memory[pages]
+        sample[`${pages} master memory`] = masterMemory[pages]
+      }
+      if (stall) Object.assign(sample, { 'stall joining': stall.joining, 'stall steady': stall.steady })
+      return sample
     },
   }
 }

@@ -24,6 +24,9 @@ const NAMES: Record<string, string> = {
   fixed: "the original's 60 s",
   jitter: 'full jitter, up to 60 s',
   alone: 'without them',
+  one: 'one page',
+  'many webserver memory': 'all read',
+  'stall steady': 'nobody comes',
 }
 
 const compact = new Intl.NumberFormat('en', { notation: 'compact', maximumSignificantDigits: 3 })
