@@ -26,6 +26,7 @@ const NAMES: Record<string, string> = {
   alone: 'without them',
   one: 'one page',
   'many webserver memory': 'all read',
+  'one news': 'one page, which reads',
   'stall steady': 'nobody comes',
 }
 

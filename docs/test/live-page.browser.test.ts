@@ -82,8 +82,8 @@ async function rowsOf(page: Page): Promise<Row[]> {
   const rows = await page.locator('#nodes tr').evaluateAll((rows) =>
     (rows as HTMLTableRowElement[]).map(({ id, cells: [name, state] }) => ({
       id,
-      name: name?.innerText ?? '',
-      state: state?.innerText ?? '',
+      name: name?.textContent ?? '',
+      state: state?.textContent ?? '',
     })),
   )
   return rows.filter(({ name }) => / #\d+$/.test(name))
@@ -220,15 +220,18 @@ test('a seventh tab works, since the six that nobody sees have given their conne
   const [first] = tabs as [Page]
   const seventh = await browser.newPage()
   let isThere = false
-  const coming = seventh.goto(address).then(() => {
-    isThere = true
-  })
+  void seventh.goto(address).then(
+    () => {
+      isThere = true
+    },
+    () => {}, // the test has ended
+  )
   // All that a browser has for a site is in use, as long as all six are seen: what they show is still news.
   await chapter.run('slave')
   await shows(first, /^here$/)
   expect(isThere).toBe(false)
   for (const tab of tabs) await setHidden(tab, true)
-  await coming
+  await expect.poll(() => isThere, PATIENCE).toBe(true)
   await shows(seventh, /^here$/)
   const slave = await chapter.run('slave')
   await shows(seventh, /^here$/, /^here$/)

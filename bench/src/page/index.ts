@@ -22,7 +22,11 @@ const PAGES = 100
 const CHANGE_MS = 1_000
 
 /** How long that is watched, in ms. */
-const WATCH_MS = 15_000
+const WATCH_MS = 10_000
+
+/** How often all slaves have something new to tell, while pages do not read, and how much of it has to come at least to one that does, in bytes. */
+const NEWS = 30
+const LEAST_NEWS = 5_000_000
 
 /** How long it may settle before, in ms. */
 const SETTLE_MS = 3_000
@@ -38,8 +42,10 @@ export interface PageCosts {
   /** With so many pages open: while the slaves come, and once they are there. */
   joining: { one: Shares; many: Shares }
   steady: { one: Shares; many: Shares }
-  /** MiB of the web server, with a thousand slaves and so many pages; and with as many that do not read while all come again. */
-  memory: { one: number; many: number; stopped: number }
+  /** MiB of the web server, with a thousand slaves and so many pages. */
+  memory: { one: number; many: number }
+  /** The same when each slave has told something new, many times: with one page that reads, and with many that do not. */
+  news: { one: number; stopped: number }
   /** MiB of the master. */
   masterMemory: { one: number; many: number }
   /** The longest time without a frame in a real browser, in ms: while they come, and once they are there. Not without a browser. */
@@ -54,7 +60,13 @@ export async function pageCosts(progress: (what: string) => void): Promise<PageC
   try {
     const { status } = spawnSync(
       process.execPath,
-      [join(REPOSITORY, 'packages/tutorial/bin/tutorial.js'), 'bundle', CHAPTER, '--out', join(folder, 'bundle')],
+      [
+        join(REPOSITORY, 'packages/tutorial/bin/tutorial.js'),
+        'bundle',
+        CHAPTER,
+        '--out',
+        join(folder, 'bundle'),
+      ],
       { stdio: 'ignore' },
     )
     if (status !== 0) throw new Error(`the bundle of ${CHAPTER} could not be made`)
@@ -101,18 +113,28 @@ export async function pageCosts(progress: (what: string) => void): Promise<PageC
       await sleep(SETTLE_MS)
     }
 
-    // To warm up.
+    // It warms up both programs, too.
+    progress('a page that reads')
+    await tellPages({ open: 1 })
     await coming()
+    const { bytes: before } = await tellPages({})
+    await tellSlaves({ news: NEWS })
+    const read = residentMiB(webserver)
+    const { bytes } = await tellPages({})
+    if (bytes - before < LEAST_NEWS) throw new Error(`only ${bytes - before} bytes of news came to a page`)
+    if (process.env['BENCH_DEBUG']) console.error(`\n${bytes - before} bytes of news`)
     await going()
-    const found: Record<'one' | 'many', { joining: Shares; steady: Shares; memory: number; masterMemory: number }> = {
+    const found: Record<
+      'one' | 'many',
+      { joining: Shares; steady: Shares; memory: number; masterMemory: number }
+    > = {
       one: await withPages(1),
       many: await withPages(PAGES),
     }
     progress(`${PAGES} pages that do not read`)
-    const { bytes } = await tellPages({})
-    if (bytes === 0) throw new Error('no page was told anything')
     await tellPages({ read: false })
     await coming()
+    await tellSlaves({ news: NEWS })
     const stopped = residentMiB(webserver)
     await tellPages({ open: 0 })
     await going()
@@ -122,7 +144,8 @@ export async function pageCosts(progress: (what: string) => void): Promise<PageC
     return {
       joining: { one: one.joining, many: many.joining },
       steady: { one: one.steady, many: many.steady },
-      memory: { one: one.memory, many: many.memory, stopped },
+      memory: { one: one.memory, many: many.memory },
+      news: { one: read, stopped },
       masterMemory: { one: one.masterMemory, many: many.masterMemory },
       ...(stall && { stall }),
     }
@@ -139,15 +162,19 @@ export async function pageCosts(progress: (what: string) => void): Promise<PageC
     }
 
     async function stalls() {
+      // A new master knows of none that have gone, so that each row is a new one.
+      master.kill('SIGKILL')
+      await start('master', 'Listening on')
+      await sleep(SETTLE_MS)
       const browser = await openBrowser(address)
       if (!browser) return undefined
       try {
         await browser.longest()
-        await coming()
+        await tellSlaves({ join: { count: SLAVES, perSecond: PER_SECOND } })
         const joining = await browser.longest()
-        await watching()
-        await browser.longest()
         await sleep(SETTLE_MS)
+        await browser.longest()
+        await sleep((SLAVES / PER_SECOND) * 1_000)
         return { joining, steady: await browser.longest() }
       } finally {
         await browser.close()

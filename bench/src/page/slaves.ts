@@ -1,6 +1,7 @@
 /**
  * A thousand slaves in one process, on bare sockets, that do what chapter 15's do: `slaves.ts PORT`. Each says who it is, and
- * asks the master something every 5 s. They are told to come, so many a second, to go, and to come and go one at a time.
+ * asks the master something every 5 s. They are told to come, so many a second, to go, to come and go one at a time, and to
+ * tell something new.
  */
 import { once } from 'node:events'
 import { connect, type Socket } from 'node:net'
@@ -14,9 +15,15 @@ export interface Order {
   leave?: boolean
   /** One goes and comes back in so many ms, from now on; 0 for none any more. */
   changeEveryMs?: number
+  /** How many times each has something new to tell of itself. */
+  news?: number
 }
 
 const BEAT_MS = 5_000
+/** How long between two times, in ms, and how long a text may be that the master keeps. */
+const NEWS_MS = 500
+const LONGEST_TEXT = 200
+
 const QUESTION = '{"type":"info","payload":"computer_details"}\r'
 
 const slaves = new Map<number, Socket>()
@@ -25,21 +32,25 @@ let changes: NodeJS.Timeout | undefined
 function join(number: number): void {
   const socket = connect({ port: Number(process.argv[2]), host: '127.0.0.1', noDelay: true })
   slaves.set(number, socket)
-  const payload = {
-    hostname: `pi-${number}`,
-    client: number,
-    uuid: number.toString(16).padStart(32, '0'),
-    cpu: 'Cortex-A72',
-    cpu_cores: 4,
-    cpu_percent_used: 3.1,
-    ram: 4 * 1024 ** 3,
-  }
-  socket.write(`${JSON.stringify({ type: 'computer_details', payload })}\r${QUESTION}`)
+  socket.write(`${hello(number, 'Cortex-A72')}${QUESTION}`)
   const beat = setInterval(() => socket.writable && socket.write(QUESTION), BEAT_MS)
   socket
     .resume()
     .on('error', () => {})
     .on('close', () => clearInterval(beat))
+}
+
+function hello(number: number, cpu: string): string {
+  const payload = {
+    hostname: `pi-${number}`,
+    client: number,
+    uuid: number.toString(16).padStart(32, '0'),
+    cpu,
+    cpu_cores: 4,
+    cpu_percent_used: 3.1,
+    ram: 4 * 1024 ** 3,
+  }
+  return `${JSON.stringify({ type: 'computer_details', payload })}\r`
 }
 
 async function leave(number: number): Promise<void> {
@@ -58,7 +69,7 @@ async function change(): Promise<void> {
 }
 
 process.on('disconnect', () => process.exit())
-process.on('message', async ({ join: coming, leave: going, changeEveryMs }: Order) => {
+process.on('message', async ({ join: coming, leave: going, changeEveryMs, news = 0 }: Order) => {
   if (changeEveryMs !== undefined) {
     clearInterval(changes)
     if (changeEveryMs > 0) changes = setInterval(() => void change(), changeEveryMs)
@@ -70,6 +81,11 @@ process.on('message', async ({ join: coming, leave: going, changeEveryMs }: Orde
       await sleep(Math.max(0, (number * 1_000) / coming.perSecond - (performance.now() - began)))
       join(number)
     }
+  }
+  for (let time = 1; time <= news; time += 1) {
+    const cpu = `${time} `.padEnd(LONGEST_TEXT, 'x')
+    for (const [number, socket] of slaves) socket.write(hello(number, cpu))
+    await sleep(NEWS_MS)
   }
   process.send?.({ connected: slaves.size })
 })

@@ -11,8 +11,8 @@ export interface Watched {
 
 /** Opens a page; nothing where there is no Chromium. */
 export async function openBrowser(address: string): Promise<Watched | undefined> {
-  const executablePath = [process.env['CHROMIUM'] ?? chromium.executablePath(), '/usr/bin/chromium'].find((path) =>
-    existsSync(path),
+  const executablePath = [process.env['CHROMIUM'] ?? chromium.executablePath(), '/usr/bin/chromium'].find(
+    (path) => existsSync(path),
   )
   if (executablePath === undefined) return undefined
   const browser = await chromium.launch({ executablePath, args: ['--no-sandbox', '--disable-gpu'] })
