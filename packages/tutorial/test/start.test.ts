@@ -47,7 +47,9 @@ test('when all slaves have ended, it says who is left, and how that is ended', a
   process.kill(pidOf(cluster, 'slave 2'), 'SIGKILL')
   await cluster.says(/^slave 2 \| \(ended, by SIGKILL\)$/)
   await cluster.stop()
-  expect(cluster.lines.filter((line) => !line.includes(' | '))).toEqual(['Only master is left. Ctrl-C ends it.'])
+  expect(cluster.lines.filter((line) => !line.includes(' | '))).toEqual([
+    'Only master is left. Ctrl-C ends it.',
+  ])
 })
 
 test('SIGTERM to the runner alone ends every program', async ({ chapter }) => {

@@ -164,7 +164,10 @@ class Cluster {
     const [one] = left
     const kinds = new Set(left.map((member) => member.program))
     if (!one || kinds.size > 1 || kinds.has(program)) return
-    const [who, them] = left.length === 1 ? [`${one.name} is`, 'it'] : [`${left.length} ${one.program.many ?? one.program.name} are`, 'them']
+    const [who, them] =
+      left.length === 1
+        ? [`${one.name} is`, 'it']
+        : [`${left.length} ${one.program.many ?? one.program.name} are`, 'them']
     process.stdout.write(`Only ${who} left. Ctrl-C ends ${them}.\n`)
   }
 
