@@ -31,20 +31,21 @@ export function missingChanges(folder: PracticeFolder): Missing[] {
   const settings = files
     .filter(({ status, file }) => status === 'added' && !file.startsWith('src/'))
     .map(({ file }) => newFile(prefix + file))
-  const { blocks } = readReadme(`${prefix}README.md`)
-  const pieces = shownPieces(readReadme(`${prefix}README.md`))
+  const readme = readReadme(`${prefix}README.md`)
+  const pieces = shownPieces(readme)
   return [...programs, ...settings]
-    .map((change) => ({
-      change,
-      place: blocks.findIndex((block) => shows(block, change, pieces.get(block))),
-    }))
-    .sort((a, b) => (a.place < 0 ? blocks.length : a.place) - (b.place < 0 ? blocks.length : b.place))
-    .map(({ change, place }) => {
+    .map((change) => {
+      const block = readme.blocks.find((block) => shows(block, change, pieces.get(block)))
+      const mention = readme.mentions.find(
+        ({ file, symbol }) => file === change.file && symbol === change.symbol,
+      )
+      return { change, block, line: block?.line ?? mention?.line ?? Number.POSITIVE_INFINITY }
+    })
+    .sort((a, b) => (a.line === b.line ? 0 : a.line - b.line))
+    .map(({ change, block }) => {
       const file = change.file.slice(prefix.length)
       const from = files.find((other) => other.file === file)?.from
-      const said = blocks[place]?.paragraphs ?? []
-      const explanation =
-        said.length > 0 ? said : change.explanation === undefined ? [] : [change.explanation]
+      const explanation = block?.paragraphs ?? (change.explanation === undefined ? [] : [change.explanation])
       return { key: keyOf(change), file, change, explanation, ...(from !== undefined && { from }) }
     })
     .filter(({ change, file }) => !isDone(change, file, folder))
