@@ -289,7 +289,7 @@ function aPage({ progress }: Setting): Measurement {
     name: 'page',
     what: '1,000 slaves on the page, 100 pages',
     unit: 'share',
-    mostRounds: 3,
+    mostRounds: 1,
     comparisons: [
       manyToOne('the webserver, of one core', 'webserver steady', 'share'),
       { of: 'the webserver, of one core', ours: 'many webserver steady', goal: { atMost: 0.1 } },
