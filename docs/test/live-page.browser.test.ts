@@ -102,9 +102,9 @@ async function shows(page: Page, ...states: RegExp[]): Promise<Row[]> {
 }
 
 const says = (page: Page, text: RegExp) =>
-  expect.poll(() => page.locator('#master').innerText(), PATIENCE).toMatch(text)
+  expect.poll(() => page.locator('#master .state').textContent(), PATIENCE).toMatch(text)
 
-const line = (page: Page) => page.locator('#line').innerText()
+const line = (page: Page) => page.locator('#line').textContent()
 
 /** Marks a page, so that it shows when it has been loaded anew. */
 const mark = (page: Page) => page.evaluate(() => Object.assign(window, { isMarked: true }))
@@ -158,7 +158,7 @@ test('slaves come, die, come back and stand still, and the page shows it by itse
   await shows(page, /^here$/, /^here$/)
   await first.stop('SIGKILL')
   await shows(page, /^gone, last heard at /, /^here$/)
-  await expect.poll(() => page.locator('#count').innerText(), PATIENCE).toBe('Here: 2. Silent: 0. Gone: 1.')
+  await expect.poll(() => page.locator('#count').textContent(), PATIENCE).toBe('Here: 2. Silent: 0. Gone: 1.')
   await chapter.run('slave')
   const [back, other] = await shows(page, /^here$/, /^here$/)
   expect(back?.id).toBe(row?.id)
@@ -264,7 +264,9 @@ test('a hundred nodes come, and who hears the page is told once a second how man
   })
   await join(chapter.port, 100)
   await expect.poll(() => page.locator('#nodes tr').count(), PATIENCE).toBe(101)
-  await expect.poll(() => page.locator('#count').innerText(), PATIENCE).toBe('Here: 101. Silent: 0. Gone: 0.')
+  await expect
+    .poll(() => page.locator('#count').textContent(), PATIENCE)
+    .toBe('Here: 101. Silent: 0. Gone: 0.')
   const told = await page.evaluate(() => (window as unknown as { told: [number, string][] }).told)
   expect(told.at(-1)?.[1]).toBe('Here: 101. Silent: 0. Gone: 0.')
   // The first is told at once, and each other a second after the one before. A browser's clocks differ by some ms.
@@ -327,7 +329,7 @@ test('without JavaScript the page shows all that there is, and offers to look ag
       return page.locator('.state').allInnerTexts()
     }, PATIENCE)
     .toEqual([expect.stringMatching(/^The master is here/), 'here', 'here'])
-  expect(await page.locator('#count').innerText()).toBe('Here: 2. Silent: 0. Gone: 0.')
+  expect(await page.locator('#count').textContent()).toBe('Here: 2. Silent: 0. Gone: 0.')
   const script = await open()
   await shows(script, /^here$/)
   expect(await script.getByRole('link', { name: 'Look again' }).count()).toBe(0)
