@@ -1,8 +1,10 @@
+import { max, quantileSorted } from 'simple-statistics'
 import { beats, hellos, idleMemory, type Thousand, thousand } from './cluster/index.ts'
 import { crowd } from './crowd/index.ts'
-import { herd, peak, type Way } from './herd/index.ts'
+import { type Herd, herd, peak, WAYS, type Way } from './herd/index.ts'
 import type { Comparison, Goal, Measurement, Sample, Unit } from './measurement.ts'
 import type { Window } from './meter.ts'
+import { pageCosts } from './page/index.ts'
 import { canHoldToCores } from './processes.ts'
 import { roundTrips } from './round-trip.ts'
 import { limit, throughput } from './throughput.ts'
@@ -16,8 +18,8 @@ export interface Setting {
   contestants: readonly string[]
   natsPort: number
   progress: (what: string) => void
-  /** Is given how slaves came back: when each did, in ms after the loss. */
-  onHerd?: (herds: Record<Way, number[]>) => void
+  /** Is given how slaves came back. */
+  onHerd?: (herds: Record<Way, Herd>) => void
 }
 
 /** All that is measured, with the goals. */
@@ -46,6 +48,7 @@ export function measurements(setting: Setting): Measurement[] {
     aThousand(setting),
     aHerd(setting),
     aCrowd(setting),
+    aPage(setting),
   ]
 }
 
@@ -204,29 +207,44 @@ function aThousand({ contestants, progress }: Setting): Measurement {
 }
 
 function aHerd({ progress, onHerd }: Setting): Measurement {
+  const figures = (way: Way, { listening, comings, refused }: Herd): Sample => ({
+    [`${way} listening`]: listening / 1_000,
+    [`${way} last`]: max(comings) / 1_000,
+    [`${way} half`]: quantileSorted(comings, 0.5) / 1_000,
+    [`${way} most`]: quantileSorted(comings, 0.9) / 1_000,
+    [`${way} peak`]: peak(comings),
+    [`${way} refused`]: refused,
+  })
+  const against = (of: string, figure: string, unit: Unit): Comparison[] =>
+    WAYS.filter((way) => way !== 'windows').map((way) => ({
+      of,
+      unit,
+      ours: `windows ${figure}`,
+      theirs: `${way} ${figure}`,
+    }))
   return {
     name: 'herd',
-    what: '1,000 slaves back after 3 s without a master',
+    what: '1,000 slaves whose master is away for 3 s',
     unit: 's',
     mostRounds: 1,
     comparisons: [
-      { of: 'the last of them', ours: 'windows last', goal: { atMost: 30 } },
-      { of: 'the last of them', ours: 'windows last', theirs: 'fixed last' },
-      { of: 'half of them', ours: 'windows half', theirs: 'fixed half' },
-      { of: 'most in a second', unit: 'count', ours: 'windows peak', theirs: 'fixed peak' },
+      { of: 'all are back', ours: 'windows last', goal: { atMost: 30 } },
+      ...against('all are back', 'last', 's'),
+      ...against('half are back', 'half', 's'),
+      ...against('90% are back', 'most', 's'),
+      ...against('most that came in a second', 'peak', 'count'),
+      ...against('tries that found no master', 'refused', 'count'),
     ],
     async measure() {
-      const herds: Record<Way, number[]> = { windows: [], fixed: [] }
       const sample: Sample = {}
-      for (const way of ['windows', 'fixed'] as const) {
+      const herds: Partial<Record<Way, Herd>> = {}
+      for (const way of WAYS) {
         progress(`a herd of 1,000 slaves: ${way}`)
-        const comings = await herd(way)
-        herds[way] = comings
-        sample[`${way} last`] = (comings.at(-1) ?? 0) / 1_000
-        sample[`${way} half`] = (comings[comings.length / 2] ?? 0) / 1_000
-        sample[`${way} peak`] = peak(comings)
+        const found = await herd(way)
+        herds[way] = found
+        Object.assign(sample, figures(way, found))
       }
-      onHerd?.(herds)
+      onHerd?.(herds as Record<Way, Herd>)
       return sample
     },
   }
@@ -255,6 +273,58 @@ function aCrowd({ progress }: Setting): Measurement {
         lost: crowded.lost,
         share,
       }
+    },
+  }
+}
+
+function aPage({ progress }: Setting): Measurement {
+  const manyToOne = (of: string, figure: string, unit: Unit, goal?: Goal): Comparison => ({
+    of,
+    unit,
+    ours: `many ${figure}`,
+    theirs: `one ${figure}`,
+    ...(goal && { goal }),
+  })
+  return {
+    name: 'page',
+    what: '1,000 slaves on the page, 100 pages',
+    unit: 'share',
+    mostRounds: 1,
+    comparisons: [
+      manyToOne('the webserver, of one core', 'webserver steady', 'share'),
+      { of: 'the webserver, of one core', ours: 'many webserver steady', goal: { atMost: 0.1 } },
+      manyToOne('... while 100 a second come', 'webserver joining', 'share'),
+      manyToOne('the master, of one core', 'master steady', 'share', { atMost: 1.1 }),
+      manyToOne('... while 100 a second come', 'master joining', 'share', { atMost: 1.1 }),
+      manyToOne('memory of the webserver', 'webserver memory', 'MiB'),
+      manyToOne('memory of the master', 'master memory', 'MiB'),
+      {
+        of: 'memory of the webserver, none of them reads',
+        unit: 'MiB',
+        ours: 'stopped news',
+        theirs: 'one news',
+        goal: { atMost: 1.5 },
+      },
+      {
+        of: 'longest time without a frame, while 100 a second come',
+        unit: 'ms',
+        ours: 'stall joining',
+        theirs: 'stall steady',
+      },
+    ],
+    async measure() {
+      const { joining, steady, memory, news, masterMemory, stall } = await pageCosts(progress)
+      const sample: Sample = { 'stopped news': news.stopped, 'one news': news.one }
+      for (const pages of ['one', 'many'] as const) {
+        for (const who of ['master', 'webserver'] as const) {
+          sample[`${pages} ${who} joining`] = joining[pages][who]
+          sample[`${pages} ${who} steady`] = steady[pages][who]
+        }
+        sample[`${pages} webserver memory`] = memory[pages]
+        sample[`${pages} master memory`] = masterMemory[pages]
+      }
+      if (stall) Object.assign(sample, { 'stall joining': stall.joining, 'stall steady': stall.steady })
+      return sample
     },
   }
 }

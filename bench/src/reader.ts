@@ -172,7 +172,7 @@ function clusterOf(chapter: string): { programs: Program[]; config: string | und
 }
 
 /** What programs are to be started with, so that they do not meet a cluster that somebody else runs here. */
-async function withFreePorts(config: string | undefined, folder: string): Promise<string[]> {
+export async function withFreePorts(config: string | undefined, folder: string): Promise<string[]> {
   if (config === undefined) return []
   const text = readFileSync(config, 'utf8')
   const ports = new Map<string, number>()
@@ -230,7 +230,7 @@ async function takenBy(
   }
 }
 
-async function says(child: ChildProcess, ready: readonly string[]): Promise<void> {
+export async function says(child: ChildProcess, ready: readonly string[]): Promise<void> {
   if (!child.stdout) return
   // The iterator would end the stream with it, and the program's next line would end the program.
   const lines = createInterface(child.stdout)
@@ -241,13 +241,13 @@ async function says(child: ChildProcess, ready: readonly string[]): Promise<void
 }
 
 /** The time that a process has taken of all cores together, in s. */
-function coreTime({ pid }: ChildProcess): number {
+export function coreTime({ pid }: ChildProcess): number {
   // The name of the program comes second, in brackets, and may hold anything; user and system are nr. 14 and 15.
   const fields = readFileSync(`/proc/${pid}/stat`, 'utf8').split(') ').at(-1)?.split(' ') ?? []
   return (Number(fields[11]) + Number(fields[12])) * TICK_S
 }
 
-function residentMiB(child: ChildProcess | undefined): number {
+export function residentMiB(child: ChildProcess | undefined): number {
   const status = readFileSync(`/proc/${child?.pid}/status`, 'utf8')
   return Number(/VmRSS:\s+(\d+)/.exec(status)?.[1]) / 1024
 }

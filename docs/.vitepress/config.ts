@@ -13,7 +13,7 @@ import { headingLinks } from '../src/heading-links.ts'
 import { byClasses, THEMES } from '../src/highlight.ts'
 import { siteLinks } from '../src/links.ts'
 import { offline } from '../src/offline.ts'
-import { CORE_PAGE, pageOf, sidebars, WITHOUT_PAGES } from '../src/pages.ts'
+import { CORE_PAGE, pageOf, sidebar, WITHOUT_PAGES } from '../src/pages.ts'
 import { search } from '../src/search.ts'
 import { SITE_ADDRESS } from '../src/site-address.ts'
 
@@ -80,7 +80,7 @@ export default defineConfig({
       { text: 'Compare', link: '/compare/' },
       { text: 'Core', link: CORE_PAGE, activeMatch: '/core' },
     ],
-    sidebar: sidebars(),
+    sidebar: sidebar(),
     outline: { level: [2, 3] },
     search: { provider: 'local', options: search },
     externalLinkIcon: true,

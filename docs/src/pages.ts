@@ -76,15 +76,7 @@ export function titleOf({ number, title }: Pick<Chapter, 'number' | 'title'>): s
   return `${String(number).padStart(2, '0')}: ${title}`
 }
 
-/**
- * What stands at the side of every page, by the beginning of its address. Only the pages about modules list all modules:
- * there are more of them than of all else.
- */
-export function sidebars(): DefaultTheme.SidebarMulti {
-  return { '/core/': sidebar(moduleGroups()), '/': sidebar() }
-}
-
-/** What comes before and after a page, wherever it is listed: the order is that of the list with all modules. */
+/** What comes before and after a page: the order is that of the list at the side, with all modules in it. */
 export function neighboursOf(file: string): {
   prev?: DefaultTheme.SidebarItem
   next?: DefaultTheme.SidebarItem
@@ -100,7 +92,13 @@ function leaves(item: DefaultTheme.SidebarItem): DefaultTheme.SidebarItem[] {
   return item.items ? item.items.flatMap(leaves) : [item]
 }
 
-function sidebar(modules?: DefaultTheme.SidebarItem[]): DefaultTheme.SidebarItem[] {
+/**
+ * What stands at the side of every page. The modules of the core are not there: there are more of them than of all else,
+ * and each would make every page larger. A page of their own lists them.
+ *
+ * @param modules what stands where they would, in the order of reading
+ */
+export function sidebar(modules?: DefaultTheme.SidebarItem[]): DefaultTheme.SidebarItem[] {
   return [
     { items: [{ text: 'Start: set it up, run it', link: '/start/' }] },
     ...chapterGroups(),

@@ -1,54 +1,78 @@
 /** A thousand slaves whose master ends, is away for three seconds, and is there again. */
+import type { ChildProcess } from 'node:child_process'
 import { setTimeout as sleep } from 'node:timers/promises'
-import getPort from 'get-port'
+import getPort, { portNumbers } from 'get-port'
 import { ask, end, program } from '../processes.ts'
+import type { MasterSays } from './master.ts'
+import type { SlavesSay } from './slaves.ts'
 
 export const SLAVES = 1_000
 
-/** How long the master is away, in ms. */
+/** How long after its end the master is started again, in ms. It listens when it has started. */
 export const AWAY_MS = 3_000
 
 /** How long the slaves may take to come back, in ms. */
-const DEADLINE_MS = 90_000
+const DEADLINE_MS = 150_000
 
-/** How slaves come back: the core's way, or the original's. */
-export type Way = 'windows' | 'fixed'
+/**
+ * Where no system takes ports for connections that go out, by default. Of a thousand slaves that try, one could otherwise
+ * be given the master's own port to call from, and keep the master from it.
+ */
+const PORTS = portNumbers(20_000, 30_000)
 
-/** When each slave came back, in ms after the loss, in order. */
-export async function herd(way: Way): Promise<number[]> {
-  const port = await getPort()
-  const children = [program('herd/master.ts', [port])]
+/** How slaves come back: the core's way, the original's, and the formula that is known as full jitter. */
+export const WAYS = ['windows', 'fixed', 'jitter'] as const
+
+export type Way = (typeof WAYS)[number]
+
+/** How a herd came back. All times are in ms after the loss. */
+export interface Herd {
+  /** When the master listened again. */
+  listening: number
+  /** When each slave came, in order. */
+  comings: number[]
+  /** How many tries found no master. */
+  refused: number
+}
+
+/** Lets a herd lose its master and come back. */
+export async function herd(way: Way): Promise<Herd> {
+  const port = await getPort({ port: PORTS })
+  const children: ChildProcess[] = []
+  const start = (file: string, ...args: (string | number)[]) => {
+    const child = program(`herd/${file}`, [port, ...args])
+    children.push(child)
+    return child
+  }
   try {
-    await comings(children.at(-1))
-    children.push(program('herd/slaves.ts', [port, SLAVES, way]))
-    await allThere(children[0])
+    const first = start('master.ts')
+    await ask(first, {}) // it listens
+    const slaves = start('slaves.ts', SLAVES, way)
+    await allThere(first)
     const lostAt = Date.now()
-    children[0]?.kill('SIGKILL')
+    first.kill('SIGKILL')
     await sleep(AWAY_MS)
-    children.push(program('herd/master.ts', [port]))
-    return (await allThere(children.at(-1))).map((at) => at - lostAt)
+    const { listeningAt, comings } = await allThere(start('master.ts'))
+    return {
+      listening: listeningAt - lostAt,
+      comings: comings.map((at) => at - lostAt),
+      refused: (await ask<SlavesSay>(slaves, {})).refused,
+    }
   } finally {
     end(children)
   }
 }
 
-type Master = ReturnType<typeof program> | undefined
-
 /** Waits until all slaves have come. */
-async function allThere(master: Master): Promise<number[]> {
+async function allThere(master: ChildProcess): Promise<MasterSays> {
   const began = performance.now()
   for (;;) {
-    const all = await comings(master)
-    if (all.length >= SLAVES) return all
-    if (performance.now() - began > DEADLINE_MS)
-      throw new Error(`only ${all.length} of ${SLAVES} slaves came`)
+    const says = await ask<MasterSays>(master, {})
+    const { length } = says.comings
+    if (length >= SLAVES) return says
+    if (performance.now() - began > DEADLINE_MS) throw new Error(`only ${length} of ${SLAVES} slaves came`)
     await sleep(100)
   }
-}
-
-function comings(master: Master): Promise<number[]> {
-  if (!master) throw new Error('there is no master')
-  return ask<number[]>(master, {})
 }
 
 /** The most that came within any one second. */

@@ -1,6 +1,13 @@
 /** A master that says hello to all who come: `master.ts PORT`. Asked, it tells when each of them came. */
+import { send } from '@rpi-cluster/core/messages'
 import { listen } from '@rpi-cluster/core/sockets'
 import { noLog } from '../no-log.ts'
+
+/** By the clock of the machine, which all its programs share, in ms. */
+export interface MasterSays {
+  listeningAt: number
+  comings: number[]
+}
 
 const comings: number[] = []
 await listen(
@@ -13,9 +20,10 @@ await listen(
   },
   async (slave) => {
     comings.push(Date.now())
-    await slave.write('hello')
+    await send(slave, 'message', 'hello')
     for await (const _ of slave.chunks());
   },
 )
+const listeningAt = Date.now()
 process.on('disconnect', () => process.exit())
-process.on('message', () => process.send?.(comings))
+process.on('message', () => process.send?.({ listeningAt, comings } satisfies MasterSays))

@@ -14,7 +14,7 @@ export interface MasterState {
 
 /** The page, and its parts: each is a row of a table that browsers follow. */
 export class HomePage {
-  readonly parts = new LiveTable<string>()
+  readonly parts = new LiveTable<Html>()
   master: MasterState = { state: 'not reached yet' }
 
   readonly #nodes: LiveTable<NodeRow>
@@ -34,35 +34,36 @@ export class HomePage {
 
   #showMaster(state: MasterState) {
     this.master = state
-    this.parts.set('master', String(masterPart(state)))
+    this.parts.set('master', masterPart(state))
   }
 
   async #follow(stop: AbortSignal) {
     this.#showMaster(this.master)
     for await (const { rows, removed } of this.#nodes.follow(stop)) {
       for (const id of removed) this.parts.delete(partId(id))
-      for (const [id, row] of Object.entries(rows)) this.parts.set(partId(id), String(nodePart(id, row)))
-      this.parts.set('count', String(countPart(this.#nodes)))
+      for (const [id, row] of Object.entries(rows)) this.parts.set(partId(id), nodePart(id, row))
+      this.parts.set('count', countPart(this.#nodes))
     }
   }
 
   html(): Html {
-    const { version } = this.parts.changesSince()
+    const { version, rows } = this.parts.changesSince()
+    const { master, count, ...nodes } = rows
     return layout(
       'Raspberry Pi Cluster',
       html`<p id="line" role="status"></p>
         <noscript><p>As of ${new Date().toLocaleString('sv')}. <a href="/">Look again</a></p></noscript>
         <h2>The master</h2>
-        ${masterPart(this.master)}
+        ${master}
         <h2>The nodes</h2>
-        ${countPart(this.#nodes)}
+        ${count}
         <div class="wide" role="region" aria-label="The nodes" tabindex="0">
           <table>
             <thead>
               <tr>${COLUMNS.map((name) => html`<th scope="col">${name}</th>`)}</tr>
             </thead>
             <tbody id="nodes" data-version="${version}">
-              ${this.#nodes.entries().map(([id, row]) => nodePart(id, row))}
+              ${Object.values(nodes)}
             </tbody>
           </table>
         </div>

@@ -62,11 +62,8 @@ export async function connect(options: ConnectOptions): Promise<Connection> {
   } finally {
     clearTimeout(timeout)
   }
-  const connection = new Connection(
-    socket,
-    `the ${peer} at ${addressOf(host, port)}`,
-    options.maxWaitingBytes,
-  )
+  const sought = addressOf(host, port)
+  const connection = new Connection(socket, `the ${peer} at ${sought}`, options.maxWaitingBytes, sought)
   const stopping = addAbortListener(stop, () => void connection.close(stop.reason))
   socket.once('close', () => stopping[Symbol.dispose]())
   return connection

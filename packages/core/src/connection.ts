@@ -46,10 +46,12 @@ export class Connection {
    * @param socket a connected socket; from now on the connection handles its errors
    * @param peer how texts call the other end: `the master at 127.0.0.1:31415`
    * @param maxWaitingBytes how many bytes may wait to be sent before a peer that does not read is cut off
+   * @param sought where the other end was looked for: the system forgets its address as soon as it resets the connection
    */
-  constructor(socket: Socket, peer: string, maxWaitingBytes = DEFAULT_MAX_WAITING_BYTES) {
+  constructor(socket: Socket, peer: string, maxWaitingBytes = DEFAULT_MAX_WAITING_BYTES, sought?: string) {
+    const { remoteAddress, remotePort } = socket
     this.socket = socket
-    this.address = addressOf(socket.remoteAddress, socket.remotePort)
+    this.address = (remoteAddress === undefined && sought) || addressOf(remoteAddress, remotePort)
     this.peer = peer
     this.#maxWaitingBytes = maxWaitingBytes
     socket.on('error', (error) => {

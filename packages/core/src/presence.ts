@@ -96,10 +96,12 @@ export class Presence {
     const now = new Map<Connection, Seen>()
     const ids = new Set<string>()
     for (const [peer, member] of this.#roster.entries) {
-      const own = this.#identities.identityOf(peer) ?? member.name
+      // The identity of a connection that has just closed is known no more, and its member still here for a moment.
+      const uuid = this.#identities.identityOf(peer) ?? this.#seen.get(peer)?.row.uuid
+      const own = uuid ?? member.name
       const id = ids.has(own) ? `${own} at ${member.address}` : own
       ids.add(id)
-      now.set(peer, this.#see(id, peer, member))
+      now.set(peer, this.#see(id, uuid, peer, member))
     }
     for (const [peer, { id, row, quietLooks }] of this.#seen) {
       if (ids.has(id)) continue
@@ -115,12 +117,16 @@ export class Presence {
     this.#forget()
   }
 
-  #see(id: string, peer: Connection, { name, address, since, details }: Member): Seen {
+  #see(
+    id: string,
+    uuid: string | undefined,
+    peer: Connection,
+    { name, address, since, details }: Member,
+  ): Seen {
     const before = this.#seen.get(peer)
     const { bytesRead } = peer.socket
     const quietLooks = before?.bytesRead === bytesRead ? before.quietLooks + 1 : 0
     const isSilent = quietLooks * LOOK_INTERVAL_MS >= this.#silentMs
-    const uuid = this.#identities.identityOf(peer)
     const row: NodeRow = {
       name,
       address,

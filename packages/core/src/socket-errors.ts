@@ -44,6 +44,8 @@ export function whyNotConnected(error: unknown, address: string, peer: string): 
     case 'EHOSTUNREACH':
     case 'ENETUNREACH':
       return `There is no route to ${address}. Are both machines on the same network?`
+    case 'ECONNRESET':
+      return `Cannot connect to the ${peer} at ${address}: ${whyLost(error as Error)}.`
     default:
       return `Cannot connect to the ${peer} at ${address}: ${messageOf(error)}.`
   }

@@ -4,7 +4,6 @@
  *
  * @since 0.14.0
  */
-import { createHash } from 'node:crypto'
 import { readFileSync } from 'node:fs'
 import type { IncomingMessage } from 'node:http'
 import { basename } from 'node:path'
@@ -102,7 +101,6 @@ export function serveFile(site: Site, path: string, file: URL): void {
   const headers = {
     'Content-Type': type.startsWith('text/') && !type.includes('charset') ? `${type}; charset=utf-8` : type,
     'Cache-Control': 'no-cache',
-    ETag: `"${createHash('sha256').update(content).digest('base64url').slice(0, 16)}"`,
   }
   site.get(path, etag(), (context) => context.body(new Uint8Array(content), 200, headers))
 }

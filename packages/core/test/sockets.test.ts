@@ -1,9 +1,9 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { type AddressInfo, createServer, connect as openSocket, type Socket } from 'node:net'
+import { type AddressInfo, createServer, connect as openSocket, Socket } from 'node:net'
 import { describe, expect, onTestFinished, test, vi } from 'vitest'
 import { OperationalError } from '../src/lifecycle.ts'
-import { type Connection, connect, type ListenOptions, listen } from '../src/sockets.ts'
+import { Connection, connect, type ListenOptions, listen } from '../src/sockets.ts'
 import { connectedPair, portOf, recordingLog, stopAfterTest } from './support.ts'
 
 const HOST = '127.0.0.1'
@@ -29,6 +29,22 @@ describe('connect', () => {
 
   test('writes an IPv6 address in brackets', async () => {
     await expect(connectTo(1, { host: '::1' })).rejects.toThrow('[::1]:1')
+  })
+
+  test('says so when it is reset at once', async () => {
+    const server = createServer((socket) => socket.resetAndDestroy()).listen(0, HOST)
+    onTestFinished(() => void server.close())
+    await once(server, 'listening')
+    const { port } = server.address() as AddressInfo
+    await expect(connectTo(port)).rejects.toThrow(
+      new OperationalError(`Cannot connect to the master at 127.0.0.1:${port}: the other end reset it.`),
+    )
+  })
+
+  test('still knows where it has connected to when the system has forgotten that', () => {
+    const socket = new Socket()
+    expect(new Connection(socket, 'the master').address).toBe('an address that is gone')
+    expect(new Connection(socket, 'the master', undefined, '127.0.0.1:1').address).toBe('127.0.0.1:1')
   })
 
   // Elsewhere than on Linux a machine answers for a program that accepts no more.

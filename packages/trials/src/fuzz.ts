@@ -1,23 +1,13 @@
 /** `pnpm fuzz [--seed N] [--streams N]`: many random hostile streams against a living master and against the decoder. */
 import { randomInt } from 'node:crypto'
-import { join } from 'node:path'
 import { parseArgs } from 'node:util'
-import { execa } from 'execa'
+import { runTrial, wholeNumber } from './trial.ts'
 
 const { values } = parseArgs({
   options: { seed: { type: 'string' }, streams: { type: 'string', default: '100000' } },
 })
-const seed = values.seed ?? String(randomInt(1_000_000_000))
-for (const value of [seed, values.streams]) {
-  if (!/^\d{1,9}$/.test(value)) throw new TypeError(`${value} is not a whole number of up to nine digits`)
-}
+const seed = wholeNumber(values.seed ?? String(randomInt(1_000_000_000)))
+const streams = wholeNumber(values.streams)
 
-const { exitCode } = await execa('vitest', ['run', 'fuzz.test.ts'], {
-  cwd: join(import.meta.dirname, '../../..'),
-  preferLocal: true,
-  stdio: 'inherit',
-  reject: false,
-  env: { FUZZ_SEED: seed, FUZZ_STREAMS: values.streams },
-})
+await runTrial('fuzz.test.ts', { FUZZ_SEED: seed, FUZZ_STREAMS: streams })
 console.log(`pnpm fuzz --seed ${seed} repeats this run.`)
-process.exitCode = exitCode ?? 1

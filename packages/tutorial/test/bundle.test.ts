@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { execa } from 'execa'
-import { afterAll, beforeAll, expect, onTestFinished, test } from 'vitest'
+import { afterAll, beforeAll, expect, onTestFinished, test, vi } from 'vitest'
 import { bundle } from '../src/bundle/bundle.ts'
 import { bundleChapter, filesOf } from '../src/bundle/bundle-chapter.ts'
 import { bundleReadme } from '../src/bundle/bundle-readme.ts'
@@ -250,6 +250,9 @@ test('a transport of pino, which a bundle cannot hold, is told', async () => {
 })
 
 test('what cannot be compiled is told with file and line', async () => {
+  // tsup says "ESM Build failed", silent or not: in a green run it looks like an error.
+  const said = vi.spyOn(console, 'error').mockImplementation(() => {})
+  onTestFinished(() => said.mockRestore())
   const chapter = join(folder, 'broken')
   await cp(findChapter('2').folder, chapter, {
     recursive: true,

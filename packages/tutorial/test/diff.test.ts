@@ -117,6 +117,14 @@ test('backwards it says what the core does not have yet', async () => {
   expect(stdout).toMatch(/^ {2}removed {2}src\/slave\.ts /m)
 })
 
+test('a picture beside a README is there with --all alone, whoever has drawn it', () => {
+  const pictures = (a: string, b: string, options: DiffOptions = {}) =>
+    text(a, b, { names: true, ...options }).match(/\S+\.svg$/gm) ?? []
+  expect(pictures('10', '11', { all: true })).toContain('chapters/11-reconnection/herd.svg')
+  expect(pictures('10', '11')).toEqual([])
+  expect(pictures('11', '12')).toEqual([])
+})
+
 test('--names prints paths only', async () => {
   const stdout = text('5', '6', { names: true })
   const lines = stdout.split('\n')

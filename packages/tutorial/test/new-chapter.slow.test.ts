@@ -175,8 +175,8 @@ const server = await listen({ peer: 'visitor', host: '127.0.0.1', port: visitorP
   await send(master, 'greeting', greeting(visitor.address))
 })
 log.info(\`Open at \${server.address}\`)
-// Once in the twelve seconds of a recording, however long the others take to start.
-for await (const _ of every(10_000, stop, { firstAfter: 8_000 })) {
+// Several times in the twelve seconds of a recording, however long the others take to start.
+for await (const _ of every(4_000, stop, { firstAfter: 1_000 })) {
   await send(master, 'computer_details', {}) // a sign of life, of which a roster learns nothing
 }
 `

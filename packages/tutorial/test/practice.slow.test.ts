@@ -89,6 +89,20 @@ test('a practice folder has the programs of the chapter before, and the tests an
   expect(read('practice/05-json/README.md')).toContain('## The goal')
 })
 
+test('what the programs of the chapter read beside them is given, and no program', async () => {
+  await tutorial('practice', '14')
+  expect(readdirSync(inClone('practice/14-webserver/src')).sort()).toEqual([
+    'config.ts',
+    'helpers.ts',
+    'icon.svg',
+    'master.ts',
+    'page.css',
+    'service.ts',
+    'slave.ts',
+  ])
+  expect(read('practice/14-webserver/src/config.ts')).toBe(read('chapters/13-slave-class/src/config.ts'))
+})
+
 test('start works at once, installs nothing, and does what the chapter before did', async () => {
   // 01's program has another name than 02's, and needs packages that 02's does not.
   const env = programEnvironment({ ports: await freePorts(allChapters()) })
@@ -106,6 +120,16 @@ test('a test that fails says what was expected, what the program did, and where 
   expect(all).toMatch(/What src\/master\.ts printed:\n.*Listening on .*\n.*Got client at .*\n.*"first"/)
   expect(all).toMatch(/The README says more: chapters\/05-json\/README\.md:\d+, under "/)
   expect(all).toContain('For the next step: pnpm -C ../.. practice 5 --hint')
+})
+
+test('the tests with Python nodes are left out, with the reason, as long as a program is the old one', async () => {
+  const untouched = await pnpm('practice/05-json', ['test', 'python'])
+  expect(untouched.all).toContain(
+    'The tests with Python nodes are left out until you have changed src/master.ts, src/slave.ts',
+  )
+  expect(untouched.all).toMatch(/Tests\D.*2 skipped/)
+  copyFolder(inClone('chapters/05-json/src'), inClone('practice/05-json/src'))
+  expect((await pnpm('practice/05-json', ['test', 'python'])).all).toMatch(/Tests\D.*2 passed/)
 })
 
 test('--check tells kept promises from those that are not, and practice alone remembers it', async () => {
@@ -187,21 +211,27 @@ test('a check whose tests cannot begin, or are ended, says so in a few lines', a
 test('--hint says what the next change is for, then how it is done, then shows it', async () => {
   const explained = await tutorial('practice', '5', '--hint')
   expect(explained.lines[0]).toMatch(
-    /^practice\/05-json: \d changes to go\. Next: src\/master\.ts, at imports/,
+    /^practice\/05-json: \d changes to go\. Next: src\/slave\.ts, at imports/,
   )
   expect(explained.stderr).toBe('') // nothing was changed yet, so there is nothing to try
   const prepared = await tutorial('practice', '5', '--hint')
-  const place = /^ {2}receive, from @rpi-cluster\/core\/json-lines\n {4}\S.*\n {4}All of it: (\S+):(\d+)$/m
+  const place = /^ {2}send, from @rpi-cluster\/core\/json-lines\n {4}\S.*\n {4}All of it: (\S+):(\d+)$/m
   const [, file = '', line = ''] = place.exec(prepared.all) ?? []
-  expect(read(file).split('\n')[Number(line) - 1]).toMatch(/^(export .*\breceive\b|\/\*\*)/)
-  expect(prepared.all).toMatch(/^ {2}object, string, from valibot$/m)
+  expect(read(file).split('\n')[Number(line) - 1]).toMatch(/^(export .*\bsend\b|\/\*\*)/)
   for (const { all } of [explained, prepared]) expect(all).not.toContain('import {')
   const shown = await tutorial('practice', '5', '--hint')
-  expect(shown.all).toMatch(/^ {2}\+ import \{ receive \} from '@rpi-cluster\/core\/json-lines'$/m)
-  expect((await tutorial('practice', '5', '--hint')).lines[0]).toContain('Next: src/slave.ts')
+  expect(shown.all).toMatch(/^ {2}\+ import \{ send \} from '@rpi-cluster\/core\/json-lines'$/m)
+  expect((await tutorial('practice', '5', '--hint')).all).toContain('The heartbeats become objects too.')
+  for (let steps = 0; steps < 2; steps += 1) await tutorial('practice', '5', '--hint')
+  const master = await tutorial('practice', '5', '--hint')
+  expect(master.lines[0]).toContain('Next: src/master.ts, at imports')
+  expect(master.all).toMatch(/^ {2}receive makes messages .*\n\n {2}When the loop ends/m)
+  expect((await tutorial('practice', '5', '--hint')).all).toMatch(/^ {2}object, string, from valibot$/m)
 })
 
-test('--hint looks at the promises first: what keeps them all is done, in whatever words', async () => {
+test('--hint looks at the promises first: what keeps them all is done, in whatever words', {
+  timeout: 240_000,
+}, async () => {
   const master = 'practice/05-json/src/master.ts'
   copyFolder(inClone('chapters/05-json/src/slave.ts'), inClone('practice/05-json/src/slave.ts'))
   expect((await tutorial('practice', '5', '--hint')).lines[0]).toMatch(

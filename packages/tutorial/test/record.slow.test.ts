@@ -66,6 +66,12 @@ function differenceOfCasts(committed: Cast, today: Cast): string | undefined {
 }
 
 /**
+ * How often something that is said again and again has to be the same: the first program is up for longer when the last one
+ * takes long to start, as on a busy machine, and then it says it once more.
+ */
+const COUNTED = 3
+
+/**
  * Each line once, in the order in which they came first, with how often it came: a master says the same of
  * each slave, in the same order, but which slave's turn it is, nobody knows. What a roster says of who is here is left out.
  */
@@ -73,10 +79,16 @@ function counted(lines: readonly string[]): string[] {
   const counts = new Map<string, number>()
   const others = lines.filter((line) => !isOfRoster(line))
   for (const line of others.map(normalized)) counts.set(line, (counts.get(line) ?? 0) + 1)
-  return [...counts].map(([line, count]) => (count > 1 ? `${line} (${count} times)` : line))
+  return [...counts].map(([line, count]) => {
+    if (count === 1) return line
+    return count < COUNTED ? `${line} (${count} times)` : `${line} (${COUNTED} times or more)`
+  })
 }
 
-/** What happened on each program's connections, as lines that begin with its name. How bytes were cut into pieces is chance. */
+/**
+ * What happened on each program's connections, as lines that begin with its name. How bytes were cut into pieces is chance, and
+ * so is which changes of a roster come together.
+ */
 function storyOf({ lanes, connections, events }: WireRecording): string[] {
   return [
     ...lanes,
@@ -86,7 +98,8 @@ function storyOf({ lanes, connections, events }: WireRecording): string[] {
       let speaker = ''
       const flush = () => {
         for (const message of pending.split(/(?<=\r)/)) {
-          if (message) lines.push(`${lane} | ${speaker} sends ${escaped(message)}`)
+          if (message && !message.startsWith('{"type":"roster"'))
+            lines.push(`${lane} | ${speaker} sends ${escaped(message)}`)
         }
         pending = ''
       }
@@ -97,7 +110,10 @@ function storyOf({ lanes, connections, events }: WireRecording): string[] {
         else lines.push(`${lane} | ${event.type} by ${event.from}${'reset' in event ? ', by a reset' : ''}`)
       }
       flush()
-      return lines
+      return lines.filter((line, index) => {
+        const same = lines.slice(0, index).filter((before) => normalized(before) === normalized(line))
+        return same.length < COUNTED - 1
+      })
     }),
   ]
 }

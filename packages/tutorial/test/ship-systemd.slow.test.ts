@@ -104,7 +104,7 @@ describe.runIf(hasSshd() && canBootSystemd())('ship to a machine with systemd', 
     writeFileSync(source, original.replace('Connecting to the master...', 'Connecting anew...'))
     const second = await shipped()
     expect(second.code, second.text).toBe(0)
-    expect(second.text).toMatch(/: 1 of \d files sent$/m)
+    expect(second.text).toMatch(/: 1 of \d+ files sent$/m)
     const other = await current()
     expect(other).not.toBe(old)
     await bothRun()
@@ -134,7 +134,7 @@ describe.runIf(hasSshd() && canBootSystemd())('ship to a machine with systemd', 
 
     // What was changed there is replaced, and runs no longer.
     await systemd.run('sh', '-c', `echo >> ${HOME}/current/slave.js`)
-    expect((await shipped()).text).toMatch(/: 1 of \d files sent$/m)
+    expect((await shipped()).text).toMatch(/: 1 of \d+ files sent$/m)
     await bothRun()
     expect(await pids()).not.toContain(before[1])
 

@@ -39,6 +39,19 @@ test('--slaves N starts so many, each with its pid, and when one is killed the o
   expect(names).toEqual(new Set(['master', 'slave 1', 'slave 2', 'slave 3']))
 })
 
+test('when all slaves have ended, it says who is left, and how that is ended', async ({ chapter }) => {
+  const cluster = await chapter.start({ args: ['--slaves', '2'] })
+  await cluster.says(/Connected to/, 2)
+  process.kill(pidOf(cluster, 'slave 1'), 'SIGKILL')
+  await cluster.says(/^slave 1 \| \(ended, by SIGKILL\)$/)
+  process.kill(pidOf(cluster, 'slave 2'), 'SIGKILL')
+  await cluster.says(/^slave 2 \| \(ended, by SIGKILL\)$/)
+  await cluster.stop()
+  expect(cluster.lines.filter((line) => !line.includes(' | '))).toEqual([
+    'Only master is left. Ctrl-C ends it.',
+  ])
+})
+
 test('SIGTERM to the runner alone ends every program', async ({ chapter }) => {
   const cluster = await chapter.start()
   await cluster.says(/Connected to/)
@@ -254,6 +267,9 @@ test('a program that all others can do without may end; the cluster ends with on
   process.kill(pidOf(patient, 'secondary 2'), 'SIGKILL')
   await patient.ends()
   expect(patient.exitCode).toBe(1)
+  expect(patient.lines.filter((line) => !line.includes(' | '))).toEqual([
+    'Only 2 secondaries are left. Ctrl-C ends them.',
+  ])
 })
 
 test('an option of other chapters is refused with what this one takes', async ({ chapter }) => {

@@ -193,6 +193,25 @@ describe('what cannot work', () => {
   })
 })
 
+test('what a line asks for is not told before what stands above it was sent, nor changes how that is told', async () => {
+  const peer = await Peer.listen((socket) => socket.resume().on('end', () => socket.end()))
+  const input = ['one', '.help', 'two', '.slow 1000', 'three', '.raw ', '.hex', 'four'].join('\n')
+  const talking = talk([String(peer.port)], { input })
+  await talking.ends()
+  expect(story(talking).filter((line) => !/^ {3}[A-Z{ ]/.test(line))).toEqual([
+    CONNECTED,
+    '-> 4 bytes   one\\r',
+    '-> 4 bytes   two\\r',
+    '6 bytes go out slowly, 1000 a second, which takes 6ms',
+    '-> 6 bytes   three\\r',
+    '5 bytes go out slowly, 1000 a second, which takes 5ms',
+    '-> 5 bytes',
+    '   66 6f 75 72 0d                                    four.',
+    ...BOTH_CLOSE,
+  ])
+  expect(story(talking)[2]).toMatch(/^ {3}A line is a message/)
+})
+
 test('who has seen enough ends it: head closes the pipe', async () => {
   const peer = await Peer.listen((socket) => {
     const more = setInterval(() => socket.write('{"msg":"more"}\r'), 2)

@@ -1,6 +1,8 @@
 """A master as in the posts 09 to 15: a thread for each slave, and one buffer and one queue of messages for all of them.
 
-    master.py PORT SECONDS    SECONDS: how long it looks at its machine before it answers, and all wait for it
+    master.py PORT SECONDS [reuse]    SECONDS: how long it looks at its machine before it answers, and all wait for it
+                                      reuse: one that is started again need not wait, as the posts' has to, until
+                                      the system has forgotten the connections of the one before
 
 Whichever thread looks first takes a message, whoever sent it, and answers on its own connection. Prints what went wrong.
 """
@@ -43,6 +45,8 @@ def serve(client, name):
 
 
 server = socket.socket()
+if "reuse" in sys.argv:
+    server.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
 server.bind(("127.0.0.1", int(sys.argv[1])))
 server.listen(10)
 print("Listening", flush=True)

@@ -35,6 +35,11 @@ export interface Memory {
   check?: { files: string; kept: number; promises: number }
 }
 
+/** What a folder has of its chapter from the start: who is there, the tests, and what programs read beside them, as a stylesheet. */
+function isGiven(file: string): boolean {
+  return file === 'package.json' || /^test\/|^src\/.*(?<!\.ts)$/.test(file)
+}
+
 /** The practice folder of a chapter, whether it is there yet or not. */
 export class PracticeFolder {
   readonly chapter: Chapter
@@ -88,7 +93,7 @@ export class PracticeFolder {
       mkdirSync(unfinished, { recursive: true })
       this.#shareSettings()
       this.#copy(this.before, (file) => isReadersFile(file), unfinished)
-      this.#copy(this.chapter, (file) => file === 'package.json' || file.startsWith('test/'), unfinished)
+      this.#copy(this.chapter, isGiven, unfinished)
       addProgramScripts(join(unfinished, 'package.json'), this.before)
       const { goalPage } = await import('./goal.ts')
       writeFileSync(join(unfinished, 'README.md'), goalPage(this.chapter, this.before))

@@ -43,7 +43,7 @@ export async function hint(folder: PracticeFolder): Promise<number> {
   const before = memory.hints[next.key]
   const shown = before === undefined || before === 'shown' ? 'explained' : NEXT[before]
   // What one sentence explains is one step, such as all import lines of a file.
-  const topic = ({ change }: Missing) => change.explanation ?? change.symbol
+  const topic = ({ change, explanation }: Missing) => explanation.join('\n') || change.symbol
   const step = missing.filter(
     (other) => other.file === next.file && topic(other) === topic(next) && memory.hints[other.key] === before,
   )
@@ -103,7 +103,9 @@ function nothingMissing(
 
 function theExplanation(step: readonly Missing[], state: string, folder: PracticeFolder): string {
   const { chapter } = folder
-  const { file, from, change } = step[0] as Missing
+  const { file, from, explanation } = step[0] as Missing
+  const said =
+    explanation.length > 0 ? explanation : [`chapters/${chapter.name}/README.md says nothing of it.`]
   const isNew = folder.read(file) === undefined
   const symbols = [...new Set(step.flatMap(({ change }) => change.symbol ?? []))].join(', ')
   return [
@@ -111,8 +113,7 @@ function theExplanation(step: readonly Missing[], state: string, folder: Practic
     ...(isNew && from !== undefined ? [`(${from} becomes ${file}: rename it)`] : []),
     ...(isNew && from === undefined ? ['(a new file)'] : []),
     '',
-    `  ${change.explanation?.replace(/\s+/g, ' ') ?? `chapters/${chapter.name}/README.md says nothing of it.`}`,
-    '',
+    ...said.flatMap((paragraph) => [`  ${paragraph.replace(/\s+/g, ' ')}`, '']),
     `How it is done: pnpm practice ${chapter.number} --hint`,
   ].join('\n')
 }

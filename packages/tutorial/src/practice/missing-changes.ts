@@ -4,7 +4,8 @@ import { existsSync, readFileSync } from 'node:fs'
 import { basename, dirname, join } from 'node:path'
 import { Comparison, type FileChange } from '../compare/comparison.ts'
 import { type Change, explainedChanges } from '../compare/explanations.ts'
-import { readReadme } from '../texts/readme.ts'
+import { type ShownPiece, shownPieces } from '../compare/shown-programs.ts'
+import { type CodeBlock, readReadme } from '../texts/readme.ts'
 import { ROOT } from '../workspace/repository.ts'
 import type { PracticeFolder } from './folder.ts'
 
@@ -15,11 +16,13 @@ export interface Missing {
   /** Counted from the chapter's folder. */
   file: string
   change: Change
+  /** What the README says of it, paragraph by paragraph; nothing when it says nothing. */
+  explanation: string[]
   /** The file that becomes this one, when its name changes: `src/main.ts`. */
   from?: string
 }
 
-/** The changes that the reader's files do not have yet, in the order of the chapter's files. */
+/** The changes that the reader's files do not have yet, in the order in which the chapter's README tells of them. */
 export function missingChanges(folder: PracticeFolder): Missing[] {
   const { chapter, before } = folder
   const prefix = `chapters/${chapter.name}/`
@@ -28,13 +31,42 @@ export function missingChanges(folder: PracticeFolder): Missing[] {
   const settings = files
     .filter(({ status, file }) => status === 'added' && !file.startsWith('src/'))
     .map(({ file }) => newFile(prefix + file))
+  const readme = readReadme(`${prefix}README.md`)
+  const pieces = shownPieces(readme)
   return [...programs, ...settings]
     .map((change) => {
+      const block = readme.blocks.find((block) => shows(block, change, pieces.get(block)))
+      const mention = readme.mentions.find(
+        ({ file, symbol }) => file === change.file && symbol === change.symbol,
+      )
+      return { change, block, line: block?.line ?? mention?.line ?? Number.POSITIVE_INFINITY }
+    })
+    .sort((a, b) => (a.line === b.line ? 0 : a.line - b.line))
+    .map(({ change, block }) => {
       const file = change.file.slice(prefix.length)
       const from = files.find((other) => other.file === file)?.from
-      return { key: keyOf(change), file, change, ...(from !== undefined && { from }) }
+      const explanation = block?.paragraphs ?? (change.explanation === undefined ? [] : [change.explanation])
+      return { key: keyOf(change), file, change, explanation, ...(from !== undefined && { from }) }
     })
     .filter(({ change, file }) => !isDone(change, file, folder))
+}
+
+/**
+ * True when a block shows some of a change. Import lines stand in several, each with the code that needs it: the first of
+ * them is where the README begins to tell of the change.
+ */
+function shows(
+  { program, source, paragraphs }: CodeBlock,
+  { file, line, last, removed, added }: Change,
+  piece: ShownPiece | undefined,
+): boolean {
+  if ((program ?? source)?.file !== file || paragraphs.length === 0) return false
+  if (!Array.isArray(piece)) return true
+  return piece.some((shown) =>
+    added.length === 0
+      ? shown.mark === '-' && shown.line === line && removed.includes(shown.text)
+      : shown.mark !== '-' && line <= shown.line && shown.line <= last && shown.text.trim() !== '',
+  )
 }
 
 function changedFiles({ chapter, before }: PracticeFolder): FileChange[] {

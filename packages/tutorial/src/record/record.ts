@@ -2,7 +2,8 @@
  * `pnpm record`: runs a chapter's cluster as a reader does, in a terminal and in real time, and keeps
  * what the terminal showed and what went over the wire, for the site to play and to draw.
  */
-import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
 import { delimiter, join, relative } from 'node:path'
 import type { Chapter } from '../chapters/chapters.ts'
 import { portsOf } from '../chapters/ports.ts'
@@ -110,17 +111,21 @@ export async function recordRun(chapter: Chapter, options: RecordOptions = {}): 
     },
     events: [[0, 'o', `${PROMPT}${commandOf(chapter)}\r\n`]],
   }
+  // What programs keep over their end is not there yet: a recording is of a first run.
+  const state = mkdtempSync(join(tmpdir(), 'state-'))
   const exitCode = await runInTerminal(startScript(chapter), {
     columns: COLUMNS,
     rows: ROWS,
     cwd: chapter.folder,
     env: {
       ...environmentOf(chapter, { ports, speed, taps }),
+      STATE_DIRECTORY: state,
       ...cast.header.env,
     },
     onOutput: (text) => cast.events.push([seconds(), 'o', text]),
     ...(signal && { signal }),
   })
+  rmSync(state, { recursive: true })
   cast.header.height = Math.max(ROWS, rowsOf(cast) + 1)
   await Promise.all(taps.map(({ close }) => close()))
   return { cast, exitCode, ...(taps.length > 0 && { wire: log.recording(chapter.name) }) }

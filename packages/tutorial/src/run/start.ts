@@ -68,8 +68,8 @@ class Cluster {
   readonly #config: string | undefined
   readonly #running: { member: Member; process: RunningProcess }[] = []
   readonly #nameWidth: number
-  /** How many have not ended: those that are still to start, too. */
-  #left: number
+  /** Those that have not ended: those that are still to start, too. */
+  readonly #left: Set<Member>
   #stopping = false
   #end: () => void = () => {}
 
@@ -83,7 +83,7 @@ class Cluster {
   constructor(chapter: Chapter, members: readonly Member[], config: string | undefined) {
     this.#chapter = chapter
     this.#members = members
-    this.#left = members.length
+    this.#left = new Set(members)
     this.#config = config
     this.#nameWidth = Math.max(NAME_WIDTH, ...members.map(({ name }) => name.length))
   }
@@ -138,7 +138,7 @@ class Cluster {
   }
 
   #hasEnded(member: Member, { exitCode, signal, notStarted }: ProcessEnd, wasUp: boolean): void {
-    this.#left -= 1
+    this.#left.delete(member)
     // Ctrl-C reaches a program twice: from the terminal, and as the runner's SIGTERM. Either may find it
     // past its last line, where Node listens to signals no more, or before its first, where it does not yet.
     const wasAsked = signal === 'SIGTERM' || signal === 'SIGINT'
@@ -150,9 +150,25 @@ class Cluster {
     } else if (!this.#stopping)
       this.#say(member, `(ended, ${signal ? `by ${signal}` : `with exit code ${exitCode}`})`)
     // A reader's experiment: the others go on without it.
-    if (wasUp && this.#left > 0 && !isNeeded(member.program, this.#chapter)) return
+    if (wasUp && this.#left.size > 0 && !isNeeded(member.program, this.#chapter)) {
+      if (!this.#stopping) this.#sayWhoIsLeft(member)
+      return
+    }
     this.exitCode ||= exitCode ?? 1
     this.#end()
+  }
+
+  /** When the last of a kind has ended, and nobody is left that the others could talk to: nothing more may come. */
+  #sayWhoIsLeft({ program }: Member): void {
+    const left = [...this.#left]
+    const [one] = left
+    const kinds = new Set(left.map((member) => member.program))
+    if (!one || kinds.size > 1 || kinds.has(program)) return
+    const [who, them] =
+      left.length === 1
+        ? [`${one.name} is`, 'it']
+        : [`${left.length} ${one.program.many ?? one.program.name} are`, 'them']
+    process.stdout.write(`Only ${who} left. Ctrl-C ends ${them}.\n`)
   }
 
   #say({ name, program }: Member, line: string): void {

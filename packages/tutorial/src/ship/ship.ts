@@ -163,7 +163,8 @@ function peerSettings(chapter: Chapter, programs: readonly Program[], value: str
     throw new ReaderError(
       `No address to connect to is known of ${programs.map(({ name }) => name).join(', ') || chapter.name}. --set SECTION.KEY=${value} writes it.`,
     )
-  return places.map((place) => settingOf(`${place}=${value}`))
+  // Several programs may connect to the same one.
+  return [...new Set(places)].map((place) => settingOf(`${place}=${value}`))
 }
 
 async function shipTo(remote: Remote, order: Order, say: (text: string) => void): Promise<void> {

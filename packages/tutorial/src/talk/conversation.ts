@@ -67,6 +67,8 @@ export class Conversation {
   /** Whether something has come since the last send, and who waits for it. */
   #hasCome = false
   #come: () => void = () => {}
+  /** Resolves when the last that was sent is told. Each is told after those before it. */
+  #told: Promise<void> = Promise.resolve()
   /** When something last went or came, in ms of performance.now(). */
   #lastSign = performance.now()
 
@@ -108,13 +110,19 @@ export class Conversation {
    * @returns when more may be sent
    */
   async send(bytes: Buffer): Promise<void> {
-    const { size, pauseMs } = this.#pace(bytes.length)
     this.#hasCome = false
+    if (bytes.length === 0) return
+    const { size, pauseMs } = this.#pace(bytes.length)
     let gone = 0
-    let told = false
+    let isTold = false
+    let resolve = () => {}
+    this.#told = new Promise((done) => {
+      resolve = done
+    })
     const tell = () => {
-      if (told) return
-      told = true
+      if (isTold) return
+      isTold = true
+      resolve()
       const all = gone === bytes.length
       if (!all) this.failed = true
       this.#tell('->', bytes.subarray(0, gone), all ? '' : ` of ${bytes.length}`)
@@ -131,6 +139,11 @@ export class Conversation {
       if (!goesOn) await this.#drained(bytes.length - at)
       if (pauseMs > 0 && at + size < bytes.length) await this.#sleep(pauseMs)
     }
+  }
+
+  /** Waits until all that was sent is told, so that what is said next stands below it. */
+  async told(): Promise<void> {
+    await this.#orOver(this.#told)
   }
 
   /** Waits so long, in ms, or until something has come since the last send. In any case no longer than there is somebody to send to. */

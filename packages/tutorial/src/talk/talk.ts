@@ -18,6 +18,9 @@ const MOST_COUNTED = 1000
 /** After so many steps signals, and what comes, have their turn, however fast lines come. */
 const STEPS_IN_A_TURN = 100
 
+/** What says something by itself, or changes how something is said. */
+const TELLING: ReadonlySet<Step['do']> = new Set(['help', 'hex', 'slow'])
+
 export interface TalkOptions {
   port: number
   /** The other end's address, or the one to listen on. */
@@ -53,13 +56,18 @@ export async function talk(messages: readonly string[], options: TalkOptions): P
   const leave = () => conversation.leave()
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.once(signal, leave)
 
+  const sayInOrder = async (line: string) => {
+    await conversation.told()
+    say(line)
+  }
+
   const isTyped = given.length === 0 && screen.isTyped
   if (isTyped) {
     const end = shown(Buffer.from(lines.separator)) || 'nothing'
     say(`Each line that you type is sent, with ${end} after it. .help says what else there is; Ctrl-D ends.`)
   }
   const steps =
-    given.length > 0 ? given.values() : stepsOf(screen.lines(leave), lines, isTyped ? say : undefined)
+    given.length > 0 ? given.values() : stepsOf(screen.lines(leave), lines, isTyped ? sayInOrder : undefined)
   try {
     await converse(conversation, steps, say)
   } catch (error) {
@@ -96,6 +104,8 @@ async function converse(
 }
 
 async function take(step: Step, conversation: Conversation, say: (line: string) => void): Promise<void> {
+  // The system takes what was sent a moment later. How that is told is not for a later line to change, or to come before.
+  if (TELLING.has(step.do)) await conversation.told()
   switch (step.do) {
     case 'send':
       return await conversation.send(step.bytes)
@@ -137,7 +147,7 @@ async function countUnsent(
 async function* stepsOf(
   input: AsyncIterator<string>,
   lines: TypedLines,
-  onMistake?: (line: string) => void,
+  onMistake?: (line: string) => Promise<void>,
 ): AsyncGenerator<Step, void, void> {
   for (let number = 1; ; number += 1) {
     const { value, done } = await input.next()
@@ -150,7 +160,7 @@ async function* stepsOf(
     } catch (error) {
       if (!(error instanceof ReaderError)) throw error
       if (!onMistake) throw new ReaderError(`Line ${number}: ${error.message}`)
-      onMistake(error.message)
+      await onMistake(error.message)
       continue
     }
     yield step

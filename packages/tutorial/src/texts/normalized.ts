@@ -16,6 +16,8 @@ export function normalized(line: string): string {
     .replace(/"hostname":"[^"]*"/g, '"hostname":"HOST"')
     .replace(/"cpu":"[^"]*"/g, '"cpu":"CPU"')
     .replace(/"(cpu_percent_used|ram|cpu_cores|client|pid)":[\d.]+/g, '"$1":N')
+    .replace(/"id":\d+/g, '"id":N')
+    .replace(/\b[0-9a-f]{32}\b/g, 'IDENTITY')
     .replace(/"time":\d+/g, '"time":TIME')
     .replace(/\d{4}-\d\d-\d\dT[\d:.]+Z/g, 'TIME')
     .replace(/\d\d:\d\d:\d\d/g, 'TIME')

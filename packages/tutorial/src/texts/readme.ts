@@ -58,6 +58,8 @@ export interface CodeBlock {
   explanation: string
   /** The same as Markdown. */
   explanationMarkdown: string
+  /** All paragraphs before it, from the heading or the block above on. */
+  paragraphs: string[]
   /** Where the content stands in the README's text: after the fence's line, before the closing fence. */
   range: [start: number, end: number]
   /** The white space before each of its lines, when it is part of a list. */
@@ -104,11 +106,18 @@ export function readReadme(file: string): Readme {
   const tree = fromMarkdown(text, { extensions: [gfm()], mdastExtensions: [gfmFromMarkdown()] })
   const blocks: CodeBlock[] = []
   const mentions: Mention[] = []
-  let paragraph: Paragraph | undefined
+  let paragraphs: Paragraph[] = []
+  let isAfterBlock = false
   visitParents(tree, (node, ancestors) => {
-    if (node.type === 'heading') paragraph = undefined
-    if (node.type === 'paragraph') paragraph = node
-    if (node.type === 'code') blocks.push(readBlock(node, file, text, paragraph))
+    if (node.type === 'heading') paragraphs = []
+    if (node.type === 'paragraph') {
+      paragraphs = [...(isAfterBlock ? [] : paragraphs), node]
+      isAfterBlock = false
+    }
+    if (node.type === 'code') {
+      blocks.push(readBlock(node, file, text, paragraphs))
+      isAfterBlock = true
+    }
     if (node.type === 'link') {
       const mention = readMention(node, file, text, ancestors)
       if (mention) mentions.push(mention)
@@ -152,7 +161,8 @@ function rangeOf({ file, at, to }: BlockSource, text: string): LineRange {
   return statement
 }
 
-function readBlock(node: Code, readme: string, text: string, paragraph: Paragraph | undefined): CodeBlock {
+function readBlock(node: Code, readme: string, text: string, paragraphs: readonly Paragraph[]): CodeBlock {
+  const paragraph = paragraphs.at(-1)
   const start = node.position?.start.offset ?? 0
   const end = node.position?.end.offset ?? 0
   const firstLineEnd = text.indexOf('\n', start)
@@ -171,6 +181,7 @@ function readBlock(node: Code, readme: string, text: string, paragraph: Paragrap
     line: node.position?.start.line ?? 0,
     explanation: paragraph ? textOf(paragraph) : '',
     explanationMarkdown: paragraph ? markdownOf(paragraph, text) : '',
+    paragraphs: paragraphs.map((paragraph) => textOf(paragraph)),
     range: [firstLineEnd + 1, Math.max(firstLineEnd, lastLineStart) + 1],
     indent,
   }

@@ -1,0 +1,3 @@
+import { everyFaultIsHealed } from '@rpi-cluster/tutorial/harness/every-fault-is-healed'
+
+everyFaultIsHealed()
