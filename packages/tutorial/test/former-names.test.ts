@@ -11,6 +11,7 @@ import { Comparison } from '../src/compare/comparison.ts'
 import { diffText } from '../src/compare/diff.ts'
 import { readersDisplay, shownByGit } from '../src/compare/display.ts'
 import { ChapterCopy, HarnessError, isListening } from '../src/harness/harness.ts'
+import { stillToChange } from '../src/harness/still-to-change.ts'
 import { sourcesOf } from '../src/mutate/mutate.ts'
 
 const root = mkdtempSync(join(tmpdir(), 'renamed-'))
@@ -165,6 +166,19 @@ describe('a renamed program is compared with what it was', () => {
     expect(placedIn('91-after', own, said, '90-before', renamedFiles(after, before, []))).toEqual([
       { ...said, file: 'chapters/91-after/src/first.ts', line: 4 },
     ])
+  })
+
+  test('a practice folder has still to change it when it is what it was under either name', () => {
+    const folder = join(root, 'practice/91-after')
+    const write = (file: string, text: string) => writeFileSync(join(folder, 'src', file), text)
+    mkdirSync(join(folder, 'src'), { recursive: true })
+    for (const program of ['leader', 'follower', 'page'])
+      write(`${program}.ts`, readFileSync(join(before.folder, `src/${program}.ts`), 'utf8'))
+    const still = () => stillToChange(folder, [before, after])
+    expect(still()).toEqual(['src/first.ts', 'src/second.ts'])
+    write('first.ts', `${HEAD}start()\n`)
+    write('second.ts', 'another way\n')
+    expect(still()).toEqual(['src/first.ts'])
   })
 
   test('pnpm mutate leaves it out when nothing but its name changed', () => {

@@ -175,8 +175,8 @@ function waitsForPeer({ name, connectsTo = '' }: Program): void {
 }
 
 /**
- * The programs of the chapter that the running test file belongs to, and of the one before it, as they are called now. In a reader's
- * practice folder they are those of the chapter that is practised, whether they are there yet or not.
+ * The programs of the chapter that the running test file belongs to, and of the one before it, as they are called now.
+ * In a reader's practice folder they are those of the chapter that is practised, whether they are there yet or not.
  */
 function programsOfThisFile(): { chapter: string; programs: Program[]; before: Program[] } {
   const { testPath = '' } = expect.getState()
