@@ -78,7 +78,7 @@ export async function shownComparison(
   md: MarkdownRenderer,
 ): Promise<ShownComparison> {
   const step = shownStep(after, md)
-  const shown = comparisonOf(await shownSources(before), await shownSources(after), [step], [])
+  const shown = comparisonOf(await shownSources(before), await shownSources(after), [step], [], allChapters())
   const changes = shown.changes.map(async ({ notes, ...change }) => {
     if (!notes) return change
     const { file } = change

@@ -105,13 +105,14 @@ function piecesModule(): string {
 
 function shownChapters(): ShownChapter[] {
   const modules = coreModules(ROOT)
-  return allChapters().map(({ number, name, title, part, minutes, teaches, post }) => ({
+  return allChapters().map(({ number, name, title, part, minutes, teaches, post, programs }) => ({
     number,
     name,
     title,
     part: part.number,
     minutes,
     teaches,
+    programs: programs.map(({ name, formerly }) => ({ name, ...(formerly !== undefined && { formerly }) })),
     brings: modules.filter(({ bornIn }) => bornIn === number).map(({ name }) => name),
     post: { address: post, title: postTitle(name, post) },
   }))

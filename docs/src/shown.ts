@@ -15,6 +15,8 @@ export interface ShownChapter {
   minutes: { reading: number; doing: number }
   /** What it teaches, in one sentence. */
   teaches: string
+  /** Its programs, and what each was called in the chapter before if that was another name. */
+  programs: { name: string; formerly?: string }[]
   /** The names of the modules that the core gained with it. */
   brings: string[]
   /** The post that it re-creates. */

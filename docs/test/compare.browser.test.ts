@@ -7,6 +7,9 @@ import { difference } from '@rpi-cluster/tutorial/compare/difference'
 import { ROOT } from '@rpi-cluster/tutorial/workspace/repository'
 import type { Page } from 'playwright-core'
 import { expect } from 'vitest'
+import { comparisonOf } from '../.vitepress/theme/comparison.ts'
+import { changesHtml } from '../src/changes-html.ts'
+import type { ShownSources } from '../src/shown.ts'
 import { siteBelow, test, visit } from './support/page.ts'
 
 test.for(['?from=03-sockets&to=05-json', '?from=3&to=5', '?from=03&to=05'])(
@@ -48,6 +51,43 @@ test('what the chapters in between say stands above the lines that are still the
     .map(({ explanation = '' }) => squeezed(explanation))
   expect(said.length).toBeGreaterThan(5)
   expect(new Set(notes.map(({ text }) => squeezed(text)))).toEqual(new Set(said))
+})
+
+test('a program that has another name is shown beside what it was, with what was said of it under the old one', () => {
+  const chapters = [
+    { number: 1, name: '01-one', programs: [{ name: 'leader' }] },
+    { number: 2, name: '02-two', programs: [{ name: 'head', formerly: 'leader' }] },
+    { number: 3, name: '03-three', programs: [{ name: 'first', formerly: 'head' }] },
+  ]
+  const sources = (index: number, file: string, lines: string[]): ShownSources => ({
+    number: index + 1,
+    name: chapters[index]?.name ?? '',
+    files: [{ file, text: lines.map((line) => `${line}\n`).join(''), lines }],
+    users: [],
+  })
+  const older = sources(0, 'src/leader.ts', ['as it was'])
+  const newer = sources(2, 'src/first.ts', ['all of it', 'is new'])
+  const said = { file: 'chapters/02-two/src/head.ts', line: 1, last: 1, added: ['is new'], html: 'Said.' }
+  const steps = ['02-two', '03-three'].map((name) => ({
+    name,
+    explanations: name === '02-two' ? [said] : [],
+    modules: [],
+  }))
+  const forward = comparisonOf(older, newer, steps, [], chapters)
+  expect(forward.changes).toMatchObject([
+    { status: 'moved', from: 'src/leader.ts', file: 'src/first.ts', addedLines: 2, removedLines: 1 },
+  ])
+  const items = forward.changes[0]?.hunks.flatMap(({ items }) => items.map(({ kind, html }) => [kind, html]))
+  expect(items).toEqual([
+    ['removed', 'as it was'],
+    ['added', 'all of it'],
+    ['note', 'Said.'],
+    ['added', 'is new'],
+  ])
+  expect(changesHtml(forward, () => '')).toContain('<span class="path">src/leader.ts → src/first.ts</span>')
+  expect(comparisonOf(newer, older, [], [], chapters).changes).toMatchObject([
+    { status: 'moved', from: 'src/first.ts', file: 'src/leader.ts' },
+  ])
 })
 
 test('a module that the core gained comes when it is unfolded, with what is said of its names', async ({

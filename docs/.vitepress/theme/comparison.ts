@@ -3,6 +3,7 @@
  * of what it brought, so that the site grows with the chapters, and not with their pairs. Runs in the browser, and
  * where the pages are built.
  */
+import { type NamedPrograms, renamedFiles } from '@rpi-cluster/tutorial/chapters/former-names'
 import { besideTheirUse, firstUserOf, placedIn } from '@rpi-cluster/tutorial/compare/between'
 import { Compared, changeOf } from '@rpi-cluster/tutorial/compare/compared'
 import { type FileDiff, nameOf } from '@rpi-cluster/tutorial/compare/file-diff'
@@ -24,22 +25,33 @@ import type {
  *
  * @param steps what each chapter after the first brought, up to the second; none when going backwards
  * @param lost names of modules that the core does not have yet in the second
+ * @param chapters all of them, which say what their programs were called before
  */
 export function comparisonOf(
   before: ShownSources,
   after: ShownSources,
   steps: readonly ShownStep[],
   lost: readonly string[],
+  chapters: readonly (NamedPrograms & { name: string })[],
 ): ShownComparison {
+  const renamedBetween = (older: string, newer: string) => {
+    const [one, other] = [older, newer].map((name) => chapters.find((chapter) => chapter.name === name))
+    return one && other ? renamedFiles(one, other, chapters) : new Map<string, string>()
+  }
   const withTexts = (chapter: ShownSources) => ({
     chapter,
     texts: new Map(chapter.files.map(({ file, text }) => [file, text])),
   })
-  const compared = new Compared(withTexts(before), withTexts(after), new Map())
+  const compared = new Compared(withTexts(before), withTexts(after), new Map(), {
+    renamed: renamedBetween(before.name, after.name),
+  })
   const said = besideTheirUse(
-    steps.flatMap((step) =>
-      step.explanations.flatMap((one) => placedIn(after.name, compared.texts.own[1], one, step.name)),
-    ),
+    steps.flatMap((step) => {
+      const names = renamedBetween(after.name, step.name)
+      return step.explanations.flatMap((one) =>
+        placedIn(after.name, compared.texts.own[1], one, step.name, names),
+      )
+    }),
     ({ html }) => html,
   )
   const lines = (sources: ShownSources, file: string | undefined) =>

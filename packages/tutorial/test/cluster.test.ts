@@ -102,6 +102,10 @@ test('each copy may have a configuration of its own, in INI or in JSON', ({ fold
 })
 
 test.for<[cluster: unknown, ...problems: string[]]>([
+  [
+    { programs: { main: { ready, formerly: ['a'] } } },
+    'cluster.programs.main.formerly is ["a"]. It takes the name that the program had in the chapter before',
+  ],
   ['master', 'cluster is "master". It takes an object with the programs of the cluster, such as {'],
   [{}, 'cluster.programs is missing. It takes an object with an entry for each program'],
   [{ programs: {} }, 'cluster.programs is empty.'],

@@ -60,6 +60,8 @@ export interface Program {
   config?: string
   /** What it is started with besides. `{n}` stands for the number of the copy. */
   args: string[]
+  /** What it was called in the chapter before, if that was another name. */
+  formerly?: string
 }
 
 /** A chapter's cluster. */
@@ -85,6 +87,7 @@ const TAKES = {
   log: 'the name of a file, such as "node.log"',
   config: 'the name of a file, such as "rpicluster.cfg"',
   args: 'a list of texts',
+  formerly: 'the name that the program had in the chapter before, such as "node"',
 }
 
 /** The options that `start` has in every chapter. */
@@ -110,6 +113,7 @@ const ProgramSchema = strictObject({
   log: optional(fileName),
   config: optional(fileName),
   args: optional(array(string())),
+  formerly: optional(text),
 })
 
 const ClusterSchema = strictObject({
@@ -149,15 +153,17 @@ function clusterOf(value: unknown, file: string): Cluster {
 function contradictions({ config, programs }: InferOutput<typeof ClusterSchema>): string[] {
   const entries = Object.entries(programs)
   if (entries.length === 0) return [`cluster.programs is empty. It takes ${TAKES.programs}.`]
-  const plurals = entries.flatMap(([, { many }]) => many ?? [])
   return entries.flatMap(([name, program]) => {
     const { many, listens = [], connectsTo, peerAddress, withoutPeer, config: own } = program
     const at = `cluster.programs.${name}`
     const problems: string[] = []
+    // In a practice folder the program may stand under both of its names, until the reader has renamed it.
+    const isSame = ([other, { formerly }]: (typeof entries)[number]) =>
+      other === name || formerly === name || other === program.formerly
     if (!NAME.test(name)) problems.push(`${at}: a program is named in small letters, digits and "-".`)
     if (
       many !== undefined &&
-      (OPTIONS_OF_START.has(many) || plurals.filter((other) => other === many).length > 1)
+      (OPTIONS_OF_START.has(many) || entries.some((other) => !isSame(other) && other[1].many === many))
     )
       problems.push(`${at}.many is "${many}", which is taken: "start --${many}" means something else.`)
     if (connectsTo !== undefined && !Object.hasOwn(programs, connectsTo))

@@ -27,6 +27,7 @@ export function chapterProblems(): string[] {
       ...wrongNumber(chapter, index),
       ...wrongPackage(chapter),
       ...wrongPrograms(chapter),
+      ...wrongFormerNames(chapter, chapters[index - 1]),
       ...missingTests(chapter),
       ...wrongReadme(chapter, chapters[index + 1]),
     ]),
@@ -86,6 +87,25 @@ function wrongPrograms(chapter: Chapter): string[] {
     else problems.push(...wrongPorts(program, chapter).map((why) => `${at}.listens has ${why}`))
   }
   return problems
+}
+
+/** Names that programs are said to have had, where the chapter before knows none of that name, or that are in use. */
+export function wrongFormerNames(chapter: Chapter, before: Chapter | undefined): string[] {
+  const names = ({ programs }: Pick<Chapter, 'programs'>) => programs.map(({ name }) => name)
+  return chapter.programs.flatMap(({ name, formerly }) => {
+    if (formerly === undefined) return []
+    const why =
+      (!before && 'and no chapter comes before this one') ||
+      (before &&
+        !names(before).includes(formerly) &&
+        `and ${before.name} has no program of that name. Programs there: ${names(before).join(', ')}`) ||
+      (names(chapter).includes(formerly) && 'which is still a program here') ||
+      (before && names(before).includes(name) && `and ${before.name} has a program ${name} as well`) ||
+      (chapter.programs.some((other) => other.formerly === formerly && other.name !== name) &&
+        'and another program here says the same')
+    const file = `chapters/${folderOf(chapter)}/package.json`
+    return why ? [`${file}: cluster.programs.${name}.formerly is "${formerly}", ${why}.`] : []
+  })
 }
 
 function wrongPorts(program: Program, chapter: Chapter): string[] {

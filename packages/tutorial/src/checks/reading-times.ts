@@ -5,6 +5,7 @@ import type { Nodes } from 'mdast'
 import { toString as textOf } from 'mdast-util-to-string'
 import { SKIP, visitParents } from 'unist-util-visit-parents'
 import { allChapters, type Chapter } from '../chapters/chapters.ts'
+import { renamedFiles } from '../chapters/former-names.ts'
 import { TIMES_LINE, timesLine } from '../chapters/times.ts'
 import { type CodeBlock, type Readme, readReadme } from '../texts/readme.ts'
 import { isUnwritten } from '../texts/unwritten.ts'
@@ -77,10 +78,12 @@ function newLinesOf({ language, content, source, program }: CodeBlock, chapter: 
   if (language === 'diff') return lines.filter((line) => line.startsWith('+'))
   const file = program?.file ?? source?.file
   const before = allChapters().find(({ number }) => number === chapter.number - 1)
+  const renamed = before && renamedFiles(before, chapter, [])
+  const fileBefore = (path: string) => renamed?.get(path) ?? path
   const isKnown =
     before !== undefined &&
     file?.startsWith(`chapters/${chapter.name}/`) &&
-    existsSync(join(ROOT, file.replace(chapter.name, before.name)))
+    existsSync(join(before.folder, fileBefore(file.slice(`chapters/${chapter.name}/`.length))))
   return isKnown ? [] : lines
 }
 

@@ -29,21 +29,26 @@ export interface Importing {
  * @param chapter the name of the chapter that brought them
  * @param after the name of the later chapter, which may be the same
  * @param own its files, by their paths in its folder
+ * @param names what files of the earlier chapter are called in the later one, where that is another name
  */
 export function placedIn<Said extends SaidOf>(
   after: string,
   own: Texts,
   said: Said,
   chapter: string,
+  names: ReadonlyMap<string, string>,
 ): Said[] {
   if (chapter === after || said.file.startsWith('packages/')) return [said]
-  const file = said.file.replace(chapter, after)
-  const lines = own.get(file.slice(`chapters/${after}/`.length))?.split('\n')
+  const path = said.file.slice(`chapters/${chapter}/`.length)
+  const now = names.get(path) ?? path
+  const lines = own.get(now)?.split('\n')
   if (said.added.length === 0 || !lines) return []
   const index = lines.findIndex((_, index) =>
     said.added.every((text, offset) => lines[index + offset] === text),
   )
-  return index < 0 ? [] : [{ ...said, file, line: index + 1, last: index + said.added.length }]
+  return index < 0
+    ? []
+    : [{ ...said, file: `chapters/${after}/${now}`, line: index + 1, last: index + said.added.length }]
 }
 
 /** The changes without the import lines that share their explanation with code: it is shown there, where it belongs. */

@@ -58,14 +58,22 @@ export class Compared<Chapter extends ComparedChapter = ComparedChapter> {
   /** What is compared: for each part the texts of either side. */
   readonly texts: Readonly<Record<Part, [before: Texts, after: Texts]>>
   readonly #diffs = new Map<Part, FileDiff[]>()
+  readonly #renamed: ReadonlyMap<string, string>
 
   /**
    * @param core the modules that the core gained in between, by their paths in the repository
-   * @param all compare the lines of package.json that only name the chapter, too
+   * @param options `all`: compare the lines of package.json that only name the chapter, too; `renamed`: which files
+   *   had another name, as {@link renamedFiles} tells
    */
-  constructor(older: WithTexts<Chapter>, newer: WithTexts<Chapter>, core: Texts, { all = false } = {}) {
+  constructor(
+    older: WithTexts<Chapter>,
+    newer: WithTexts<Chapter>,
+    core: Texts,
+    { all = false, renamed = new Map() }: { all?: boolean; renamed?: ReadonlyMap<string, string> } = {},
+  ) {
     this.before = older.chapter
     this.after = newer.chapter
+    this.#renamed = renamed
     const [before, after] = [older, newer].map(({ chapter, texts }) =>
       all ? texts : withName(newer.chapter.name, texts, chapter.name),
     ) as [Texts, Texts]
@@ -80,7 +88,7 @@ export class Compared<Chapter extends ComparedChapter = ComparedChapter> {
   diffs(part: Part): readonly FileDiff[] {
     const known = this.#diffs.get(part)
     if (known) return known
-    const diffs = diffFiles(...this.texts[part], { moved: MOVED })
+    const diffs = diffFiles(...this.texts[part], { moved: MOVED, renamed: this.#renamed })
     this.#diffs.set(part, diffs)
     return diffs
   }

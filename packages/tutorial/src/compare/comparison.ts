@@ -1,5 +1,6 @@
 /** Two chapters side by side, as they stand in the repository now. */
-import type { Chapter } from '../chapters/chapters.ts'
+import { allChapters, type Chapter } from '../chapters/chapters.ts'
+import { renamedFiles } from '../chapters/former-names.ts'
 import { type CoreModule, coreModules } from '../chapters/growth.ts'
 import { readFiles } from '../workspace/files.ts'
 import { ROOT, repositoryFiles } from '../workspace/repository.ts'
@@ -17,6 +18,8 @@ export class Comparison extends Compared<Chapter> {
   readonly newModules: readonly CoreModule[]
   /** The modules that the core does not have yet in the second chapter. Empty when going forwards. */
   readonly lostModules: readonly CoreModule[]
+  /** Which files had another name in the first chapter: what it was, by what it is. */
+  readonly renamed: ReadonlyMap<string, string>
   /** A line for each file that is left out because it cannot be read. */
   readonly unreadable: readonly string[]
 
@@ -32,9 +35,12 @@ export class Comparison extends Compared<Chapter> {
       ROOT,
       newModules.map(({ name }) => `packages/core/src/${name}.ts`),
     )
+    const renamed = renamedFiles(before, after, allChapters())
     super({ chapter: before, texts: older.texts }, { chapter: after, texts: newer.texts }, core.texts, {
       all,
+      renamed,
     })
+    this.renamed = renamed
     this.newModules = newModules
     this.lostModules = modulesBetween(modules, after, before)
     this.unreadable = [older, newer, core].flatMap(({ unreadable }) => unreadable)

@@ -1,5 +1,6 @@
 /** The difference between two chapters as data: what the site shows, `--json` prints, and `pnpm diff` makes readable. */
 import { allChapters, type Chapter } from '../chapters/chapters.ts'
+import { renamedFiles } from '../chapters/former-names.ts'
 import { namesFromCore } from '../texts/core-names.ts'
 import { openingComment, symbolsOf } from '../texts/source.ts'
 import { firstUserOf, type Importing, placedIn } from './between.ts'
@@ -91,11 +92,10 @@ function isProgram(file: string, { programs }: Chapter): boolean {
 export function explanationsFor(comparison: Comparison): Change[] {
   const { before, after } = comparison
   const chapters = allChapters().filter(({ number }) => before.number <= number && number <= after.number)
-  return chapters
-    .slice(1)
-    .flatMap((chapter, index) =>
-      explainedChanges(chapters[index] as Chapter, chapter).flatMap((change) =>
-        placedIn(after.name, comparison.texts.own[1], change, chapter.name),
-      ),
+  return chapters.slice(1).flatMap((chapter, index) => {
+    const names = renamedFiles(after, chapter, chapters)
+    return explainedChanges(chapters[index] as Chapter, chapter).flatMap((change) =>
+      placedIn(after.name, comparison.texts.own[1], change, chapter.name, names),
     )
+  })
 }

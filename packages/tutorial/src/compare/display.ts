@@ -54,30 +54,51 @@ export function readersDisplay(isTerminal: boolean): Display {
 
 /** Has git show one part, by the reader's own tool where there is one. What git compares is pinned. */
 export function shownByGit(
-  { texts, before, after }: Comparison,
+  { texts, before, after, renamed }: Comparison,
   part: Part,
   { colors }: Display,
   options: readonly string[],
 ): GitAnswer {
+  const names = [before.name, after.name] as const
+  const sides = texts[part]
+  const pairs = [...renamed]
+    .map(([to, from]) => [from, to] as const)
+    .filter(([from, to]) => sides[0].has(from) && sides[1].has(to))
   let folder: string | undefined
   try {
-    folder = mkdtempSync(join(tmpdir(), 'compare-'))
-    for (const [index, { name }] of [before, after].entries()) {
-      mkdirSync(join(folder, name))
-      for (const [file, text] of texts[part][index] ?? []) {
-        mkdirSync(dirname(join(folder, name, file)), { recursive: true })
-        writeFileSync(join(folder, name, file), text)
-      }
+    const root = mkdtempSync(join(tmpdir(), 'compare-'))
+    folder = root
+    const write = (side: 0 | 1, file: string) => {
+      const path = join(root, names[side], file)
+      mkdirSync(dirname(path), { recursive: true })
+      writeFileSync(path, sides[side].get(file) ?? '')
     }
-    return git(
-      [
-        ...['-c', 'core.quotePath=false', '-c', 'core.autocrlf=false'],
-        ...['diff', '--no-index', '--ext-diff', '-O/dev/null', '--find-renames=10%'],
-        ...['--diff-algorithm=myers', '--indent-heuristic', colors ? '--color=always' : '--no-color'],
-        ...['--src-prefix=', '--dst-prefix=', ...options, '--', before.name, after.name],
-      ],
-      { cwd: folder, ok: [0, 1] },
-    )
+    const shown = (older: string, newer: string) =>
+      git(
+        [
+          ...['-c', 'core.quotePath=false', '-c', 'core.autocrlf=false'],
+          ...['diff', '--no-index', '--ext-diff', '-O/dev/null', '--find-renames=10%'],
+          ...['--diff-algorithm=myers', '--indent-heuristic', colors ? '--color=always' : '--no-color'],
+          ...['--src-prefix=', '--dst-prefix=', ...options, '--', older, newer],
+        ],
+        { cwd: root, ok: [0, 1] },
+      )
+    for (const side of [0, 1] as const) {
+      mkdirSync(join(root, names[side]))
+      for (const file of sides[side].keys()) if (!pairs.some((pair) => pair[side] === file)) write(side, file)
+    }
+    const ofFolders = shown(...names)
+    if (!ofFolders.isOk) return ofFolders
+    let { stdout } = ofFolders
+    // git cannot be told which file was which: those are shown to it two by two.
+    for (const [from, to] of pairs) {
+      write(0, from)
+      write(1, to)
+      const answer = shown(`${names[0]}/${from}`, `${names[1]}/${to}`)
+      if (!answer.isOk) return answer
+      stdout += answer.stdout
+    }
+    return { isOk: true, stdout }
   } catch (error) {
     return { isOk: false, isMissing: false, why: error instanceof Error ? error.message : String(error) }
   } finally {

@@ -34,18 +34,29 @@ export interface FileDiffOptions {
   moved: number
   /** What of a line counts, where not all of it does. */
   key?: (line: string) => string
+  /** Files that are known to have had another name: what it was, by what it is. */
+  renamed?: ReadonlyMap<string, string>
 }
 
 /** Every file that differs, in the order of their newer names. */
-export function diffFiles(before: Texts, after: Texts, { moved, key }: FileDiffOptions): FileDiff[] {
-  const removed = [...before.keys()].filter((file) => !after.has(file))
-  const added = [...after.keys()].filter((file) => !before.has(file))
-  const moves = movesAmong(removed, added, before, after, moved)
+export function diffFiles(
+  before: Texts,
+  after: Texts,
+  { moved, key, renamed = new Map() }: FileDiffOptions,
+): FileDiff[] {
+  const known = movesIn(renamed, before, after)
+  const knownFrom = new Set([...known.values()].map(({ from }) => from))
+  // What has the name of a file that was renamed is another file.
+  const hasPair = (file: string) =>
+    before.has(file) && after.has(file) && !known.has(file) && !knownFrom.has(file)
+  const removed = [...before.keys()].filter((file) => !hasPair(file) && !knownFrom.has(file))
+  const added = [...after.keys()].filter((file) => !hasPair(file) && !known.has(file))
+  const moves = new Map([...known, ...movesAmong(removed, added, before, after, moved)])
   const diffs: FileDiff[] = []
   for (const [file, text] of after) {
     const move = moves.get(file)
     const from = move?.from ?? file
-    const older = before.get(from)
+    const older = move || hasPair(file) ? before.get(from) : undefined
     if (older === text && move === undefined) continue
     diffs.push(
       diffOf(
@@ -108,6 +119,24 @@ export function linesIn(text: string): string[] {
   return text.match(/[^\n]*\n|[^\n]+$/g) ?? []
 }
 
+/** A file under another name, and how much of it stayed. */
+interface Move {
+  from: string
+  similarity: number
+}
+
+/** Those of the files which are known to have had another name that are there on both sides. */
+function movesIn(renamed: ReadonlyMap<string, string>, before: Texts, after: Texts): Map<string, Move> {
+  return new Map(
+    [...renamed]
+      .filter(([file, from]) => before.has(from) && after.has(file))
+      .map(([file, from]) => {
+        const similarity = similarityOf(contentOf(from, before), contentOf(file, after))
+        return [file, { from, similarity }]
+      }),
+  )
+}
+
 /** Where each added file was, if it is a removed one that has moved: the most alike first, and of those the ones of the same name. */
 function movesAmong(
   removed: readonly string[],
@@ -115,7 +144,7 @@ function movesAmong(
   before: Texts,
   after: Texts,
   least: number,
-): Map<string, { from: string; similarity: number }> {
+): Map<string, Move> {
   const older = removed.map((file) => contentOf(file, before))
   const newer = added.map((file) => contentOf(file, after))
   const pairs = newer
@@ -129,7 +158,7 @@ function movesAmong(
     )
     .filter(({ similarity }) => similarity >= least)
     .sort((a, b) => b.similarity - a.similarity || Number(b.isSameName) - Number(a.isSameName))
-  const moves = new Map<string, { from: string; similarity: number }>()
+  const moves = new Map<string, Move>()
   const taken = new Set<string>()
   for (const { from, to, similarity } of pairs) {
     if (moves.has(to) || taken.has(from)) continue

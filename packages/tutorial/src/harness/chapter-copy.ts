@@ -40,6 +40,11 @@ export interface RunOptions {
 export interface CopyOptions {
   /** `free`: none that anybody else listens on, and the default. `own`: those that the chapter has. */
   ports?: 'free' | 'own'
+  /**
+   * What the chapter calls a program that is asked for by another name. Its source, its log file and its section of a
+   * configuration are found by that one, too.
+   */
+  names?: ReadonlyMap<string, string>
 }
 
 /** A copy of a chapter, outside the workspace. */
@@ -58,17 +63,27 @@ export class ChapterCopy {
 
   /** Whether a reader writes these programs: they run as the reader runs them, from their sources. */
   readonly #isPractised: boolean
+  readonly #names: ReadonlyMap<string, string>
 
-  private constructor(chapter: Chapter, port: number, fixedPorts: Ports, isPractised: boolean) {
+  private constructor(
+    chapter: Chapter,
+    port: number,
+    fixedPorts: Ports,
+    { isPractised, names }: { isPractised: boolean; names: ReadonlyMap<string, string> },
+  ) {
     this.chapter = chapter
     this.#isPractised = isPractised
+    this.#names = names
     this.folder = chapter.folder
     this.port = port
     this.#fixedPorts = fixedPorts
   }
 
   /** Copies a chapter, given by its name or by its folder. */
-  static async make(chapter: string, { ports = 'free' }: CopyOptions = {}): Promise<ChapterCopy> {
+  static async make(
+    chapter: string,
+    { ports = 'free', names = new Map() }: CopyOptions = {},
+  ): Promise<ChapterCopy> {
     const original = resolve(CHAPTERS_FOLDER, chapter)
     const folder = await mkdtemp(join(tmpdir(), `${basename(original)}-`))
     await cp(original, folder, {
@@ -88,12 +103,10 @@ export class ChapterCopy {
     }
     const [first] = portsOf(copy)
     const port = first ? (standIns.get(first.port) ?? first.port) : await freePort()
-    return new ChapterCopy(
-      copy,
-      port,
-      new Map([...standIns].filter(([port]) => isFixed.has(port))),
-      basename(dirname(original)) === 'practice',
-    )
+    return new ChapterCopy(copy, port, new Map([...standIns].filter(([port]) => isFixed.has(port))), {
+      isPractised: basename(dirname(original)) === 'practice',
+      names,
+    })
   }
 
   /** What each program that was run has printed so far. */
@@ -103,20 +116,28 @@ export class ChapterCopy {
 
   /** The ports that a program of this copy listens on, in the order in which its package.json names them. */
   portsOf(program: string, copy = 1): number[] {
+    const own = this.#named(program)
     return portsOf(this.chapter)
-      .filter((listening) => listening.program === program && (listening.copy ?? copy) === copy)
+      .filter((listening) => listening.program === own && (listening.copy ?? copy) === copy)
       .map(({ port, isFixed }) => (isFixed ? (this.#fixedPorts.get(port) ?? port) : port))
   }
 
   /** Writes a file of the copy. */
   async write(file: string, text: string): Promise<void> {
-    await writeFile(join(this.folder, file), text)
+    const isProgram = file.startsWith('src/')
+    const path = isProgram ? file.replace(/[^/]+(?=\.ts$)/, (name) => this.#named(name)) : file
+    const sections = /^\[([^\]\n]+)\]/gm
+    await writeFile(
+      join(this.folder, path),
+      isProgram ? text : text.replace(sections, (_, name: string) => `[${this.#named(name)}]`),
+    )
   }
 
   /** The lines of a log file, parsed. */
   async log(name: string): Promise<Record<string, unknown>[]> {
-    if (!existsSync(join(this.folder, name))) throw new HarnessError(`No program wrote a log file ${name}`)
-    const text = await readFile(join(this.folder, name), 'utf8')
+    const file = name.replace(/[^/]+(?=\.log$)/, (program) => this.#named(program))
+    if (!existsSync(join(this.folder, file))) throw new HarnessError(`No program wrote a log file ${file}`)
+    const text = await readFile(join(this.folder, file), 'utf8')
     return text
       .trimEnd()
       .split('\n')
@@ -124,7 +145,8 @@ export class ChapterCopy {
   }
 
   /** Runs one program, by itself; by default the first. Resolves when it has said something, or has ended. */
-  async run(program = this.chapter.programs[0]?.name ?? 'none', options: RunOptions = {}): Promise<Running> {
+  async run(name = this.chapter.programs[0]?.name ?? 'none', options: RunOptions = {}): Promise<Running> {
+    const program = this.#named(name)
     if (!existsSync(join(this.folder, 'src', `${program}.ts`)))
       throw new HarnessError(`There is no program src/${program}.ts`)
     const { copy = 1, args = [] } = options
@@ -173,6 +195,11 @@ export class ChapterCopy {
     await Promise.all(this.#links.map((link) => link.close()))
     await Promise.all(this.#running.map(({ running }) => running.kill()))
     await rm(this.folder, { recursive: true })
+  }
+
+  /** What this chapter calls a program that may be asked for by a later name. */
+  #named(program: string): string {
+    return this.#names.get(program) ?? program
   }
 
   /** The first program that another connects to, or the first of all. */

@@ -8,6 +8,7 @@ import { basename, dirname, join } from 'node:path'
 import { expect } from 'vitest'
 import { allChapters, CHAPTERS_FOLDER } from '../chapters/chapters.ts'
 import { type Program, readCluster } from '../chapters/cluster.ts'
+import { formerNames } from '../chapters/former-names.ts'
 import { linesShown } from '../texts/lines-shown.ts'
 import { normalized } from '../texts/normalized.ts'
 import type { ChapterCopy } from './chapter-copy.ts'
@@ -174,8 +175,8 @@ function waitsForPeer({ name, connectsTo = '' }: Program): void {
 }
 
 /**
- * The programs of the chapter that the running test file belongs to, and of the one before it. In a reader's
- * practice folder they are those of the chapter that is practised, whether they are there yet or not.
+ * The programs of the chapter that the running test file belongs to, and of the one before it, as they are called now.
+ * In a reader's practice folder they are those of the chapter that is practised, whether they are there yet or not.
  */
 function programsOfThisFile(): { chapter: string; programs: Program[]; before: Program[] } {
   const { testPath = '' } = expect.getState()
@@ -183,7 +184,19 @@ function programsOfThisFile(): { chapter: string; programs: Program[]; before: P
   const cluster = readCluster(join(CHAPTERS_FOLDER, chapter))
   if (!cluster) throw new HarnessError(`chapters/${chapter}/package.json does not say what its cluster is`)
   const before = allChapters().findLast(({ name }) => name < chapter)
-  return { chapter, programs: cluster.programs, before: before?.programs ?? [] }
+  const number = Number.parseInt(chapter, 10)
+  const renamed = before ? formerNames(before, { ...cluster, number }, []) : []
+  const names = new Map([...renamed].map(([now, then]) => [then, now]))
+  const named = (program: string) => names.get(program) ?? program
+  return {
+    chapter,
+    programs: cluster.programs,
+    before: (before?.programs ?? []).map(({ name, connectsTo, ...rest }) => ({
+      ...rest,
+      name: named(name),
+      ...(connectsTo !== undefined && { connectsTo: named(connectsTo) }),
+    })),
+  }
 }
 
 async function runUntilReady({ name, ready }: Program, chapter: ChapterCopy): Promise<Running> {

@@ -5,6 +5,7 @@
 import { basename, dirname } from 'node:path'
 import { test as baseTest, vi } from 'vitest'
 import { allChapters } from '../chapters/chapters.ts'
+import { formerNames } from '../chapters/former-names.ts'
 import { ChapterCopy } from './chapter-copy.ts'
 import { explainFailure, isPractice } from './explain-failure.ts'
 import { HarnessError, PATIENCE_MS } from './patience.ts'
@@ -26,7 +27,7 @@ vi.setConfig({ testTimeout: 3 * PATIENCE_MS })
 export function chapterTest(name?: string) {
   return baseTest.extend<{ chapter: ChapterCopy }>({
     chapter: async ({ task, onTestFailed }, use) => {
-      const copy = await ChapterCopy.make(name ?? chapterOf(task.file.filepath))
+      const copy = await (name === undefined ? copyFor(task.file.filepath) : ChapterCopy.make(name))
       if (isPractice(task.file.filepath)) onTestFailed(() => explainFailure(task, copy.outputs))
       await use(copy)
       await copy.remove()
@@ -38,18 +39,17 @@ export function chapterTest(name?: string) {
 export const test = chapterTest()
 
 /**
- * The folder that a test file belongs to. With CHAPTER_UNDER_TEST=before, as the matrix sets it, that of the chapter
- * before; with another value the folder of that name, where `pnpm mutate` has changed a program.
+ * A copy of the folder that a test file belongs to. With CHAPTER_UNDER_TEST=before, as the matrix sets it, of the chapter
+ * before, whose programs are found by their new names too; with another value of the folder of that name, where
+ * `pnpm mutate` has changed a program.
  */
-function chapterOf(testFile: string): string {
+function copyFor(testFile: string): Promise<ChapterCopy> {
   const own = dirname(dirname(testFile))
   const other = process.env['CHAPTER_UNDER_TEST']
-  return other === 'before' ? chapterBefore(basename(own)) : other || own
-}
-
-function chapterBefore(name: string): string {
+  if (other !== 'before') return ChapterCopy.make(other || own)
   const chapters = allChapters()
-  const before = chapters[chapters.findIndex((chapter) => chapter.name === name) - 1]
-  if (!before) throw new HarnessError(`No chapter comes before ${name}`)
-  return before.name
+  const index = chapters.findIndex(({ name }) => name === basename(own))
+  const [before, chapter] = [chapters[index - 1], chapters[index]]
+  if (!before || !chapter) throw new HarnessError(`No chapter comes before ${basename(own)}`)
+  return ChapterCopy.make(before.name, { names: formerNames(before, chapter, []) })
 }

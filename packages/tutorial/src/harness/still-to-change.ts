@@ -1,6 +1,7 @@
 /** Which programs of a reader's practice folder are still those of the chapter before, or missing. */
 import { basename, join } from 'node:path'
 import { allChapters } from '../chapters/chapters.ts'
+import { renamedFiles } from '../chapters/former-names.ts'
 import { textOfFile } from '../workspace/files.ts'
 import { repositoryFiles } from '../workspace/repository.ts'
 
@@ -9,18 +10,18 @@ import { repositoryFiles } from '../workspace/repository.ts'
  * at all.
  *
  * @param folder its absolute path; it has the name of its chapter
+ * @param chapters that one and the one before it among them
  */
-export function stillToChange(folder: string): string[] {
-  const chapters = allChapters()
+export function stillToChange(folder: string, chapters = allChapters()): string[] {
   const index = chapters.findIndex(({ name }) => name === basename(folder))
   const [before, chapter] = [chapters[index - 1], chapters[index]]
   if (!before || !chapter) return []
+  const renamed = renamedFiles(before, chapter, [])
   return repositoryFiles(chapter.folder)
     .filter((file) => file.startsWith('src/'))
     .filter((file) => {
-      const [old, goal, own] = [before.folder, chapter.folder, folder].map((path) =>
-        textOfFile(join(path, file)),
-      )
-      return old !== goal && (own === undefined || own === old)
+      const old = textOfFile(join(before.folder, renamed.get(file) ?? file))
+      const [goal, own] = [chapter.folder, folder].map((path) => textOfFile(join(path, file)))
+      return own === undefined ? old !== goal || renamed.has(file) : old !== goal && own === old
     })
 }

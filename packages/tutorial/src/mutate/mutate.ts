@@ -5,6 +5,7 @@ import { join } from 'node:path'
 import { execa } from 'execa'
 import { markdownTable } from 'markdown-table'
 import { allChapters, type Chapter } from '../chapters/chapters.ts'
+import { renamedFiles } from '../chapters/former-names.ts'
 import { ReaderError } from '../workspace/reader-error.ts'
 import { ROOT } from '../workspace/repository.ts'
 import { type Mutant, mutantsOf } from './mutants.ts'
@@ -68,7 +69,11 @@ export async function mutate(chapter: Chapter, { only }: MutateOptions): Promise
 }
 
 /** The programs and commands of a chapter, and whether the chapter before has the very same. */
-function sourcesOf(chapter: Chapter, before: Chapter | undefined): { name: string; isInherited: boolean }[] {
+export function sourcesOf(
+  chapter: Chapter,
+  before: Chapter | undefined,
+): { name: string; isInherited: boolean }[] {
+  const renamed = before && renamedFiles(before, chapter, [])
   const textOf = (of: Chapter, name: string) => {
     const file = join(of.folder, name)
     return existsSync(file) ? readFileSync(file, 'utf8') : undefined
@@ -77,7 +82,8 @@ function sourcesOf(chapter: Chapter, before: Chapter | undefined): { name: strin
     .map((name) => `src/${name}.ts`)
     .map((name) => ({
       name,
-      isInherited: before !== undefined && textOf(before, name) === textOf(chapter, name),
+      isInherited:
+        before !== undefined && textOf(before, renamed?.get(name) ?? name) === textOf(chapter, name),
     }))
 }
 

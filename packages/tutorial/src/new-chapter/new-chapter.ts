@@ -132,6 +132,7 @@ function packageFor({ name, before }: NewChapter): string {
   pkg.description = toWrite('what it teaches, in one sentence without a full stop')
   pkg.homepage = toWrite('the address of the post')
   pkg.scripts.test = testScriptOf(name)
+  for (const program of Object.values<{ formerly?: string }>(pkg.cluster.programs)) delete program.formerly
   return `${JSON.stringify(pkg, undefined, 2)}\n`
 }
 

@@ -17,6 +17,7 @@ import {
 } from 'node:fs'
 import { dirname, join, relative } from 'node:path'
 import { allChapters, type Chapter } from '../chapters/chapters.ts'
+import { formerNames } from '../chapters/former-names.ts'
 import { isReadersFile, readersFiles } from '../chapters/readers-files.ts'
 import { textOfFile } from '../workspace/files.ts'
 import { ReaderError } from '../workspace/reader-error.ts'
@@ -94,7 +95,7 @@ export class PracticeFolder {
       this.#shareSettings()
       this.#copy(this.before, (file) => isReadersFile(file), unfinished)
       this.#copy(this.chapter, isGiven, unfinished)
-      addProgramScripts(join(unfinished, 'package.json'), this.before)
+      addProgramScripts(join(unfinished, 'package.json'), this.chapter, this.before)
       const { goalPage } = await import('./goal.ts')
       writeFileSync(join(unfinished, 'README.md'), goalPage(this.chapter, this.before))
       renameSync(unfinished, this.path)
@@ -191,7 +192,8 @@ function packagesIn(folder: string): string[] {
 }
 
 /** The programs of the chapter before can be started too, until the reader has moved on from them. */
-function addProgramScripts(file: string, before: Chapter): void {
+function addProgramScripts(file: string, chapter: Chapter, before: Chapter): void {
+  const renamed = new Map([...formerNames(before, chapter, [])].map(([now, then]) => [then, now]))
   const { scripts, cluster } = JSON.parse(readFileSync(join(before.folder, 'package.json'), 'utf8'))
   const pkg = JSON.parse(readFileSync(file, 'utf8'))
   const { programs } = pkg.cluster
@@ -199,13 +201,12 @@ function addProgramScripts(file: string, before: Chapter): void {
     const old = cluster.programs[name]
     pkg.scripts[name] ??= scripts[name]
     programs[name] ??= old
+    // What has another name in the end says what it said before until the reader has come to that.
+    const own = programs[renamed.get(name) ?? name]
     const both = (now: unknown = [], then: unknown = []) => [...new Set([now, then].flat())]
-    const [ready, listens] = [
-      both(programs[name].ready, old.ready),
-      both(programs[name].listens, old.listens),
-    ]
-    if (ready.length > 1) programs[name].ready = ready
-    if (listens.length > 0) programs[name].listens = listens
+    const [ready, listens] = [both(own.ready, old.ready), both(own.listens, old.listens)]
+    if (ready.length > 1) own.ready = ready
+    if (listens.length > 0) own.listens = listens
   }
   writeFileSync(file, `${JSON.stringify(pkg, undefined, 2)}\n`)
 }

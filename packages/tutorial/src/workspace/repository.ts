@@ -25,6 +25,7 @@ export function repositoryFiles(folder: string): string[] {
     return rules.get(path)
   }
   const prefix = relative(ROOT, folder)
+  if (prefix.startsWith('..')) return filesIn(folder) // a copy elsewhere: no .gitignore of ours is for it
   return filesIn(folder, (file) => {
     const path = prefix === '' ? file : `${prefix}/${file}`
     // The innermost .gitignore that says something of a path decides.
