@@ -9,11 +9,17 @@ const SILENCE_MS = 35_000
 /** After what the browser takes for final, in ms: it tries again by itself otherwise. */
 const AGAIN_MS = 5_000
 
+/** How often who hears the page is told what it says of all, in ms: not for each of a hundred nodes that come. */
+const TELL_MS = 1_000
+
 const nodes = document.getElementById('nodes')
 const line = document.getElementById('line')
 let version = nodes.dataset.version
 let source
 let timer
+let heard = new Date()
+let telling
+let words
 
 function open() {
   if (source) return
@@ -36,13 +42,14 @@ function close() {
 }
 
 function alive() {
+  heard = new Date()
   line.textContent = ''
   wait(SILENCE_MS)
 }
 
 function lost() {
-  const now = new Date().toLocaleTimeString()
-  line.textContent ||= `The web server has been out of reach since ${now}. What stands here is as it was then.`
+  const then = heard.toLocaleTimeString('sv')
+  line.textContent ||= `The web server is out of reach. What stands here is of ${then}.`
   if (source?.readyState === EventSource.CLOSED) wait(AGAIN_MS)
 }
 
@@ -64,9 +71,21 @@ function show({ all, rows, removed }) {
     template.innerHTML = html
     const part = template.content.firstElementChild
     const old = document.getElementById(id)
-    if (old) old.replaceWith(part)
+    if (old?.role === 'status') tell(old, part.textContent)
+    else if (old) old.replaceWith(part)
     else nodes.append(part)
   }
+}
+
+/** Only what changes in a part that stays is read out. */
+function tell(part, text) {
+  words = text
+  if (telling) return
+  part.textContent = words
+  telling = setTimeout(() => {
+    telling = undefined
+    if (part.textContent !== words) tell(part, words)
+  }, TELL_MS)
 }
 
 // A browser has six connections to a site: a page that nobody sees gives its own back.

@@ -14,7 +14,7 @@ export interface PrimaryState {
 
 /** The page, and its parts: each is a row of a table that browsers follow. */
 export class HomePage {
-  readonly parts = new LiveTable<string>()
+  readonly parts = new LiveTable<Html>()
   primary: PrimaryState = { state: 'not reached yet' }
 
   readonly #nodes: LiveTable<NodeRow>
@@ -34,35 +34,36 @@ export class HomePage {
 
   #showPrimary(state: PrimaryState) {
     this.primary = state
-    this.parts.set('primary', String(primaryPart(state)))
+    this.parts.set('primary', primaryPart(state))
   }
 
   async #follow(stop: AbortSignal) {
     this.#showPrimary(this.primary)
     for await (const { rows, removed } of this.#nodes.follow(stop)) {
       for (const id of removed) this.parts.delete(partId(id))
-      for (const [id, row] of Object.entries(rows)) this.parts.set(partId(id), String(nodePart(id, row)))
-      this.parts.set('count', String(countPart(this.#nodes)))
+      for (const [id, row] of Object.entries(rows)) this.parts.set(partId(id), nodePart(id, row))
+      this.parts.set('count', countPart(this.#nodes))
     }
   }
 
   html(): Html {
-    const { version } = this.parts.changesSince()
+    const { version, rows } = this.parts.changesSince()
+    const { primary, count, ...nodes } = rows
     return layout(
       'Raspberry Pi Cluster',
       html`<p id="line" role="status"></p>
         <noscript><p>As of ${new Date().toLocaleString('sv')}. <a href="/">Look again</a></p></noscript>
         <h2>The primary</h2>
-        ${primaryPart(this.primary)}
+        ${primary}
         <h2>The nodes</h2>
-        ${countPart(this.#nodes)}
+        ${count}
         <div class="wide" role="region" aria-label="The nodes" tabindex="0">
           <table>
             <thead>
               <tr>${COLUMNS.map((name) => html`<th scope="col">${name}</th>`)}</tr>
             </thead>
             <tbody id="nodes" data-version="${version}">
-              ${this.#nodes.entries().map(([id, row]) => nodePart(id, row))}
+              ${Object.values(nodes)}
             </tbody>
           </table>
         </div>
