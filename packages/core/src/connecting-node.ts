@@ -41,7 +41,7 @@ export interface ConnectingNodeOptions extends StayConnectedOptions {
  * | --- | --- |
  * | it starts | picks its number, tells systemd that it is ready, connects |
  * | it is connected | watches the peer, greets it ({@link greet}), and takes turns ({@link performAction}) |
- * | one of the two has said nothing for 7.5 s | beats: asks the peer something, whatever the turn is waiting for |
+ * | one of the two has said nothing for 7.5 s | beats ({@link beat}): asks the peer something, whatever the turn is waiting for |
  * | the peer says something | calls its handler, or gives its answer, or tells that it is unknown |
  * | the connection is lost, or there is none | when the turn has ended, tells why, tries again, less and less often |
  * | it is back | greets again, with the same number, and takes turns again; nothing is sent twice |
@@ -115,6 +115,14 @@ export class ConnectingNode {
     await this.pause(5_000)
   }
 
+  /**
+   * Breaks a silence: says something that the peer answers, or has to. By default it asks for `computer_details`, and what
+   * comes is of no use.
+   */
+  async beat(): Promise<void> {
+    await this.send('info', 'computer_details')
+  }
+
   /** Waits some milliseconds, or until the connection is over. Never rejects. */
   async pause(ms: number): Promise<void> {
     await sleep(ms, undefined, { signal: this.#over }).catch(() => {})
@@ -151,7 +159,7 @@ export class ConnectingNode {
       const isQuiet = socket.bytesRead === read || socket.bytesWritten === written
       quiet = isQuiet ? quiet + 1 : 0
       if (quiet >= QUIET_LOOKS) {
-        await this.#carefully('The beat', () => this.send('info', 'computer_details'))
+        await this.#carefully('The beat', () => this.beat())
         quiet = 0
       }
       ;[read, written] = [socket.bytesRead, socket.bytesWritten]
@@ -197,7 +205,8 @@ export class ConnectingNode {
     const careful = Object.entries(this.answers).map(([question, answer]) => [
       question,
       // Without one, the dialogue refuses.
-      (peer: Connection) => this.#carefully(`The answer to ${question}`, async () => answer(peer)),
+      (peer: Connection, about: unknown) =>
+        this.#carefully(`The answer to ${question}`, async () => answer(peer, about)),
     ])
     return Object.fromEntries(careful)
   }

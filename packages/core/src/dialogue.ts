@@ -37,8 +37,14 @@ export interface Answer {
   payload: unknown
 }
 
-/** What to answer to each question, and to whom. It may take its time: nothing else waits for it. */
-export type Answers = Record<string, (peer: Connection) => Answer | Promise<Answer>>
+/**
+ * What to answer to each question, to whom, and what the question is about, if it says that: whatever the peer has sent, so
+ * look before you trust it. It may take its time: nothing else waits for it. Undefined refuses the question.
+ */
+export type Answers = Record<
+  string,
+  (peer: Connection, about: unknown) => Answer | undefined | Promise<Answer | undefined>
+>
 
 /** What a dialogue does with what the peer says. */
 export interface DialogueOptions extends FrameOptions, BudgetOptions {
@@ -54,6 +60,11 @@ export interface DialogueOptions extends FrameOptions, BudgetOptions {
 export interface AskOptions {
   /** The type that its answer has: `master_info`. Or several, of which any will do. */
   answer: string | readonly string[]
+  /**
+   * What the question is about, if it is about something: anything that has a JSON form. A peer that does not know of it,
+   * as one in Python, answers without it, or refuses.
+   */
+  about?: unknown
   /** How long to wait for the answer, in milliseconds. Default: 10,000. */
   timeoutMs?: number
   /** What ends the wait. Default: the stop signal of this program. */
@@ -104,7 +115,7 @@ export class Dialogue {
    */
   async ask(
     question: string,
-    { answer, timeoutMs = DEFAULT_ANSWER_TIMEOUT_MS, stop = stopRequest }: AskOptions,
+    { answer, about, timeoutMs = DEFAULT_ANSWER_TIMEOUT_MS, stop = stopRequest }: AskOptions,
   ): Promise<unknown> {
     stop.throwIfAborted()
     this.#connection.throwIfLost()
@@ -119,7 +130,7 @@ export class Dialogue {
     const timeout = setTimeout(timedOut, timeoutMs)
     stop.addEventListener('abort', stopped, { once: true })
     try {
-      await Promise.race([answered, this.#send({ type: QUESTION, payload: question }, id)])
+      await Promise.race([answered, this.#send({ type: QUESTION, payload: question }, id, about)])
       return await answered
     } catch (error) {
       this.#questions.giveUp(id, error as Error) // when it could not be sent
@@ -196,10 +207,10 @@ export class Dialogue {
   }
 
   /** Begins to answer a question. What comes after it is read meanwhile, unless much is in work. */
-  #answer({ payload, id }: PossibleAnswer): Promise<void> | undefined {
+  #answer({ payload, id, about }: PossibleAnswer): Promise<void> | undefined {
     const repeated = typeof id === 'number' || typeof id === 'string' ? id : undefined
     const before = repeated === undefined ? this.#answeredInOrder : undefined
-    const answered = this.#makeAnswer(payload, repeated, before)
+    const answered = this.#makeAnswer({ question: payload, about }, repeated, before)
     this.#inWork.add(answered)
     const done = () => {
       this.#inWork.delete(answered)
@@ -217,7 +228,7 @@ export class Dialogue {
   }
 
   async #makeAnswer(
-    question: unknown,
+    { question, about }: { question: unknown; about: unknown },
     id: number | string | undefined,
     before: Promise<void> | undefined,
   ): Promise<void> {
@@ -225,16 +236,21 @@ export class Dialogue {
     const make =
       typeof question === 'string' && Object.hasOwn(answers, question) ? answers[question] : undefined
     if (!make) await unknown(QUESTION, question, this.#connection)
-    const answer = (await make?.(this.#connection)) ?? { type: REFUSAL, payload: 'unknown' }
+    const answer = (await make?.(this.#connection, about)) ?? { type: REFUSAL, payload: 'unknown' }
     await before
     await this.#send(answer, id)
   }
 
-  /** Sends a message with an id. It stands behind what every node knows, so that none has to look past it. */
-  async #send({ type, payload }: Answer, id: number | string | undefined): Promise<void> {
+  /** Sends a message with an id. What not every node knows stands behind what all do, so that none has to look past it. */
+  async #send({ type, payload }: Answer, id: number | string | undefined, about?: unknown): Promise<void> {
     if (payload === undefined)
       throw new TypeError(`An answer must have a payload, and this ${type} has none.`)
-    const rest = id === undefined ? '' : `,"id":${asciiJson(id)}`
+    const rest = `${pair('about', about)}${pair('id', id)}`
     await sendJson(this.#connection, `${beginningOf(type)}${asciiJson(payload)}${rest}}`, this.#options)
   }
+}
+
+/** A further key of a message, if there is something under it. */
+function pair(key: string, value: unknown): string {
+  return value === undefined ? '' : `,"${key}":${asciiJson(value)}`
 }

@@ -77,8 +77,40 @@ export function encode(value: unknown): string {
 export function asciiJson(value: unknown): string {
   if (isPlainText(value)) return `"${value}"`
   const json: string | undefined = JSON.stringify(value)
-  if (json === undefined)
+  if (json === undefined) {
+    if (value instanceof JsonText) return value.json // looked for here, where it costs others nothing
     throw new TypeError(`A message must have a JSON form, which ${typeof value} has not`)
+  }
+  return escaped(json)
+}
+
+/**
+ * A value as the JSON that it shall be, letter for letter, to be sent in place of it. JSON has more in it than JavaScript can
+ * say: 1500.0 is a text of its own there, and another kind of number for Python than 1500.
+ */
+export class JsonText {
+  readonly json: string
+
+  /**
+   * @param json JSON, with white space as it likes
+   * @throws SyntaxError when it is none
+   */
+  constructor(json: string) {
+    JSON.parse(json)
+    this.json = escaped(json.replaceAll('\r', ' '))
+  }
+
+  /** As JSON.stringify sees it: it cannot be part of another value. */
+  toJSON(key: string): undefined {
+    if (key !== '') throw new TypeError(`A JsonText is all of a message, and no part of one, as ${key} would be`)
+  }
+
+  toString(): string {
+    return this.json
+  }
+}
+
+function escaped(json: string): string {
   return isAsciiOnly(json) ? json : json.replace(NOT_ASCII, escapeUnit)
 }
 

@@ -22,6 +22,7 @@ export {
   FrameError,
   type FrameOptions,
   type FrameProblem,
+  JsonText,
 } from './frames.ts'
 export { isLargePlainText, LARGE_TEXT, sendJsonPieces } from './large-texts.ts'
 export { receive } from './receiving.ts'

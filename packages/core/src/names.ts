@@ -16,6 +16,8 @@ import type { Handlers } from './messages.ts'
 /** Who asks, as a ConnectingNode does. */
 interface Asker {
   ask(question: string, options: AskOptions): Promise<unknown>
+  /** Of whom it asks, if that changes: another one is another peer. */
+  readonly over?: AbortSignal
 }
 
 /**
@@ -29,6 +31,8 @@ export class Names {
   /** By the new name: the former one. */
   readonly #former: ReadonlyMap<string, string>
   readonly #knowing = new WeakSet<Connection>()
+  /** By the connection of who asks, and by the new name of a question: the name under which it was answered. */
+  readonly #answered = new WeakMap<object, Map<string, string>>()
 
   /**
    * @param set what the new names are called together
@@ -44,9 +48,13 @@ export class Names {
     if ((details as { names?: unknown } | null)?.names === this.mark.names) this.#knowing.add(peer)
   }
 
-  /** What to call something to a peer. */
-  to(peer: Connection, name: string): string {
-    return this.#knowing.has(peer) ? name : (this.#former.get(name) ?? name)
+  /**
+   * What to call something to a peer. In place of a peer stands who asks it, as a node that connects: by the new name then,
+   * if a question of that name was answered ({@link ask}) in this connection.
+   */
+  to(peer: Connection | Asker, name: string): string {
+    const isKnown = 'ask' in peer ? this.#answeredBy(peer).get(name) === name : this.#knowing.has(peer)
+    return isKnown ? name : (this.#former.get(name) ?? name)
   }
 
   /** A name, and the former one if there is one: for what may come under either. */
@@ -78,13 +86,13 @@ export class Names {
     const all: Answers = {}
     for (const [question, answer] of Object.entries(answers)) {
       const former = this.#former.get(question)
-      const answered = async (peer: Connection) => {
-        const { type, payload } = await answer(peer)
-        return { type: this.to(peer, type), payload }
+      const answered: Answers[string] = async (peer, about) => {
+        const made = await answer(peer, about)
+        return made && { type: this.to(peer, made.type), payload: made.payload }
       }
-      all[question] = (peer) => {
+      all[question] = (peer, about) => {
         if (former !== undefined) this.#knowing.add(peer)
-        return answered(peer)
+        return answered(peer, about)
       }
       if (former !== undefined) all[former] ??= answered
     }
@@ -92,21 +100,38 @@ export class Names {
   }
 
   /**
-   * Asks a peer something whose name has changed: by the new name, and when that is refused by the former one. The answer may
-   * have either name.
+   * Asks a peer something whose name has changed: by the new name, and when that is refused by the former one; from then on,
+   * in this connection, by the former one at once. The answer may have either name.
    *
+   * @param options how it is asked; `about` and all else goes along
    * @returns the payload of the answer
    * @throws Refusal when both are refused, and what `ask` throws
    */
   async ask(asker: Asker, question: string, { answer, ...options }: AskOptions): Promise<unknown> {
-    const types = typeof answer === 'string' ? this.either(answer) : answer
-    const [now, former] = this.either(question)
-    try {
-      return await asker.ask(now ?? question, { answer: types, ...options })
-    } catch (error) {
-      if (former === undefined || !(error instanceof Refusal)) throw error
-      return await asker.ask(former, { answer: types, ...options })
+    const former = this.#former.get(question)
+    const askBy = (name: string) =>
+      asker.ask(name, { answer: typeof answer === 'string' ? this.either(answer) : answer, ...options })
+    if (former === undefined) return await askBy(question)
+    const answered = this.#answeredBy(asker)
+    if (answered.get(question) !== former) {
+      try {
+        const payload = await askBy(question)
+        answered.set(question, question)
+        return payload
+      } catch (error) {
+        if (!(error instanceof Refusal)) throw error
+      }
     }
+    const payload = await askBy(former)
+    answered.set(question, former)
+    return payload
+  }
+
+  #answeredBy(asker: Asker): Map<string, string> {
+    const connection = asker.over ?? asker
+    const answered = this.#answered.get(connection) ?? new Map()
+    this.#answered.set(connection, answered)
+    return answered
   }
 }
 

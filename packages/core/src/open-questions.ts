@@ -36,6 +36,8 @@ export interface PossibleAnswer {
   payload: unknown
   /** What it repeats of its question. */
   id?: unknown
+  /** What a question is about. */
+  about?: unknown
 }
 
 interface Question {

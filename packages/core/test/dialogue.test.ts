@@ -302,6 +302,29 @@ describe('who answers', () => {
     expect(told.filter(({ id }) => id === undefined)).toEqual(Array(5).fill(answer))
   })
 
+  test('is told what a question is about, and nothing where it says nothing of that', async () => {
+    const abouts: unknown[] = []
+    const { slave } = await answerer({
+      time: (_, about) => {
+        abouts.push(about)
+        return { type: 'time', payload: 'noon' }
+      },
+    })
+    const asking = new Dialogue(slave, { unknown: () => {} })
+    asking.ended.catch(() => {})
+    for (const about of [{ zone: 'küche' }, 'UTC', null, 0])
+      expect(await asking.ask('time', { answer: 'time', about })).toBe('noon')
+    expect(await asking.ask('time', { answer: 'time' })).toBe('noon')
+    expect(abouts).toEqual([{ zone: 'küche' }, 'UTC', null, 0, undefined])
+  })
+
+  test('may refuse a question that it knows', async () => {
+    const { slave, says, unknown } = await answerer({ time: () => undefined })
+    await sendJson(slave, { type: 'info', payload: 'time', id: 1 })
+    expect(await says(1)).toEqual([{ type: 'bad_message', payload: 'unknown', id: 1 }])
+    expect(unknown).not.toHaveBeenCalled()
+  })
+
   test('refuses what it does not know, and tells its own program', async () => {
     const { slave, says, unknown, master } = await answerer({})
     const questions = ['pizza', 'constructor', '__proto__', '', 7, null, ['time'], {}]
@@ -411,6 +434,14 @@ describe('who answers', () => {
     await slave.close()
     expect(await ended).toBeUndefined()
   })
+})
+
+test('what a question is about stands behind what every node knows', async () => {
+  const { dialogue, asked } = await asker()
+  void outcome(dialogue.ask('history', { answer: 'history', about: { from: 1 } }))
+  expect(JSON.stringify((await asked(1))[0])).toBe(
+    '{"type":"info","payload":"history","about":{"from":1},"id":1}',
+  )
 })
 
 test('two ends may ask each other at the same time', async () => {

@@ -4,6 +4,7 @@ import * as v from 'valibot'
 import { describe, expect, test, vi } from 'vitest'
 import {
   asciiJson,
+  JsonText,
   DEFAULT_MAX_FRAME_BYTES,
   Decoder,
   encode,
@@ -80,6 +81,20 @@ describe('asciiJson', () => {
         expect(asciiJson(value)).toBe(json)
       }),
     )
+  })
+})
+
+describe('a JsonText', () => {
+  test('is sent as it is, ASCII and in one frame', () => {
+    expect(asciiJson(new JsonText('{"a": 1500.0, "b":\r1e3}'))).toBe('{"a": 1500.0, "b": 1e3}')
+    expect(asciiJson(new JsonText('"küche"'))).toBe('"k\\u00fcche"')
+    expect(String(new JsonText('0.0'))).toBe('0.0')
+  })
+
+  test('is JSON, and no part of another value', () => {
+    expect(() => new JsonText('{a: 1}')).toThrow(SyntaxError)
+    const part = new JsonText('1.0')
+    for (const value of [{ part }, [part]]) expect(() => asciiJson(value)).toThrow(TypeError)
   })
 })
 

@@ -68,6 +68,58 @@ describe('on the wire', () => {
     expect(ours.to(master, 'never_renamed')).toBe('never_renamed')
   })
 
+  test('what a question is about goes along, under either name', async () => {
+    const echo = (type: string) => (_: unknown, about: unknown) => ({ type, payload: about })
+    const now = await talk(names().answers({ new_list: echo('new_list') }))
+    const options = { answer: 'new_list', about: { of: 7 } }
+    expect(await names().ask(now.asker, 'new_list', options)).toEqual({ of: 7 })
+    const former = await talk(names().answers({ new_list: echo('new_list') }))
+    expect(await former.asker.ask('old_list', { answer: 'old_list', about: 8 })).toBe(8)
+    const old = await talk({ old_list: echo('old_list') })
+    expect(await names().ask(old.asker, 'new_list', options)).toEqual({ of: 7 })
+  })
+
+  test('an answer that refuses does so under either name', async () => {
+    const { asker } = await talk(names().answers({ new_list: () => undefined }))
+    for (const name of ['new_list', 'old_list'])
+      await expect(asker.ask(name, { answer: name })).rejects.toThrow(Refusal)
+  })
+
+  test('who has refused the new name is asked by the former one from then on; what it is called follows that', async () => {
+    const ours = names()
+    const asked: string[] = []
+    const answer = (type: string) => () => {
+      asked.push(type)
+      return { type, payload: 1 }
+    }
+    const unknown = vi.fn()
+    const { master, slave } = await connectedPair()
+    new Dialogue(master, { answers: { old_list: answer('old_list'), new_info: answer('new_info') }, unknown })
+      .ended.catch(() => {})
+    const asker = new Dialogue(slave, { unknown: () => {} })
+    asker.ended.catch(() => {})
+    const askList = () => ours.ask(asker, 'new_list', { answer: 'new_list' })
+    expect(ours.to(asker, 'new_list')).toBe('old_list')
+    await askList()
+    await askList()
+    expect(unknown).toHaveBeenCalledOnce()
+    await ours.ask(asker, 'new_info', { answer: 'new_info' })
+    expect([ours.to(asker, 'new_list'), ours.to(asker, 'new_info')]).toEqual(['old_list', 'new_info'])
+    expect(asked).toEqual(['old_list', 'old_list', 'new_info'])
+  })
+
+  test('another connection of who asks is another peer', async () => {
+    const ours = names()
+    const old = await talk({ old_list: () => ({ type: 'old_list', payload: 3 }) })
+    const now = await talk({ new_list: () => ({ type: 'new_list', payload: 4 }) })
+    const ask = (peer: typeof old, over: AbortSignal) => {
+      const node = { over, ask: (...args: Parameters<Dialogue['ask']>) => peer.asker.ask(...args) }
+      return ours.ask(node, 'new_list', { answer: 'new_list' }).then(() => ours.to(node, 'new_list'))
+    }
+    expect(await ask(old, new AbortController().signal)).toBe('old_list')
+    expect(await ask(now, new AbortController().signal)).toBe('new_list')
+  })
+
   test('it asks by the new name, and by the former one when that is refused', async () => {
     const old = await talk({ old_list: () => ({ type: 'old_list', payload: 3 }) })
     expect(await names().ask(old.asker, 'new_list', { answer: 'new_list' })).toBe(3)

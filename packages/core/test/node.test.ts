@@ -128,6 +128,20 @@ describe('a node that connects', () => {
     expect(lines().join()).not.toContain('Unknown')
   })
 
+  test('beats in its own way', async () => {
+    class Other extends Patient {
+      override async beat() {
+        await this.send('info', 'something_else')
+      }
+    }
+    const peer = await aPeer()
+    started(Other, peer.port)
+    await vi.waitFor(
+      () => expect(peer.messages()).toContainEqual({ type: 'info', payload: 'something_else' }),
+      PATIENCE,
+    )
+  })
+
   test('asks, is answered, and cannot where there is no connection', async () => {
     const answers: unknown[] = []
     class Asking extends ConnectingNode {
