@@ -2,43 +2,55 @@ import { Identities } from '@rpi-cluster/core/identity'
 import { stopSignal } from '@rpi-cluster/core/lifecycle'
 import { Presence, Topics } from '@rpi-cluster/core/live'
 import { createLogger } from '@rpi-cluster/core/logging'
-import { machineDetails } from '@rpi-cluster/core/machine'
 import { textOf } from '@rpi-cluster/core/messages'
 import { loadRenamedConfig } from '@rpi-cluster/core/names'
 import { ListeningNode } from '@rpi-cluster/core/node'
 import type { Connection } from '@rpi-cluster/core/sockets'
+import { openStore } from '@rpi-cluster/core/store'
+import { baseInfo, KeptVitals } from '@rpi-cluster/core/vitals'
 import { names, primaryConfig } from './config.ts'
+import { influxWriter } from './influxdb.ts'
 
 const stop = stopSignal()
 const log = createLogger('primary')
-const { socketBindIp: host, socketPort: port } = loadRenamedConfig(primaryConfig, log)
+const config = loadRenamedConfig(primaryConfig, log)
+const { socketBindIp: host, socketPort: port } = config
+const store = await openStore({ name: 'vitals', keep: config, stop, log })
+const influx = influxWriter({ ...config, outbox: store.outbox('influxdb'), stop, log })
 
 class Primary extends ListeningNode {
   readonly identities = new Identities({ log })
   readonly presence = new Presence({ roster: this.roster, identities: this.identities })
-  readonly topics = new Topics({ log, tables: { roster: this.presence.table } })
+  readonly vitals = new KeptVitals({ roster: this.roster, store, also: influx, log })
+  readonly topics = new Topics({ log, tables: { roster: this.presence.table, vitals: this.vitals.table } })
 
   override handlers = names.handlers({
-    computer_details: (details, secondary) => this.introduce(secondary, details),
+    node_baseinfo: (details, secondary) => this.introduce(secondary, details),
     machine_details: (details, secondary) => this.introduce(secondary, details), // what chapter 06 calls it
     message: (text, secondary) =>
       log.info(`Received message from ${this.roster.nameOf(secondary)}: ${textOf(text)}`),
+    vitals: (vitals, secondary) => {
+      log.info(`Received vitals from ${this.roster.nameOf(secondary)}: ${textOf(vitals)}`)
+      this.vitals.take(vitals, secondary)
+    },
     subscribe: this.topics.subscribe,
   })
 
   override answers = names.answers({
-    computer_details: async (secondary) => {
-      log.info(`${this.roster.nameOf(secondary)} wants to know my computer_details`)
-      return { type: 'primary_info', payload: await machineDetails() }
+    node_baseinfo: async (secondary) => {
+      log.info(`${this.roster.nameOf(secondary)} wants to know my node_baseinfo`)
+      return { type: 'primary_info', payload: await baseInfo() }
     },
     uuid: (secondary) => ({ type: 'uuid', payload: this.identities.give(secondary) }),
     secondary_details: () => ({ type: 'secondary_details', payload: this.presence.list() }),
+    history: this.vitals.history,
   })
 
   introduce(secondary: Connection, details: unknown) {
     names.introduce(secondary, details)
     this.identities.introduce(secondary, details)
     this.roster.introduce(secondary, details)
+    this.vitals.introduce(secondary, details)
   }
 }
 

@@ -1,16 +1,17 @@
 import { openIdentity } from '@rpi-cluster/core/identity'
 import { stopSignal } from '@rpi-cluster/core/lifecycle'
 import { createLogger } from '@rpi-cluster/core/logging'
-import { machineDetails } from '@rpi-cluster/core/machine'
 import { textOf } from '@rpi-cluster/core/messages'
 import { loadRenamedConfig } from '@rpi-cluster/core/names'
 import { ConnectingNode } from '@rpi-cluster/core/node'
+import { baseInfo, VitalsSender } from '@rpi-cluster/core/vitals'
 import { names, secondaryConfig } from './config.ts'
 
 const stop = stopSignal()
 const log = createLogger('secondary')
-const { primaryIp: host, socketPort: port } = loadRenamedConfig(secondaryConfig, log)
+const { primaryIp: host, socketPort: port, vitalsSeconds } = loadRenamedConfig(secondaryConfig, log)
 const identity = await openIdentity({ name: 'secondary', formerly: 'slave', log })
+const vitals = new VitalsSender({ seconds: vitalsSeconds })
 
 class Secondary extends ConnectingNode {
   override handlers = names.handlers({
@@ -19,12 +20,19 @@ class Secondary extends ConnectingNode {
 
   override async greet() {
     const uuid = await identity.get(() => this.ask('uuid', { answer: 'uuid' }))
-    const details = { ...(await machineDetails()), client: this.client, uuid }
-    await this.send('computer_details', { ...details, ...names.mark })
+    await names.ask(this, 'node_baseinfo', { answer: 'primary_info' })
+    const details = { ...(await baseInfo()), client: this.client, uuid }
+    const type = names.to(this, 'node_baseinfo')
+    await this.send(type, { ...details, ...names.mark })
+    if (type === 'node_baseinfo') vitals.sendTo(this) // a primary of before takes none
+  }
+
+  override async beat() {
+    await this.send('info', names.to(this, 'node_baseinfo'))
   }
 
   override async performAction() {
-    await this.send('info', 'computer_details')
+    await this.beat()
     await this.pause(5_000)
   }
 }

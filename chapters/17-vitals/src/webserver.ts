@@ -4,10 +4,10 @@ import { openIdentity } from '@rpi-cluster/core/identity'
 import { stopSignal } from '@rpi-cluster/core/lifecycle'
 import { Mirror, nodeRow } from '@rpi-cluster/core/live'
 import { createLogger } from '@rpi-cluster/core/logging'
-import { machineDetails } from '@rpi-cluster/core/machine'
 import type { Handlers } from '@rpi-cluster/core/messages'
 import { loadRenamedConfig } from '@rpi-cluster/core/names'
 import { ConnectingNode } from '@rpi-cluster/core/node'
+import { baseInfo, vitalsRow } from '@rpi-cluster/core/vitals'
 import { createSite, serveFile, serveSite } from '@rpi-cluster/core/web'
 import { names, secondaryConfig, webserverConfig } from './config.ts'
 import { HomePage, notFoundPage } from './page.ts'
@@ -18,24 +18,34 @@ const { primaryIp: host, socketPort: port } = loadRenamedConfig(secondaryConfig,
 const { webserverHost, webserverPort } = loadConfig(webserverConfig, log)
 const identity = await openIdentity({ name: 'webserver', log })
 const nodes = new Mirror(nodeRow)
+const vitals = new Mirror(vitalsRow)
 const page = new HomePage(nodes.table, stop)
 
 class Webserver extends ConnectingNode {
   override handlers: Handlers = {
     roster: (changes) => nodes.take(changes),
+    vitals: (changes) => vitals.take(changes),
   }
 
   override async greet() {
     nodes.begin()
+    vitals.begin()
     this.over.addEventListener('abort', () => page.primaryIsGone())
     const uuid = await identity.get(() => this.ask('uuid', { answer: 'uuid' }))
-    const details = { ...(await machineDetails()), client: this.client, program: 'webserver', uuid }
-    await this.send('computer_details', { ...details, ...names.mark })
+    page.primaryAnswers(await names.ask(this, 'node_baseinfo', { answer: 'primary_info' }))
+    const details = { ...(await baseInfo()), client: this.client, program: 'webserver', uuid }
+    const type = names.to(this, 'node_baseinfo')
+    await this.send(type, { ...details, ...names.mark })
     await this.send('subscribe', 'roster')
+    if (type === 'node_baseinfo') await this.send('subscribe', 'vitals')
+  }
+
+  override async beat() {
+    await this.send('info', names.to(this, 'node_baseinfo'))
   }
 
   override async performAction() {
-    page.primaryAnswers(await names.ask(this, 'computer_details', { answer: 'primary_info' }))
+    page.primaryAnswers(await names.ask(this, 'node_baseinfo', { answer: 'primary_info' }))
     // A primary of the original's sends nothing by itself, and has to be asked.
     if (!nodes.isLive) nodes.takeAll(await names.ask(this, 'secondary_details', { answer: 'secondary_details' }))
     await this.pause(5_000)

@@ -48,13 +48,7 @@ const PIPE_PATIENCE_MS = 900
 const PIPE_LOOK_MS = 10
 
 /** A key that takes a TCP port: a whole number from 1 to 65535. */
-export const port = v.pipe(
-  v.string(),
-  v.regex(/^\d{1,5}$/, 'a whole number from 1 to 65535'),
-  v.transform(Number),
-  v.minValue(1, 'a whole number from 1 to 65535'),
-  v.maxValue(65_535, 'a whole number from 1 to 65535'),
-)
+export const port = wholeNumber(1, 65_535)
 
 /** A key that takes the name or the address of a machine: `127.0.0.1`, `raspberrypi.local`. */
 export const host = v.pipe(v.string(), v.check(isHost, 'a host name or an IP address, such as 127.0.0.1'))
@@ -69,10 +63,37 @@ export const bindAddress = v.pipe(
   v.transform((text) => text || '0.0.0.0'),
 )
 
+/** A key that takes any text, and none as well. */
+export const anyText = v.string()
+
+/** A key that takes a whole number. */
+export function wholeNumber(from: number, to: number) {
+  const what = `a whole number from ${from} to ${to}`
+  return v.pipe(
+    v.string(),
+    v.regex(new RegExp(`^\\d{1,${String(to).length}}$`), what),
+    v.transform(Number),
+    v.minValue(from, what),
+    v.maxValue(to, what),
+  )
+}
+
+/** A key that takes what another one takes, or is empty, and reads as undefined then. */
+export function orNothing<Output>(schema: v.GenericSchema<string, Output>) {
+  const what = `${whatIsRight(schema)}, or nothing at all`
+  return v.pipe(
+    v.string(),
+    v.check((text) => text === '' || v.is(schema, text), what),
+    v.transform((text): Output | undefined => (text === '' ? undefined : v.parse(schema, text))),
+  )
+}
+
 /** What a program reads: the name of its section, and its keys, as they stand in the file, each with the schema of its value. */
 export interface ConfigShape<Keys extends Record<string, v.GenericSchema<string, unknown>>> {
   section: string
   keys: Keys
+  /** What stands for keys that are not in the file, as it would stand there: for those that files of before lack. */
+  defaults?: Readonly<Partial<Record<keyof Keys, string>>>
 }
 
 /** `socket_port` in the file is `socketPort` in the program. */
@@ -146,6 +167,11 @@ export function configFrom<Keys extends Record<string, v.GenericSchema<string, u
   const config: Record<string, unknown> = {}
   for (const [key, schema] of Object.entries(shape.keys)) {
     const entry = section.get(key.toLowerCase())
+    const standIn = shape.defaults?.[key]
+    if (!entry && standIn !== undefined) {
+      config[camelCase(key)] = v.parse(schema, standIn)
+      continue
+    }
     if (!entry) {
       problems.push(`${path} [${shape.section}] ${key} is missing. It takes ${whatIsRight(schema)}.`)
       continue

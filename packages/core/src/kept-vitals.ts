@@ -9,7 +9,7 @@ import type { Connection } from './connection.ts'
 import type { Answer } from './dialogue.ts'
 import { asciiJson, DEFAULT_MAX_FRAME_BYTES } from './frames.ts'
 import { isIdentity } from './kept-identity.ts'
-import type { KnownTime } from './known-time.ts'
+import { KnownTime } from './known-time.ts'
 import { OperationalError } from './lifecycle.ts'
 import { LiveTable } from './live-table.ts'
 import type { Logger } from './logging.ts'
@@ -87,9 +87,9 @@ export interface KeptVitalsOptions {
   /** What nodes are called. */
   roster: Pick<Roster, 'nameOf'>
   /** What keeps them. */
-  store: Pick<Store, 'add' | 'history'>
-  /** What dates them. */
-  time: Pick<KnownTime, 'date'>
+  store: Pick<Store, 'add' | 'history' | 'newest'>
+  /** What dates them. Default: a {@link KnownTime} that begins with what the store has. */
+  time?: Pick<KnownTime, 'date'>
   /** Who else is given them, each once, when it is dated. */
   also?: ((sample: NodeSample) => void) | undefined
 }
@@ -107,10 +107,13 @@ export class KeptVitals {
   readonly table = new LiveTable<VitalsRow>()
 
   readonly #options: KeptVitalsOptions
+  readonly #time: Pick<KnownTime, 'date'>
   readonly #sources = new WeakMap<Connection, Source>()
 
   constructor(options: KeptVitalsOptions) {
+    const { log, store, time = new KnownTime({ log, notBefore: store.newest }) } = options
     this.#options = options
+    this.#time = time
   }
 
   /**
@@ -132,7 +135,7 @@ export class KeptVitals {
 
   /** The handler of `vitals`: dates and keeps them. Whatever is wrong with them is told, and they are not kept. */
   readonly take = (payload: unknown, peer: Connection): void => {
-    const { log, roster, store, time, also } = this.#options
+    const { log, roster, store, also } = this.#options
     const name = roster.nameOf(peer)
     const source = this.#sources.get(peer)
     if (!source) {
@@ -155,7 +158,7 @@ export class KeptVitals {
       Object.entries(parsed.output).filter((entry): entry is [string, number] => entry[1] !== null),
     )
     let dated: number | undefined
-    time.date((at) => {
+    this.#time.date((at) => {
       dated = at
       const sample: NodeSample = { node, name, hostname, at, values }
       store.add(sample)

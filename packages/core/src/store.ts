@@ -38,6 +38,7 @@ export interface Store {
   add(sample: { node: string; name: string; at: number; values: Readonly<Record<string, number>> }): void
   history(query: HistoryQuery): Promise<History>
   outbox(name: string): Outbox
+  readonly newest: number | undefined
   close(): Promise<void>
 }
 export async function openStore(_: { name: string; log: Logger; stop?: AbortSignal; [key: string]: unknown }): Promise<Store> {
@@ -65,6 +66,7 @@ export async function openStore(_: { name: string; log: Logger; stop?: AbortSign
       drop(id) { waiting = waiting.filter((one) => one.id > id) },
       get size() { return waiting.length },
     }),
+    newest: undefined,
     close: async () => {},
   }
 }

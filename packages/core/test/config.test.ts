@@ -4,8 +4,18 @@ import { closeSync, mkdirSync, openSync, realpathSync, writeFileSync, writeSync 
 import { createServer } from 'node:net'
 import { dirname, join } from 'node:path'
 import { promisify } from 'node:util'
+import * as v from 'valibot'
 import { describe, expect, onTestFinished, test } from 'vitest'
-import { bindAddress, type ConfigShape, host, loadConfig, port } from '../src/config.ts'
+import {
+  anyText,
+  bindAddress,
+  type ConfigShape,
+  host,
+  loadConfig,
+  orNothing,
+  port,
+  wholeNumber,
+} from '../src/config.ts'
 import { OperationalError } from '../src/lifecycle.ts'
 import { BUILT_FIXTURES } from './built-fixtures.ts'
 import { recordingLog, start, tempFolder } from './support.ts'
@@ -273,6 +283,37 @@ describe('values', () => {
 
   test.each(['localhost', '1.2.3', 'every'])('an address to listen on cannot be "%s"', (text) => {
     expect(() => value(bindAddress, text)).toThrow(`[a] key is "${text}". ${binds}`)
+  })
+
+  test('a whole number has its own limits', () => {
+    const few = wholeNumber(1, 50)
+    expect(['1', '07', '50'].map((text) => v.parse(few, text))).toEqual([1, 7, 50])
+    for (const text of ['0', '51', '007', '1.0', '-1', ''])
+      expect(() => v.parse(few, text)).toThrow('a whole number from 1 to 50')
+  })
+
+  test('what may be left empty is undefined then, and else what it is', () => {
+    const maybe = orNothing(port)
+    expect([v.parse(maybe, ''), v.parse(maybe, '80')]).toEqual([undefined, 80])
+    expect(() => v.parse(maybe, 'x')).toThrow('a whole number from 1 to 65535, or nothing at all')
+  })
+
+  test('what is not in the file has its default, where there is one', () => {
+    const shape = {
+      section: 'a',
+      keys: { socket_port: port, some_host: orNothing(host), a_word: anyText },
+      defaults: { socket_port: '8086', some_host: '' },
+    }
+    const path = configFile('[a]\na_word = x\n')
+    const { log, records } = recordingLog()
+    withArguments('', '--config', path)
+    expect(loadConfig(shape, log)).toEqual({ socketPort: 8086, someHost: undefined, aWord: 'x' })
+    expect(records).toEqual([])
+    writeFileSync(path, '[a]\nsocket_port = 0\nsome_host = pi\n')
+    expect(problems(shape as never, path)).toEqual([
+      `${path}:2 [a] socket_port is "0". It takes a whole number from 1 to 65535.`,
+      `${path} [a] a_word is missing. It takes any text.`,
+    ])
   })
 
   function value(schema: typeof port | typeof host | typeof bindAddress, text: string) {
