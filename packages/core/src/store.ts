@@ -1,72 +1,459 @@
 /**
- * A stand-in until the branch `store` is merged.
+ * What many nodes have measured, kept for years in one small file: a store of numbers by node, vital and time. It is an
+ * SQLite database of the program's own, so there is nothing to install and no server to run. Writing and asking are done
+ * by a thread, so nobody in the program waits for a disk.
  *
  * @since 0.17.0
  */
+import { join } from 'node:path'
+import type { Worker } from 'node:worker_threads'
+import { OperationalError } from './lifecycle.ts'
 import type { Logger } from './logging.ts'
+import { programFolder } from './program-folder.ts'
+import type {
+  About,
+  Batch,
+  Committed,
+  HistoryQuery,
+  Kind,
+  Reply,
+  Request,
+  Requests,
+  Sample,
+  ThreadOptions,
+  Vital,
+  Waiting,
+} from './store-batch.ts'
+import type { Keep } from './store-levels.ts'
+import { startThread } from './threads.ts'
 
-export interface HistoryQuery {
-  vital: string
-  node?: string
-  from: number
-  to: number
+export type { About, HistoryQuery, Keep, Sample, Vital, Waiting }
+
+/** The longest time from a sample to its commit, in ms. */
+const COMMIT_MS = 10_000
+
+/** How many values and texts may wait for a slow or full disk. */
+const WAITING_LIMIT = 200_000
+
+/** How many texts an outbox keeps. */
+const OUTBOX_LIMIT = 100_000
+
+/** How many pairs of a node and a vital there may be. */
+const MOST_SERIES = 50_000
+
+/** How many values a sample may have, and how long a name may be. */
+const MOST_VALUES = 64
+const LONGEST_NAME = 200
+
+const KEEP: Keep = {
+  rawDays: 1,
+  fiveMinutesDays: 30,
+  hoursDays: 730,
+  daysDays: Number.POSITIVE_INFINITY,
 }
+
+export interface StoreOptions {
+  /** What the file is called: `vitals` is `vitals.db`. */
+  name: string
+  /** Where is told that the disk is full, and what is done about it. */
+  log: Logger
+  /** What ends it, as {@link Store.close} does. */
+  stop?: AbortSignal
+  /**
+   * The folder of the file. Default: where systemd has made one for it (`STATE_DIRECTORY`), or `state` in the
+   * program's folder.
+   */
+  folder?: string
+  /** How long each level of the past is kept. */
+  keep?: Partial<Keep>
+  /** The longest time from a sample to its commit, in ms. Default: 10 s. */
+  commitMs?: number
+  /** How often a node measures, in s: what is longer is a gap. Default: 60. */
+  sampleSeconds?: number
+  /** How many values and texts may wait while the disk takes none. The oldest are dropped. Default: 200,000. */
+  waitingLimit?: number
+  /** How many texts wait in an outbox. The oldest are dropped. Default: 100,000. */
+  outboxLimit?: number
+  /** How many pairs of a node and a vital there may be. Default: 50,000. */
+  mostSeries?: number
+}
+
+/** What a vital was. */
 export interface History {
   vital: string
+  /** What it is called, and what it is measured in, where somebody has said so. */
   label?: string
   unit?: string
+  /** As it was asked. */
   from: number
   to: number
+  /** From one point to the next, in s. */
   step: number
+  /** Where each point begins, in s since 1970: at most 500, also where nobody has a value. */
   times: number[]
-  lines: {
-    node: string
-    name: string
-    mean: (number | null)[]
-    min?: (number | null)[]
-    max?: (number | null)[]
-  }[]
+  /** At most 100, in the order of the names. A node without any value has none. */
+  lines: HistoryLine[]
+  /** How many lines were left out. */
   more?: number
 }
+
+/** What it was at one node: null where nothing was measured. */
+export interface HistoryLine {
+  node: string
+  name: string
+  mean: (number | null)[]
+  /** When one node was asked for. */
+  min?: (number | null)[]
+  max?: (number | null)[]
+}
+
+/** Texts that wait on the disk for somebody, in order. */
 export interface Outbox {
-  add(text: string): void
-  oldest(count: number): Promise<{ id: number; text: string }[]>
-  drop(upToId: number): void
+  /** How many there are, with those that are not on the disk yet. */
   readonly size: number
+  /** Adds one. It is on the disk with the samples that were added before it, in the same commit. */
+  add(text: string): void
+  /** The oldest of those that are on the disk. */
+  oldest(count: number): Promise<Waiting[]>
+  /**
+   * Takes away all up to this one, and resolves when that is on the disk.
+   *
+   * @throws OperationalError when the disk does not take it: then they come again
+   */
+  drop(upTo: number): Promise<void>
 }
-export interface Store {
-  add(sample: { node: string; name: string; at: number; values: Readonly<Record<string, number>> }): void
-  history(query: HistoryQuery): Promise<History>
-  outbox(name: string): Outbox
-  readonly newest: number | undefined
-  close(): Promise<void>
-}
-export async function openStore(_: { name: string; log: Logger; stop?: AbortSignal; [key: string]: unknown }): Promise<Store> {
-  const samples: { node: string; name: string; at: number; values: Readonly<Record<string, number>> }[] = []
-  let waiting: { id: number; text: string }[] = []
-  let last = 0
-  return {
-    add: (sample) => void samples.push(sample),
-    history: async ({ vital, node, from, to }) => {
-      const own = samples.filter((one) => (node === undefined || one.node === node) && one.at >= from && one.at < to)
-      const nodes = [...new Set(own.map((one) => one.node))]
-      const times = [...new Set(own.map(({ at }) => Math.floor(at)))].sort()
-      return {
-        vital, from, to, step: 1, times,
-        lines: nodes.map((id) => ({
-          node: id,
-          name: own.findLast((one) => one.node === id)?.name ?? id,
-          mean: times.map((time) => own.find((one) => one.node === id && Math.floor(one.at) === time)?.values[vital] ?? null),
-        })),
-      }
-    },
-    outbox: () => ({
-      add(text) { last += 1; waiting.push({ id: last, text }) },
-      oldest: async (count) => waiting.slice(0, count),
-      drop(id) { waiting = waiting.filter((one) => one.id > id) },
-      get size() { return waiting.length },
-    }),
-    newest: undefined,
-    close: async () => {},
+
+/** A store, and its file. {@link openStore} makes it. */
+export class Store {
+  readonly #log: Logger
+  readonly #options: ThreadOptions
+  readonly #commitMs: number
+  readonly #waitingLimit: number
+  readonly #sizes = new Map<string, number>()
+  readonly #open = new Map<number, { resolve: (answer: never) => void; reject: (error: Error) => void }>()
+  #thread: Promise<Worker> | undefined
+  #lastId = 0
+  #batch = emptyBatch()
+  #weight = 0
+  #lost = 0
+  #timer: NodeJS.Timeout | undefined
+  #committing: Promise<void> | undefined
+  #closing: Promise<void> | undefined
+  #isInTrouble = false
+  readonly #told = new Set<string>()
+
+  /** @internal {@link openStore} makes it */
+  constructor(options: ThreadOptions, { log, commitMs = COMMIT_MS, waitingLimit = WAITING_LIMIT }: StoreOptions) {
+    this.#log = log
+    this.#options = options
+    this.#commitMs = commitMs
+    this.#waitingLimit = waitingLimit
   }
+
+  /** The file. Beside it, `-wal` at the end, is what belongs to it and is not in it yet. */
+  get path(): string {
+    return this.#options.path
+  }
+
+  /** @internal */
+  async begin(): Promise<void> {
+    this.#thread = this.#startThread()
+    await this.#thread
+  }
+
+  /**
+   * Adds what a node has measured. It is on the disk within `commitMs`. This never waits, and never throws: what is no
+   * finite number is left out. A sample may be late, by as long as samples are kept.
+   */
+  add({ node, name, at, values }: Sample): void {
+    if (this.#closing || !isName(node) || !Number.isFinite(at) || at < 0) return
+    const finite = Object.entries(values).filter(([vital, value]) => Number.isFinite(value) && isName(vital))
+    if (finite.length === 0) return
+    const kept = finite.slice(0, MOST_VALUES)
+    this.#batch.samples.push({ node, name: isName(name) ? name : node, at, values: Object.fromEntries(kept) })
+    this.#grow(kept.length)
+  }
+
+  /** Says what a vital is called, and what it is measured in. */
+  describe(vital: string, { label, unit }: About): void {
+    if (this.#closing || !isName(vital)) return
+    const about: [string, About] = [vital, { label: label.slice(0, LONGEST_NAME), unit: unit.slice(0, LONGEST_NAME) }]
+    this.#batch.about = [...this.#batch.about.filter(([other]) => other !== vital), about]
+    this.#grow(0)
+  }
+
+  /**
+   * What a vital was, as far as it is on the disk.
+   *
+   * @throws OperationalError when the file cannot be read, or the times are none
+   */
+  async history(query: HistoryQuery): Promise<History> {
+    const { vital, from, to } = query
+    if (!(Number.isFinite(from) && Number.isFinite(to) && from >= 0 && from < to && to < 2 ** 40))
+      throw new OperationalError(`A history is asked from one time to a later one, and not from ${from} to ${to}.`)
+    const { about, step, first, count, nodes, numbers, more } = await this.#ask('history', query)
+    const kinds = query.node === undefined ? 1 : 3
+    const line = (index: number) =>
+      Array.from(numbers.subarray(index * count, (index + 1) * count), (value) =>
+        Number.isNaN(value) ? null : value,
+      )
+    return {
+      vital,
+      ...about,
+      from,
+      to,
+      step,
+      times: Array.from({ length: count }, (_, index) => first + index * step),
+      lines: nodes.map((node, index) => ({
+        ...node,
+        mean: line(index * kinds),
+        ...(kinds > 1 && { min: line(index * kinds + 1), max: line(index * kinds + 2) }),
+      })),
+      ...(more > 0 && { more }),
+    }
+  }
+
+  /** Which vitals there are, by their names. */
+  vitals(): Promise<Vital[]> {
+    return this.#ask('vitals', undefined)
+  }
+
+  /** The outbox of that name. All that ask for it get the same texts. */
+  outbox(name: string): Outbox {
+    const store = this
+    return {
+      get size() {
+        const unwritten = store.#batch.texts.filter(([box]) => box === name).length
+        return (store.#sizes.get(name) ?? 0) + unwritten
+      },
+      add: (text) => {
+        if (store.#closing) return
+        store.#batch.texts.push([name, text.replaceAll('\0', '')])
+        store.#grow(1)
+      },
+      oldest: (count) => store.#ask('oldest', { box: name, count }),
+      drop: async (upTo) => {
+        store.#batch.drops.push([name, upTo])
+        await store.flush()
+      },
+    }
+  }
+
+  /**
+   * Commits at once, and resolves when all that was added is on the disk.
+   *
+   * @throws OperationalError when the disk does not take it: it waits on, and is tried again
+   */
+  async flush(): Promise<void> {
+    while (this.#committing) await this.#committing.catch(() => {})
+    if (isEmpty(this.#batch)) return
+    await this.#commit()
+  }
+
+  /**
+   * Ends it: what was added before is on the disk then, unless the disk does not take it, which is told. Never throws. The
+   * file can be opened again at once.
+   */
+  close(): Promise<void> {
+    this.#closing ??= this.#end()
+    return this.#closing
+  }
+
+  #grow(by: number): void {
+    this.#weight += by
+    if (this.#weight > this.#waitingLimit) this.#dropOldest()
+    this.#timer ??= setTimeout(() => void this.flush().catch(() => {}), this.#commitMs)
+  }
+
+  /** Makes room for a tenth of the limit, so that this is not done for each sample. */
+  #dropOldest(): void {
+    const { samples, texts } = this.#batch
+    const least = this.#waitingLimit * 0.9
+    const [before] = [this.#weight]
+    const share = Math.min(1, (before - least) / before)
+    for (const { values } of samples.splice(0, Math.ceil(samples.length * share)))
+      this.#weight -= Object.keys(values).length
+    this.#weight -= texts.splice(0, Math.ceil(texts.length * share)).length
+    this.#lost += before - this.#weight
+    this.#tellOnce(
+      'waiting',
+      `More than ${this.#waitingLimit} values wait for the disk of ${this.path}: the oldest are dropped.`,
+    )
+  }
+
+  #commit(): Promise<void> {
+    clearTimeout(this.#timer)
+    this.#timer = undefined
+    const batch = this.#batch
+    const weight = this.#weight
+    this.#batch = emptyBatch()
+    this.#weight = 0
+    for (const [box] of batch.texts) this.#sizes.set(box, (this.#sizes.get(box) ?? 0) + 1)
+    this.#committing = this.#ask('commit', batch)
+      .then((done) => this.#committed(done))
+      .catch((error: OperationalError) => {
+        this.#takeBack(batch, weight, error)
+        throw error
+      })
+      .finally(() => {
+        this.#committing = undefined
+      })
+    this.#committing.catch(() => {})
+    return this.#committing
+  }
+
+  #committed({ misdated, tooMany, waiting, overflow }: Committed): void {
+    for (const [box, count] of waiting) this.#sizes.set(box, count)
+    if (this.#isInTrouble) {
+      const lost = this.#lost === 0 ? '' : ` ${this.#lost} values were dropped meanwhile.`
+      this.#log.info(`${this.path} can be written again.${lost}`)
+      this.#isInTrouble = false
+      this.#lost = 0
+    }
+    this.#told.delete('waiting')
+    if (misdated > 0)
+      this.#tellOnce(
+        'misdated',
+        `${this.path} takes no samples that are older than ${this.#options.keep.rawDays} days, or of a time to come: ${misdated} ${misdated === 1 ? 'was' : 'were'} left out. Does the clock go right?`,
+      )
+    if (tooMany > 0)
+      this.#tellOnce(
+        'tooMany',
+        `${this.path} has ${this.#options.mostSeries} pairs of a node and a vital, and takes no more: others are left out.`,
+      )
+    for (const [box, count] of overflow)
+      this.#tellOnce(
+        `overflow of ${box}`,
+        `More than ${this.#options.outboxLimit} texts wait for ${box}: the oldest ${count === 1 ? 'one was' : `${count} were`} dropped, and so are the next.`,
+      )
+    for (const [box, count] of waiting)
+      if (count < this.#options.outboxLimit / 2) this.#told.delete(`overflow of ${box}`)
+  }
+
+  /** What could not be written waits on, before what has come since. */
+  #takeBack(batch: Batch, weight: number, error: OperationalError): void {
+    for (const [box] of batch.texts) this.#sizes.set(box, (this.#sizes.get(box) ?? 1) - 1)
+    const since = this.#batch
+    this.#batch = {
+      samples: [...batch.samples, ...since.samples],
+      about: [...batch.about, ...since.about],
+      texts: [...batch.texts, ...since.texts],
+      drops: [...batch.drops, ...since.drops],
+    }
+    this.#grow(weight)
+    if (this.#isInTrouble) return
+    this.#isInTrouble = true
+    this.#log.warn(
+      `Cannot write ${this.path} (${error.message}): what comes waits in memory, up to ${this.#waitingLimit} values, and is written when that is mended.`,
+    )
+  }
+
+  #tellOnce(what: string, line: string): void {
+    if (this.#told.has(what)) return
+    this.#told.add(what)
+    this.#log.warn(line)
+  }
+
+  async #end(): Promise<void> {
+    clearTimeout(this.#timer)
+    try {
+      await this.flush()
+    } catch (error) {
+      const values = this.#weight
+      this.#log.warn(`${values} values could not be written to ${this.path} any more (${(error as Error).message}).`)
+    }
+    clearTimeout(this.#timer)
+    // All that was committed is safe in what lies beside the file: to put it in takes time that a stopped program has not.
+    const thread = await this.#thread?.catch(() => undefined)
+    this.#thread = undefined
+    await thread?.terminate()
+    this.#rejectAll('it is closed')
+  }
+
+  async #ask<K extends Kind>(kind: K, asked: Requests[K]['asked']): Promise<Requests[K]['answer']> {
+    if (this.#closing && kind !== 'commit') throw new OperationalError(`${this.path} is closed.`)
+    this.#thread ??= this.#startThread()
+    const thread = await this.#thread
+    this.#lastId += 1
+    const request: Request<K> = { id: this.#lastId, kind, asked }
+    return new Promise((resolve, reject) => {
+      this.#open.set(request.id, { resolve, reject })
+      thread.postMessage(request)
+    })
+  }
+
+  /** Resolves when the thread has the file, or has said why it has it not yet. */
+  #startThread(): Promise<Worker> {
+    const thread = startThread(new URL('./store-worker.ts', import.meta.url), { workerData: this.#options })
+    const begun = new Promise<Worker>((resolve, reject) => {
+      thread.on('message', (reply: Reply) => {
+        if ('refused' in reply) {
+          void thread.terminate()
+          reject(new OperationalError(reply.refused))
+        } else if ('began' in reply) {
+          for (const [box, count] of reply.began) this.#sizes.set(box, count)
+          resolve(thread)
+        } else if ('warning' in reply) {
+          this.#log.warn(reply.warning)
+        } else {
+          const waiting = this.#open.get(reply.id)
+          this.#open.delete(reply.id)
+          if ('trouble' in reply) waiting?.reject(new OperationalError(reply.trouble))
+          else waiting?.resolve(reply.answer as never)
+        }
+      })
+      thread.on('error', ({ message }) => reject(new OperationalError(`its thread cannot run: ${message}`)))
+      thread.on('exit', () => {
+        reject(new OperationalError('its thread has ended'))
+        // Another one is started by who needs it next.
+        if (this.#thread !== begun) return
+        this.#thread = undefined
+        this.#rejectAll('its thread has ended')
+      })
+    })
+    return begun
+  }
+
+  #rejectAll(why: string): void {
+    for (const { reject } of this.#open.values()) reject(new OperationalError(why))
+    this.#open.clear()
+  }
+}
+
+/**
+ * Opens a store, and makes its file when there is none. A file that is damaged is set aside with a warning. Where the disk
+ * takes nothing, that is a warning as well: what is added waits in memory, and it is tried again. Whoever has opened one
+ * closes it, or gives it the stop signal: until then it keeps the program running.
+ *
+ * @throws OperationalError when another process has it open, or the file is no store, or one of a later version
+ */
+export async function openStore(options: StoreOptions): Promise<Store> {
+  const { name, stop, folder = process.env['STATE_DIRECTORY']?.split(':')[0] || join(programFolder(), 'state') } = options
+  const keep = { ...KEEP, ...options.keep }
+  const store = new Store(
+    {
+      path: join(folder, `${name}.db`),
+      keep,
+      sampleSeconds: options.sampleSeconds ?? 60,
+      mostSeries: options.mostSeries ?? MOST_SERIES,
+      outboxLimit: options.outboxLimit ?? OUTBOX_LIMIT,
+    },
+    options,
+  )
+  await store.begin()
+  if (stop?.aborted) await store.close()
+  stop?.addEventListener('abort', () => void store.close(), { once: true })
+  return store
+}
+
+function emptyBatch(): Batch {
+  return { samples: [], about: [], texts: [], drops: [] }
+}
+
+function isEmpty({ samples, about, texts, drops }: Batch): boolean {
+  return samples.length + about.length + texts.length + drops.length === 0
+}
+
+function isName(text: string): boolean {
+  return typeof text === 'string' && text.length > 0 && text.length <= LONGEST_NAME && !text.includes('\0')
 }

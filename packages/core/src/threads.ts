@@ -1,0 +1,25 @@
+/**
+ * Threads for work that takes long, so that nothing else in the program waits for it. Such a thread runs a source of its
+ * own, in a chapter, in a bundle and in the published library alike.
+ *
+ * @since 0.17.0
+ */
+import { Worker, type WorkerOptions } from 'node:worker_threads'
+
+/**
+ * Starts a thread: `startThread(new URL('./work.ts', import.meta.url))`. Written so, the source is found by `pnpm bundle`,
+ * too, which takes it along.
+ *
+ * @internal
+ */
+export function startThread(source: URL, options: WorkerOptions = {}): Worker {
+  // On Node 20, which reads no TypeScript, tsx does so in a program's first thread alone.
+  if (!source.pathname.endsWith('.ts') || 'typescript' in process.features) return new Worker(source, options)
+  const reading = `import { register } from ${JSON.stringify(import.meta.resolve('tsx/esm/api'))}\nregister()`
+  const execArgv = [
+    ...process.execArgv,
+    '--import',
+    `data:text/javascript,${encodeURIComponent(reading)}`,
+  ]
+  return new Worker(source, { ...options, execArgv })
+}
