@@ -14,8 +14,8 @@ import { influxWriter } from './influxdb.ts'
 const stop = stopSignal()
 const log = createLogger('primary')
 const config = loadRenamedConfig(primaryConfig, log)
-const { socketBindIp: host, socketPort: port } = config
-const store = await openStore({ name: 'vitals', keep: config, stop, log })
+const { socketBindIp: host, socketPort: port, rawDays, fiveMinutesDays, hoursDays } = config
+const store = await openStore({ name: 'vitals', keep: { rawDays, fiveMinutesDays, hoursDays }, stop, log })
 const influx = influxWriter({ ...config, outbox: store.outbox('influxdb'), stop, log })
 
 class Primary extends ListeningNode {

@@ -53,7 +53,7 @@ export async function deliver({
         waiting = await outbox.oldest(batch)
       ) {
         await send(waiting.map(({ text }) => text))
-        outbox.drop(waiting.at(-1)?.id ?? 0)
+        await outbox.drop(waiting.at(-1)?.id ?? 0)
         if (!isTaken) log.info(`${to} takes them again`)
         isTaken = true
       }

@@ -110,7 +110,7 @@ export interface Request<K extends Kind = Kind> {
 export type Reply =
   /** It can begin, and what waits in the outboxes; or why it cannot be used at all. */
   | { refused: string[] }
-  | { began: [box: string, count: number][] }
+  | { began: [box: string, count: number][]; newest?: number | undefined }
   /** To the log. */
   | { warning: string }
   | { id: number; answer: Requests[Kind]['answer'] }

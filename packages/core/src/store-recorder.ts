@@ -82,6 +82,11 @@ export class Recorder {
     return Math.min(this.#mark('newest'), Math.floor(Date.now() / 1000))
   }
 
+  /** The time of the newest sample, in s since 1970, by the clock that dated it; undefined when there is none. */
+  get newest(): number | undefined {
+    return this.#marks.get('newest')
+  }
+
   /** Up to when the levels of five minutes and of hours are complete, and from when on there are all samples. */
   get hoursUpTo(): number {
     return this.#mark('hours_up_to')

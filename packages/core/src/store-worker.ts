@@ -118,7 +118,8 @@ function nameOf(path: string): string {
 
 if (await holdName(nameOf(path))) {
   try {
-    reply({ began: opened().recorder.waiting })
+    const { waiting, newest } = opened().recorder
+    reply({ began: waiting, newest })
     nextStep ??= setImmediate(step)
   } catch (error) {
     if (error instanceof OperationalError) reply({ refused: [...error.problems] })

@@ -132,6 +132,7 @@ export class Store {
   readonly #sizes = new Map<string, number>()
   readonly #open = new Map<number, { resolve: (answer: never) => void; reject: (error: Error) => void }>()
   #thread: Promise<Worker> | undefined
+  #newest: number | undefined
   #lastId = 0
   #batch = emptyBatch()
   #weight = 0
@@ -153,6 +154,11 @@ export class Store {
   /** The file. Beside it, `-wal` at the end, is what belongs to it and is not in it yet. */
   get path(): string {
     return this.#options.path
+  }
+
+  /** The time of the newest sample that was there when it was opened, in s since 1970; undefined when there was none. */
+  get newest(): number | undefined {
+    return this.#newest
   }
 
   /** @internal */
@@ -392,6 +398,7 @@ export class Store {
           reject(new OperationalError(reply.refused))
         } else if ('began' in reply) {
           for (const [box, count] of reply.began) this.#sizes.set(box, count)
+          this.#newest ??= reply.newest
           resolve(thread)
         } else if ('warning' in reply) {
           this.#log.warn(reply.warning)
