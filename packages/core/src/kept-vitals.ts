@@ -23,8 +23,8 @@ const MOST_VALUES = 20
 /** How often a node is listened to at most, in ms: what comes in between is not kept. */
 const LEAST_INTERVAL_MS = 50
 
-/** Of how many nodes the latest is known. Of more, those that came first are forgotten. */
-const MOST_NODES = 2_000
+/** Of how many nodes the latest is known, unless told otherwise. */
+const DEFAULT_MOST_NODES = 2_000
 
 /** How much of what is wrong a warning shows, in characters. */
 const SHOWN = 200
@@ -39,7 +39,10 @@ const finite = v.pipe(v.number(), v.finite())
 /** What is sent: numbers by short names. Python has null for what it does not know. */
 const sentVitals = v.pipe(
   v.record(vitalName, v.nullable(finite)),
-  v.check((values) => Object.keys(values).length <= MOST_VALUES),
+  v.check((values) => {
+    const count = Object.keys(values).length
+    return count > 0 && count <= MOST_VALUES
+  }),
 )
 
 /** What of a node's introduction says where its vitals belong. */
@@ -92,6 +95,8 @@ export interface KeptVitalsOptions {
   time?: Pick<KnownTime, 'date'>
   /** Who else is given them, each once, when it is dated. */
   also?: ((sample: NodeSample) => void) | undefined
+  /** Of how many nodes the table has the latest. Of more, those that came first are forgotten. Default: 2,000. */
+  mostNodes?: number
 }
 
 /** Who a peer is, and when it last sent vitals. */
@@ -198,7 +203,7 @@ export class KeptVitals {
     // What was held is dated later, and something newer may be there.
     if (before?.time !== undefined && time !== undefined && time < before.time) return
     this.table.set(node, { node, name, ...(time !== undefined && { time }), values })
-    if (this.table.size <= MOST_NODES) return
+    if (this.table.size <= (this.#options.mostNodes ?? DEFAULT_MOST_NODES)) return
     const [oldest] = this.table.entries()[0] ?? []
     if (oldest !== undefined) this.table.delete(oldest)
   }
