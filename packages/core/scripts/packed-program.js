@@ -24,6 +24,7 @@ import { stayConnected } from '@rpi-cluster/core/reconnect'
 import { Roster } from '@rpi-cluster/core/roster'
 import { unitOf } from '@rpi-cluster/core/service'
 import { connect, listen } from '@rpi-cluster/core/sockets'
+import { openStore } from '@rpi-cluster/core/store'
 import { createSite, html, serveSite } from '@rpi-cluster/core/web'
 
 const stop = stopSignal()
@@ -105,6 +106,12 @@ assert.match(Buffer.from((await events.read()).value).toString(), /"rows":\{"a":
 await events.cancel()
 
 assert.deepEqual(new Names('new', { old_info: 'new_info' }).either('new_info'), ['new_info', 'old_info'])
+
+const store = await openStore({ name: 'vitals', log, stop })
+store.add({ node: 'a', name: 'pi-1', at: 1_700_000_000, values: { load: 1.5 } })
+await store.flush()
+const history = await store.history({ vital: 'load', from: 1_700_000_000, to: 1_700_000_060 })
+assert.deepEqual(history.lines, [{ node: 'a', name: 'pi-1', mean: [1.5, null] }])
 
 new Decoder().push(Buffer.from(encode('by hand')), (message) => received.push(message))
 assert.equal(received.at(-1), 'by hand')

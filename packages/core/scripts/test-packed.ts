@@ -22,10 +22,12 @@ for (const version of NODES) {
 }
 console.log(`The packed core works on Node ${NODES.join(' and ')}.`)
 
-/** Notes that a module is used, and with it those that it loads. */
+/** Notes that a module is used, and with it those that it loads, or starts as a thread. */
 function addWithImports(name: string): void {
   used.add(name)
   const source = readFileSync(new URL(`../src/${name}.ts`, import.meta.url), 'utf8')
-  for (const [, other] of source.matchAll(/^(?:import|export) (?!type )[^;'"]*? from '\.\/([\w-]+)\.ts'$/gm))
+  const imports = source.matchAll(/^(?:import|export) (?!type )[^;'"]*? from '\.\/([\w-]+)\.ts'$/gm)
+  const threads = source.matchAll(/new URL\('\.\/([\w-]+)\.ts', import\.meta\.url\)/g)
+  for (const [, other] of [...imports, ...threads])
     if (other !== undefined && !used.has(other)) addWithImports(other)
 }

@@ -33,6 +33,45 @@ export interface Batch {
   drops: [box: string, upTo: number][]
 }
 
+/** A batch of nothing. */
+export function emptyBatch(): Batch {
+  return { samples: [], about: [], texts: [], drops: [] }
+}
+
+/** How many things are in it. */
+export function countOf({ samples, about, texts, drops }: Batch): number {
+  return samples.length + about.length + texts.length + drops.length
+}
+
+export function isEmpty(batch: Batch): boolean {
+  return countOf(batch) === 0
+}
+
+/** One batch and then the other. */
+export function joined(first: Batch, second: Batch): Batch {
+  return {
+    samples: [...first.samples, ...second.samples],
+    about: [...first.about, ...second.about],
+    texts: [...first.texts, ...second.texts],
+    drops: [...first.drops, ...second.drops],
+  }
+}
+
+/** Takes the first part of a batch away, at most so many of each. */
+export function takeFrom(batch: Batch, most: number): Batch {
+  return {
+    samples: batch.samples.splice(0, most),
+    about: batch.about.splice(0, most),
+    texts: batch.texts.splice(0, most),
+    drops: batch.drops.splice(0, most),
+  }
+}
+
+/** How much of memory a batch takes, in values and texts. */
+export function weightOf({ samples, texts }: Batch): number {
+  return samples.reduce((sum, { values }) => sum + Object.keys(values).length, texts.length)
+}
+
 /** What has become of a batch. */
 export interface Committed {
   /** How many samples were older than what can still be changed, or of a time to come. */

@@ -4,7 +4,17 @@
  *
  * @since 0.17.0
  */
-import { closeSync, existsSync, fsyncSync, mkdirSync, openSync, renameSync, rmSync, statSync, writeSync } from 'node:fs'
+import {
+  closeSync,
+  existsSync,
+  fsyncSync,
+  mkdirSync,
+  openSync,
+  renameSync,
+  rmSync,
+  statSync,
+  writeSync,
+} from 'node:fs'
 import { dirname } from 'node:path'
 import sqlite from 'node-sqlite3-wasm'
 import { OperationalError } from './lifecycle.ts'
@@ -140,7 +150,13 @@ export function openFile(path: string): StoreFile {
 function make(path: string): void {
   const unfinished = `${path}.new`
   // A log without its file would be taken for this one's.
-  for (const former of [unfinished, `${unfinished}-journal`, `${unfinished}-wal`, `${path}-wal`, `${path}-journal`])
+  for (const former of [
+    unfinished,
+    `${unfinished}-journal`,
+    `${unfinished}-wal`,
+    `${path}-wal`,
+    `${path}-journal`,
+  ])
     rmSync(former, { force: true })
   rmSync(`${unfinished}.lock`, { recursive: true, force: true })
   const file = new StoreFile(unfinished)
@@ -236,4 +252,3 @@ function syncFolder(path: string): void {
     closeSync(folder)
   }
 }
-

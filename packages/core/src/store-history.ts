@@ -57,10 +57,14 @@ export function planOf(
   // The finest first; the samples are a level, too.
   const there: { level?: Level; step: number }[] = [
     ...(from >= marks.samplesFrom ? [{ step: sampleSeconds }] : []),
-    ...LEVELS.filter((level) => from >= (oldest.get(level) ?? 0)).map((level) => ({ level, step: level.step })),
+    ...LEVELS.filter((level) => from >= (oldest.get(level) ?? 0)).map((level) => ({
+      level,
+      step: level.step,
+    })),
   ]
   const chosen =
-    there.findLast(({ step }) => (to - from) / step >= ENOUGH_POINTS) ?? (there[0] as { level?: Level; step: number })
+    there.findLast(({ step }) => (to - from) / step >= ENOUGH_POINTS) ??
+    (there[0] as { level?: Level; step: number })
   const least = Math.max((to - from) / (MOST_POINTS - 1), sampleSeconds)
   const step = Math.ceil(least / chosen.step) * chosen.step
   const first = floorTo(step, from)
@@ -91,13 +95,20 @@ export function historyOf(
     query.vital,
   )
   const about =
-    vital?.label != null && vital.unit != null ? { about: { label: vital.label, unit: vital.unit } } : { about: {} }
+    vital?.label != null && vital.unit != null
+      ? { about: { label: vital.label, unit: vital.unit } }
+      : { about: {} }
   const series = file.all<{ id: number; node: string; name: string }>(
     `SELECT s.id, n.node, n.name FROM series s JOIN nodes n ON n.id = s.node WHERE s.vital = ? ${query.node === undefined ? '' : 'AND n.node = ?'}`,
     vital?.id ?? 0,
     ...(query.node === undefined ? [] : [query.node]),
   )
-  const lines = new Lines(file, plan, vital?.id ?? 0, query.node === undefined ? undefined : (series[0]?.id ?? 0))
+  const lines = new Lines(
+    file,
+    plan,
+    vital?.id ?? 0,
+    query.node === undefined ? undefined : (series[0]?.id ?? 0),
+  )
   lines.read(options)
 
   const shown = series.filter(({ id }) => lines.has(id)).sort((a, b) => inOrder.compare(a.name, b.name))
@@ -105,8 +116,20 @@ export function historyOf(
   const kinds = query.node === undefined ? 1 : 3
   const numbers = new Float64Array(nodes.length * kinds * count)
   for (const [index, { id }] of nodes.entries())
-    lines.write(id, numbers.subarray(index * kinds * count, (index + 1) * kinds * count), options.sampleSeconds)
-  return { ...about, step, first, count, nodes, numbers, more: shown.length - nodes.length }
+    lines.write(
+      id,
+      numbers.subarray(index * kinds * count, (index + 1) * kinds * count),
+      options.sampleSeconds,
+    )
+  return {
+    ...about,
+    step,
+    first,
+    count,
+    nodes: nodes.map(({ node, name }) => ({ node, name })),
+    numbers,
+    more: shown.length - nodes.length,
+  }
 }
 
 /** Names as people count them: pi-2 before pi-10. */
@@ -152,12 +175,15 @@ class Lines {
   write(series: number, numbers: Float64Array, sampleSeconds: number): void {
     const line = this.#lines.get(series) as Line
     const { count, level } = this.#plan
-    const [means, least, greatest] = [0, 1, 2].map((kind) => numbers.subarray(kind * count, (kind + 1) * count))
+    const [means, least, greatest] = [0, 1, 2].map((kind) =>
+      numbers.subarray(kind * count, (kind + 1) * count),
+    )
     let before = -1
     for (let point = 0; point < count; point += 1) {
       const samples = line.count[point] as number
       means?.set([samples === 0 ? Number.NaN : rounded((line.sum[point] as number) / samples)], point)
-      if (least && least.length > 0) least[point] = samples === 0 ? Number.NaN : rounded(line.min[point] as number)
+      if (least && least.length > 0)
+        least[point] = samples === 0 ? Number.NaN : rounded(line.min[point] as number)
       if (greatest && greatest.length > 0)
         greatest[point] = samples === 0 ? Number.NaN : rounded(line.max[point] as number)
       if (samples === 0) continue
@@ -185,7 +211,11 @@ class Lines {
           const time = start + index * step
           const count = row.count[index] as number
           if (count === 0 || time < from || time + step > to) continue
-          const [mean, min, max] = [row.mean[index] as number, row.min[index] as number, row.max[index] as number]
+          const [mean, min, max] = [
+            row.mean[index] as number,
+            row.min[index] as number,
+            row.max[index] as number,
+          ]
           this.#put(line, time, { sum: mean * count, min, max, count })
         }
       }
@@ -199,7 +229,11 @@ class Lines {
           start,
           this.#vital,
         )
-      : this.#file.all(`SELECT series, points FROM ${table} WHERE start = ? AND series = ?`, start, this.#series)
+      : this.#file.all(
+          `SELECT series, points FROM ${table} WHERE start = ? AND series = ?`,
+          start,
+          this.#series,
+        )
   }
 
   #readSamples(from: number, to: number): void {

@@ -58,7 +58,9 @@ export class Recorder {
     for (const { mark, time } of file.all<{ mark: string; time: number }>('SELECT mark, time FROM marks'))
       this.#marks.set(mark, time)
     const nodes = new Map<number, KnownNode>()
-    for (const { id, node, name } of file.all<{ id: number; node: string; name: string }>('SELECT * FROM nodes')) {
+    for (const { id, node, name } of file.all<{ id: number; node: string; name: string }>(
+      'SELECT * FROM nodes',
+    )) {
       const known = { id, name, series: new Map<string, number>() }
       nodes.set(id, known)
       this.#nodes.set(node, known)
@@ -241,7 +243,8 @@ export class Recorder {
     const box = this.#boxes.get(name)
     if (box === undefined) return
     this.#file.run('DELETE FROM waiting WHERE box = ? AND id <= ?', box.id, upTo)
-    box.count = this.#file.get<{ n: number }>('SELECT count(*) AS n FROM waiting WHERE box = ?', box.id)?.n ?? 0
+    box.count =
+      this.#file.get<{ n: number }>('SELECT count(*) AS n FROM waiting WHERE box = ?', box.id)?.n ?? 0
   }
 
   #relieve(name: string, done: Committed): void {
@@ -280,7 +283,10 @@ export class Recorder {
     const isOver = () => this.hoursUpTo + HOUR + GRACE <= this.now
     if (!isOver()) return undefined
     // Where nobody was there, there is nothing to do.
-    const next = this.#file.get<{ time: number }>('SELECT time FROM samples WHERE time >= ? ORDER BY time LIMIT 1', this.hoursUpTo)
+    const next = this.#file.get<{ time: number }>(
+      'SELECT time FROM samples WHERE time >= ? ORDER BY time LIMIT 1',
+      this.hoursUpTo,
+    )
     this.#setMark('hours_up_to', floorTo(HOUR, Math.min(next?.time ?? this.now, this.now)))
     return isOver() ? this.hoursUpTo : undefined
   }
@@ -312,7 +318,10 @@ export class Recorder {
   #rollUpDay(): boolean {
     const day = this.daysUpTo
     if (!this.#marks.has('days_up_to') || day + DAY > this.hoursUpTo) return false
-    const next = this.#file.get<{ start: number }>('SELECT start FROM hours WHERE start >= ? ORDER BY start LIMIT 1', day)
+    const next = this.#file.get<{ start: number }>(
+      'SELECT start FROM hours WHERE start >= ? ORDER BY start LIMIT 1',
+      day,
+    )
     if (next?.start === day) {
       for (const { series, points } of this.#file.all<{ series: number; points: Uint8Array }>(
         'SELECT series, points FROM hours WHERE start = ?',
@@ -334,8 +343,11 @@ export class Recorder {
   #row({ table, span }: Level, time: number, series: number): Points {
     const start = floorTo(span, time)
     return new Points(
-      this.#file.get<{ points: Uint8Array }>(`SELECT points FROM ${table} WHERE start = ? AND series = ?`, start, series)
-        ?.points,
+      this.#file.get<{ points: Uint8Array }>(
+        `SELECT points FROM ${table} WHERE start = ? AND series = ?`,
+        start,
+        series,
+      )?.points,
     )
   }
 
@@ -351,7 +363,10 @@ export class Recorder {
     const first = this.#file.get<{ time: number }>('SELECT time FROM samples ORDER BY time LIMIT 1')
     if (first && first.time < samplesTo) {
       this.#setMark('samples_from', Math.max(this.samplesFrom, floorTo(HOUR, first.time) + HOUR))
-      this.#file.run('DELETE FROM samples WHERE time < ?', floorTo(SECONDS_AT_ONCE, first.time) + SECONDS_AT_ONCE)
+      this.#file.run(
+        'DELETE FROM samples WHERE time < ?',
+        floorTo(SECONDS_AT_ONCE, first.time) + SECONDS_AT_ONCE,
+      )
       return true
     }
     return (

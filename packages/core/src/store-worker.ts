@@ -8,7 +8,16 @@ import { basename, dirname, join } from 'node:path'
 import { parentPort, workerData } from 'node:worker_threads'
 import { holdName } from './held-name.ts'
 import { OperationalError } from './lifecycle.ts'
-import type { Batch, HistoryQuery, Kind, Reply, Request, Requests, ThreadOptions, Vital } from './store-batch.ts'
+import type {
+  Batch,
+  HistoryQuery,
+  Kind,
+  Reply,
+  Request,
+  Requests,
+  ThreadOptions,
+  Vital,
+} from './store-batch.ts'
 import { isDamage, openFile, type StoreFile, setAside, whyNot } from './store-file.ts'
 import { historyOf } from './store-history.ts'
 import { Recorder } from './store-recorder.ts'
@@ -19,7 +28,8 @@ const { path } = options
 
 /** The file, while it is open. After an error it is closed, and opened again by who needs it next. */
 let open: { file: StoreFile; recorder: Recorder } | undefined
-let nextStep: NodeJS.Immediate | undefined
+/** Whether the next step of what there is to do besides comes soon. */
+let isBusy = false
 
 function reply(message: Reply, transfer: ArrayBuffer[] = []): void {
   port.postMessage(message, transfer)
@@ -67,7 +77,7 @@ function letGo(): void {
 const handlers: { [K in Kind]: (asked: Requests[K]['asked']) => Requests[K]['answer'] } = {
   commit: (batch: Batch) => {
     const done = opened().recorder.commit(batch)
-    nextStep ??= setImmediate(step)
+    goOn()
     return done
   },
   history: (query: HistoryQuery) => {
@@ -79,15 +89,24 @@ const handlers: { [K in Kind]: (asked: Requests[K]['asked']) => Requests[K]['ans
       .file.all<{ vital: string; label: string | null; unit: string | null }>(
         'SELECT vital, label, unit FROM vitals ORDER BY vital',
       )
-      .map(({ vital, label, unit }): Vital => (label === null || unit === null ? { vital } : { vital, label, unit })),
+      .map(
+        ({ vital, label, unit }): Vital =>
+          label === null || unit === null ? { vital } : { vital, label, unit },
+      ),
   oldest: ({ box, count }) => opened().recorder.oldest(box, count),
+}
+
+function goOn(): void {
+  if (isBusy) return
+  isBusy = true
+  setImmediate(step)
 }
 
 /** What there is to do besides goes in small steps, between which what is asked has its turn. */
 function step(): void {
-  nextStep = undefined
+  isBusy = false
   try {
-    if (open?.recorder.upkeep()) nextStep = setImmediate(step)
+    if (open?.recorder.upkeep()) goOn()
   } catch (error) {
     letGo() // the next commit will say what is wrong, if it still is
     if (isDamage(error)) replace(error)
@@ -97,7 +116,10 @@ function step(): void {
 function answer({ id, kind, asked }: Request): void {
   try {
     const answer = (handlers[kind] as (asked: unknown) => Requests[Kind]['answer'])(asked)
-    reply({ id, answer }, kind === 'history' ? [(answer as Requests['history']['answer']).numbers.buffer] : [])
+    reply(
+      { id, answer },
+      kind === 'history' ? [(answer as Requests['history']['answer']).numbers.buffer] : [],
+    )
   } catch (error) {
     letGo()
     // What was asked to be written is asked again, and then goes into another file.
@@ -120,7 +142,7 @@ if (await holdName(nameOf(path))) {
   try {
     const { waiting, newest } = opened().recorder
     reply({ began: waiting, newest })
-    nextStep ??= setImmediate(step)
+    goOn()
   } catch (error) {
     if (error instanceof OperationalError) reply({ refused: [...error.problems] })
     else {

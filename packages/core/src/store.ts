@@ -6,23 +6,30 @@
  * @since 0.17.0
  */
 import { join } from 'node:path'
+import { setFlagsFromString } from 'node:v8'
 import type { Worker } from 'node:worker_threads'
 import { OperationalError } from './lifecycle.ts'
 import type { Logger } from './logging.ts'
 import { programFolder } from './program-folder.ts'
-import type {
-  About,
-  Batch,
-  Committed,
-  HistoryQuery,
-  Kind,
-  Reply,
-  Request,
-  Requests,
-  Sample,
-  ThreadOptions,
-  Vital,
-  Waiting,
+import {
+  type About,
+  type Batch,
+  type Committed,
+  countOf,
+  emptyBatch,
+  type HistoryQuery,
+  isEmpty,
+  joined,
+  type Kind,
+  type Reply,
+  type Request,
+  type Requests,
+  type Sample,
+  type ThreadOptions,
+  takeFrom,
+  type Vital,
+  type Waiting,
+  weightOf,
 } from './store-batch.ts'
 import type { Keep } from './store-levels.ts'
 import { startThread } from './threads.ts'
@@ -35,6 +42,9 @@ const COMMIT_MS = 10_000
 /** How many values and texts may wait for a slow or full disk. */
 const WAITING_LIMIT = 200_000
 
+/** How many samples, and how many texts, are committed together: what else the file is for waits no longer than that. */
+const MOST_AT_ONCE = 2_000
+
 /** How many texts an outbox keeps. */
 const OUTBOX_LIMIT = 100_000
 
@@ -44,6 +54,12 @@ const MOST_SERIES = 50_000
 /** How many values a sample may have, and how long a name may be. */
 const MOST_VALUES = 64
 const LONGEST_NAME = 200
+
+/**
+ * For V8: to make WebAssembly into machine code once, and not again, faster code, of what is used most. That takes half a
+ * second here and seconds on a Pi, in which a program cannot end, and 30 MB; and a question is answered in time without.
+ */
+const COMPILED_ONCE = ['--liftoff-only', '--no-wasm-tier-up', '--no-wasm-dynamic-tiering']
 
 const KEEP: Keep = {
   rawDays: 1,
@@ -130,12 +146,15 @@ export class Store {
   readonly #commitMs: number
   readonly #waitingLimit: number
   readonly #sizes = new Map<string, number>()
-  readonly #open = new Map<number, { resolve: (answer: never) => void; reject: (error: Error) => void }>()
+  readonly #open = new Map<number, { resolve: (answer: never) => void; fail: (why: string) => void }>()
   #thread: Promise<Worker> | undefined
   #newest: number | undefined
   #lastId = 0
   #batch = emptyBatch()
   #weight = 0
+  /** How much was added, and how much of that waits no more: it is on the disk, or was dropped. */
+  #added = 0
+  #settled = 0
   #lost = 0
   #timer: NodeJS.Timeout | undefined
   #committing: Promise<void> | undefined
@@ -144,7 +163,10 @@ export class Store {
   readonly #told = new Set<string>()
 
   /** @internal {@link openStore} makes it */
-  constructor(options: ThreadOptions, { log, commitMs = COMMIT_MS, waitingLimit = WAITING_LIMIT }: StoreOptions) {
+  constructor(
+    options: ThreadOptions,
+    { log, commitMs = COMMIT_MS, waitingLimit = WAITING_LIMIT }: StoreOptions,
+  ) {
     this.#log = log
     this.#options = options
     this.#commitMs = commitMs
@@ -183,8 +205,15 @@ export class Store {
   /** Says what a vital is called, and what it is measured in. */
   describe(vital: string, { label, unit }: About): void {
     if (this.#closing || !isName(vital)) return
-    const about: [string, About] = [vital, { label: label.slice(0, LONGEST_NAME), unit: unit.slice(0, LONGEST_NAME) }]
-    this.#batch.about = [...this.#batch.about.filter(([other]) => other !== vital), about]
+    const about: [string, About] = [
+      vital,
+      { label: label.slice(0, LONGEST_NAME), unit: unit.slice(0, LONGEST_NAME) },
+    ]
+    const { about: others } = this.#batch
+    const same = others.findIndex(([other]) => other === vital)
+    if (same >= 0) others[same] = about
+    if (same >= 0 || others.length >= MOST_AT_ONCE) return
+    others.push(about)
     this.#grow(0)
   }
 
@@ -196,7 +225,9 @@ export class Store {
   async history(query: HistoryQuery): Promise<History> {
     const { vital, from, to } = query
     if (!(Number.isFinite(from) && Number.isFinite(to) && from >= 0 && from < to && to < 2 ** 40))
-      throw new OperationalError(`A history is asked from one time to a later one, and not from ${from} to ${to}.`)
+      throw new OperationalError(
+        `A history is asked from one time to a later one, and not from ${from} to ${to}.`,
+      )
     const { about, step, first, count, nodes, numbers, more } = await this.#ask('history', query)
     const kinds = query.node === undefined ? 1 : 3
     const line = (index: number) =>
@@ -240,6 +271,7 @@ export class Store {
       oldest: (count) => store.#ask('oldest', { box: name, count }),
       drop: async (upTo) => {
         store.#batch.drops.push([name, upTo])
+        store.#grow(0)
         await store.flush()
       },
     }
@@ -251,9 +283,12 @@ export class Store {
    * @throws OperationalError when the disk does not take it: it waits on, and is tried again
    */
   async flush(): Promise<void> {
-    while (this.#committing) await this.#committing.catch(() => {})
-    if (isEmpty(this.#batch)) return
-    await this.#commit()
+    // Not until nothing waits: in a busy program something always does.
+    const upTo = this.#added
+    while (this.#settled < upTo) {
+      if (this.#committing) await this.#committing.catch(() => {})
+      else await this.#commit()
+    }
   }
 
   /**
@@ -266,21 +301,29 @@ export class Store {
   }
 
   #grow(by: number): void {
+    this.#added += 1
     this.#weight += by
     if (this.#weight > this.#waitingLimit) this.#dropOldest()
+    this.#wait()
+  }
+
+  #wait(): void {
+    if (isEmpty(this.#batch)) return
     this.#timer ??= setTimeout(() => void this.flush().catch(() => {}), this.#commitMs)
   }
 
   /** Makes room for a tenth of the limit, so that this is not done for each sample. */
   #dropOldest(): void {
     const { samples, texts } = this.#batch
-    const least = this.#waitingLimit * 0.9
-    const [before] = [this.#weight]
-    const share = Math.min(1, (before - least) / before)
-    for (const { values } of samples.splice(0, Math.ceil(samples.length * share)))
-      this.#weight -= Object.keys(values).length
-    this.#weight -= texts.splice(0, Math.ceil(texts.length * share)).length
-    this.#lost += before - this.#weight
+    const share = 1 - (0.9 * this.#waitingLimit) / this.#weight
+    const dropped = {
+      ...emptyBatch(),
+      samples: samples.splice(0, Math.ceil(samples.length * share)),
+      texts: texts.splice(0, Math.ceil(texts.length * share)),
+    }
+    this.#weight -= weightOf(dropped)
+    this.#lost += weightOf(dropped)
+    this.#settled += countOf(dropped)
     this.#tellOnce(
       'waiting',
       `More than ${this.#waitingLimit} values wait for the disk of ${this.path}: the oldest are dropped.`,
@@ -290,21 +333,23 @@ export class Store {
   #commit(): Promise<void> {
     clearTimeout(this.#timer)
     this.#timer = undefined
-    const batch = this.#batch
-    const weight = this.#weight
-    this.#batch = emptyBatch()
-    this.#weight = 0
+    const batch = takeFrom(this.#batch, MOST_AT_ONCE)
+    const weight = weightOf(batch)
+    this.#weight -= weight
     for (const [box] of batch.texts) this.#sizes.set(box, (this.#sizes.get(box) ?? 0) + 1)
     this.#committing = this.#ask('commit', batch)
-      .then((done) => this.#committed(done))
+      .then((done) => {
+        this.#settled += countOf(batch)
+        this.#committed(done)
+      })
       .catch((error: OperationalError) => {
         this.#takeBack(batch, weight, error)
         throw error
       })
       .finally(() => {
         this.#committing = undefined
+        this.#wait()
       })
-    this.#committing.catch(() => {})
     return this.#committing
   }
 
@@ -316,7 +361,7 @@ export class Store {
       this.#isInTrouble = false
       this.#lost = 0
     }
-    this.#told.delete('waiting')
+    if (this.#weight < this.#waitingLimit / 2) this.#told.delete('waiting')
     if (misdated > 0)
       this.#tellOnce(
         'misdated',
@@ -339,14 +384,9 @@ export class Store {
   /** What could not be written waits on, before what has come since. */
   #takeBack(batch: Batch, weight: number, error: OperationalError): void {
     for (const [box] of batch.texts) this.#sizes.set(box, (this.#sizes.get(box) ?? 1) - 1)
-    const since = this.#batch
-    this.#batch = {
-      samples: [...batch.samples, ...since.samples],
-      about: [...batch.about, ...since.about],
-      texts: [...batch.texts, ...since.texts],
-      drops: [...batch.drops, ...since.drops],
-    }
-    this.#grow(weight)
+    this.#batch = joined(batch, this.#batch)
+    this.#weight += weight
+    if (this.#weight > this.#waitingLimit) this.#dropOldest()
     if (this.#isInTrouble) return
     this.#isInTrouble = true
     this.#log.warn(
@@ -366,7 +406,9 @@ export class Store {
       await this.flush()
     } catch (error) {
       const values = this.#weight
-      this.#log.warn(`${values} values could not be written to ${this.path} any more (${(error as Error).message}).`)
+      this.#log.warn(
+        `${values} values could not be written to ${this.path} any more (${(error as Error).message}).`,
+      )
     }
     clearTimeout(this.#timer)
     // All that was committed is safe in what lies beside the file: to put it in takes time that a stopped program has not.
@@ -383,13 +425,16 @@ export class Store {
     this.#lastId += 1
     const request: Request<K> = { id: this.#lastId, kind, asked }
     return new Promise((resolve, reject) => {
-      this.#open.set(request.id, { resolve, reject })
+      const fail = (why: string) =>
+        reject(new OperationalError(kind === 'commit' ? why : `Cannot read ${this.path}: ${why}.`))
+      this.#open.set(request.id, { resolve, fail })
       thread.postMessage(request)
     })
   }
 
   /** Resolves when the thread has the file, or has said why it has it not yet. */
   #startThread(): Promise<Worker> {
+    for (const flag of COMPILED_ONCE) setFlagsFromString(flag)
     const thread = startThread(new URL('./store-worker.ts', import.meta.url), { workerData: this.#options })
     const begun = new Promise<Worker>((resolve, reject) => {
       thread.on('message', (reply: Reply) => {
@@ -405,7 +450,7 @@ export class Store {
         } else {
           const waiting = this.#open.get(reply.id)
           this.#open.delete(reply.id)
-          if ('trouble' in reply) waiting?.reject(new OperationalError(reply.trouble))
+          if ('trouble' in reply) waiting?.fail(reply.trouble)
           else waiting?.resolve(reply.answer as never)
         }
       })
@@ -422,7 +467,7 @@ export class Store {
   }
 
   #rejectAll(why: string): void {
-    for (const { reject } of this.#open.values()) reject(new OperationalError(why))
+    for (const { fail } of this.#open.values()) fail(why)
     this.#open.clear()
   }
 }
@@ -435,7 +480,11 @@ export class Store {
  * @throws OperationalError when another process has it open, or the file is no store, or one of a later version
  */
 export async function openStore(options: StoreOptions): Promise<Store> {
-  const { name, stop, folder = process.env['STATE_DIRECTORY']?.split(':')[0] || join(programFolder(), 'state') } = options
+  const {
+    name,
+    stop,
+    folder = process.env['STATE_DIRECTORY']?.split(':')[0] || join(programFolder(), 'state'),
+  } = options
   const keep = { ...KEEP, ...options.keep }
   const store = new Store(
     {
@@ -451,14 +500,6 @@ export async function openStore(options: StoreOptions): Promise<Store> {
   if (stop?.aborted) await store.close()
   stop?.addEventListener('abort', () => void store.close(), { once: true })
   return store
-}
-
-function emptyBatch(): Batch {
-  return { samples: [], about: [], texts: [], drops: [] }
-}
-
-function isEmpty({ samples, about, texts, drops }: Batch): boolean {
-  return samples.length + about.length + texts.length + drops.length === 0
 }
 
 function isName(text: string): boolean {

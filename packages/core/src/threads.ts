@@ -7,8 +7,8 @@
 import { Worker, type WorkerOptions } from 'node:worker_threads'
 
 /**
- * Starts a thread: `startThread(new URL('./work.ts', import.meta.url))`. Written so, the source is found by `pnpm bundle`,
- * too, which takes it along.
+ * Starts a thread with a source of its own, which is written as a URL relative to `import.meta.url`: so it is found by
+ * what makes JavaScript of the sources.
  *
  * @internal
  */
@@ -16,10 +16,6 @@ export function startThread(source: URL, options: WorkerOptions = {}): Worker {
   // On Node 20, which reads no TypeScript, tsx does so in a program's first thread alone.
   if (!source.pathname.endsWith('.ts') || 'typescript' in process.features) return new Worker(source, options)
   const reading = `import { register } from ${JSON.stringify(import.meta.resolve('tsx/esm/api'))}\nregister()`
-  const execArgv = [
-    ...process.execArgv,
-    '--import',
-    `data:text/javascript,${encodeURIComponent(reading)}`,
-  ]
+  const execArgv = [...process.execArgv, '--import', `data:text/javascript,${encodeURIComponent(reading)}`]
   return new Worker(source, { ...options, execArgv })
 }

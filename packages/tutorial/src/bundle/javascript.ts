@@ -51,7 +51,7 @@ export async function buildPrograms(
       noExternal: [/./],
       removeNodeProtocol: false,
       outExtension: () => ({ js: '.js' }),
-      esbuildPlugins: [places.plugin(), compactLibraries],
+      esbuildPlugins: [places.plugin(), compactLibraries((path) => places.addData(path))],
       plugins: [
         {
           name: 'head',

@@ -1,14 +1,20 @@
 /**
  * How libraries go into a bundle: whole, but for what nobody uses, and compact, since a reader of a bundle looks for the
- * program and the core. These stay as they are written.
+ * program and the core. These stay as they are written. A library that is compiled to WebAssembly reads a file beside its
+ * own, which runs on every processor, too: it comes along.
  */
-import { readFileSync } from 'node:fs'
+import { existsSync, readFileSync } from 'node:fs'
+import { dirname, join } from 'node:path'
 import type { Options } from 'tsup'
 
 export type Plugin = NonNullable<Options['esbuildPlugins']>[number]
 
-/** Leaves out what pino and pino-pretty have for other ways to write, and makes compact what is left of the libraries. */
-export const compactLibraries: Plugin = {
+/**
+ * Leaves out what pino and pino-pretty have for other ways to write, and makes compact what is left of the libraries.
+ *
+ * @param placeOf gives a file that a library reads a place in the bundle's own folder
+ */
+export const compactLibraries = (placeOf: (path: string) => string): Plugin => ({
   name: 'compact-libraries',
   setup(build) {
     // A transport runs in a worker thread whose file pino looks for beside its own.
@@ -26,7 +32,11 @@ export const compactLibraries: Plugin = {
     build.onLoad({ filter: /./, namespace: 'left-out' }, () => ({ contents: LEFT_OUT }))
 
     build.onLoad({ filter: /[\\/]node_modules[\\/].*\.[cm]?js$/ }, async ({ path, pluginData }) => {
-      const { code } = await build.esbuild.transform(readFileSync(path, 'utf8'), {
+      const text = readFileSync(path, 'utf8').replace(WEBASSEMBLY, (whole, name: string) => {
+        const file = join(dirname(path), name)
+        return existsSync(file) ? JSON.stringify(placeOf(file)) : whole
+      })
+      const { code } = await build.esbuild.transform(text, {
         loader: 'js',
         minify: true,
         legalComments: 'inline', // licences ask to be kept
@@ -34,7 +44,10 @@ export const compactLibraries: Plugin = {
       return { contents: code, pluginData }
     })
   },
-}
+})
+
+/** What a library's source calls such a file. */
+const WEBASSEMBLY = /["']([\w.-]+\.wasm)["']/g
 
 /** Marks a question of this plugin's own. */
 const HERE = Symbol('compact-libraries')

@@ -56,6 +56,15 @@ export class Places {
     return place
   }
 
+  /** Gives a file that is read a place: its own in the chapter, or one in the bundle's own folder. */
+  addData(path: string): string {
+    const known = this.#data.get(path)
+    if (known !== undefined) return known
+    const place = this.#counted(path) ?? this.#free(basename(path))
+    if (place !== '') this.#data.set(path, place)
+    return place
+  }
+
   /** The sources that have come since this was last asked for, by their names in the bundle, without `.js`. */
   takeScripts(): Record<string, string> {
     const scripts = this.#notTaken.map((source) => [parse(this.addScript(source)).name, source])
@@ -113,13 +122,7 @@ export class Places {
   #placeOf(path: string): string | undefined {
     const isThere = existsSync(path)
     if (isThere && /\.m?ts$/.test(path)) return this.addScript(path)
-    const counted = this.#counted(path)
-    if (!isThere) return counted
-    const known = this.#data.get(path)
-    if (known !== undefined) return known
-    const place = counted ?? this.#free(basename(path))
-    if (place !== '') this.#data.set(path, place)
-    return place
+    return isThere ? this.addData(path) : this.#counted(path)
   }
 
   /** A path as it is counted from the chapter; nothing for one outside. */
