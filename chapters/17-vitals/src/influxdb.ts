@@ -16,6 +16,9 @@ export interface InfluxOptions {
   stop: AbortSignal
 }
 
+const WHAT_TO_DO =
+  'If somebody else writes the same fields as other types, give this cluster another influxdb_database_prefix.'
+
 /** What takes vitals to InfluxDB; nothing, where the configuration names none. */
 export function influxWriter(options: InfluxOptions): ((sample: NodeSample) => void) | undefined {
   const { influxdbHost: host, influxdbPort: port, outbox, log, stop } = options
@@ -39,7 +42,7 @@ export function influxWriter(options: InfluxOptions): ((sample: NodeSample) => v
     }
     const text = (await response.text()).trim()
     // Some points are wrong, and will never be right; the others are written.
-    if (response.status === 400) log.warn(`InfluxDB refuses some vitals for good: ${text}`)
+    if (response.status === 400) log.warn(`InfluxDB refuses some vitals for good: ${text}. ${WHAT_TO_DO}`)
     else if (!response.ok) throw new Error(`${response.status} ${text}`)
   }
 

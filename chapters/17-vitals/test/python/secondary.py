@@ -35,7 +35,7 @@ info = {"hostname": "snake", "ram": 1024**3, "swap": 0, "cpu": "", "cpu_cores": 
 send("node_baseinfo", {**info, "cpu_frequency_max": 1500.0, "cpu_frequency_min": 600.0})
 ask("node_baseinfo")
 while True:
-    vitals = {"cpu_percentage": 2.0, "cpu_frequency": 600.0, "ram_free": 512 * 1024**2, "swap_free": 0}
+    vitals = {"cpu_percentage": 2.0, "cpu_frequency": 600.0, "ram_free": 512 * 10**6, "swap_free": 0}
     send("vitals", {**vitals, "cpu_temperature": 40.5} if CHAPTER >= 18 else vitals)
     send("message", "I am still alive, client: " + own)
     print("beat", flush=True)
