@@ -207,6 +207,26 @@ describe('who sends vitals', () => {
     await vi.waitFor(() => expect(second.sent.length).toBeGreaterThan(0), PATIENCE)
   })
 
+  test('sends nothing in a connection that it was not given, also if the node is the same', async () => {
+    const { sender: own, take } = sender(0.1)
+    const connections = [connection(), connection()]
+    let current = 0
+    const node = {
+      send: (type: string, payload: unknown) => (connections[current] as ReturnType<typeof connection>).send(type, payload),
+      get over() {
+        return (connections[current] as ReturnType<typeof connection>).over
+      },
+    }
+    own.sendTo(node)
+    await vi.waitFor(() => expect(connections[0]?.sent.length).toBeGreaterThan(0), PATIENCE)
+    connections[0]?.end()
+    current = 1
+    const before = take.mock.calls.length
+    await sleep(300) // a timer of this process, as that of the sender is, which ends before it
+    expect(take.mock.calls.length).toBeLessThanOrEqual(before + 1)
+    expect(connections[1]?.sent).toEqual([])
+  })
+
   test('takes them anew for a connection that came while it took them', async () => {
     const releases: (() => void)[] = []
     const take = () => new Promise<{ taken: number }>((resolve) => releases.push(() => resolve({ taken: releases.length })))
