@@ -22,7 +22,7 @@ describe.runIf(hasInflux())('with an InfluxDB', () => {
     await sayVitals(chapter.port, primary, 1_500)
     await primary.says(/WARN .*InfluxDB at http:\/\/localhost:\d+ does not take what is sent, so it waits: /)
     await influx.start()
-    await primary.says(/InfluxDB at http:\/\/localhost:\d+ takes them again/)
+    await primary.says(/InfluxDB at http:\/\/localhost:\d+ takes it again/)
     const rows = () => influx.query('SELECT frequency, percentage, node FROM cpu')
     const frequencies = async () => (await rows()).map(([, frequency]) => frequency)
     await vi.waitFor(async () => expect(await frequencies()).toEqual([1_500]), PATIENCE)
@@ -59,7 +59,7 @@ describe.runIf(hasInflux())('with an InfluxDB', () => {
       async () => expect(await influx.query('SELECT free, node FROM ram')).toEqual([[expect.any(Number), 1024, 'pi']]),
       PATIENCE,
     )
-    expect(primary.messages.filter((line) => /takes them again|does not take/.test(line))).toEqual([])
+    expect(primary.messages.filter((line) => /takes it again|does not take/.test(line))).toEqual([])
   })
 
   test.runIf(hasPython())('rows of a primary in Python are of the same series and types, and an hour off in its zone', async ({
