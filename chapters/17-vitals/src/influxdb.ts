@@ -60,7 +60,8 @@ function creationOf(database: string): string {
 function linesOf({ hostname, at, values }: NodeSample): string {
   const node = hostname.replace(/[^\p{L}\p{N}._-]/gu, '?')
   const float = (field: string, value?: number) => (value === undefined ? [] : [`${field}=${value}`])
-  const whole = (field: string, value?: number) => float(field, value && Math.round(value)).map((one) => `${one}i`)
+  const whole = (field: string, value?: number) =>
+    float(field, value && Math.round(value)).map((one) => `${one}i`)
   const measurements = [
     ['cpu', ...float('frequency', values['cpu_frequency']), ...float('percentage', values['cpu_percentage'])],
     ['ram', ...whole('free', values['ram_free'])],

@@ -15,7 +15,9 @@ async function sayVitals(port: number, primary: Running, frequency: number): Pro
 }
 
 describe.runIf(hasInflux())('with an InfluxDB', () => {
-  test('what is sent while it is away waits on disk, comes when it is there, and none twice', async ({ chapter }) => {
+  test('what is sent while it is away waits on disk, comes when it is there, and none twice', async ({
+    chapter,
+  }) => {
     const influx = await Influx.make()
     await configure(chapter, { influxdb_host: 'localhost', influxdb_port: influx.port })
     let primary = await chapter.run('primary')
@@ -54,52 +56,58 @@ describe.runIf(hasInflux())('with an InfluxDB', () => {
     await configure(chapter, { influxdb_host: '127.0.0.1', influxdb_port: influx.port })
     const primary = await chapter.run('primary')
     await sayVitals(chapter.port, primary, 1_500)
-    await primary.says(/WARN .*InfluxDB refuses some vitals for good: .*field type conflict.* give this cluster another/)
+    await primary.says(
+      /WARN .*InfluxDB refuses some vitals for good: .*field type conflict.* give this cluster another/,
+    )
     await vi.waitFor(
-      async () => expect(await influx.query('SELECT free, node FROM ram')).toEqual([[expect.any(Number), 1024, 'pi']]),
+      async () =>
+        expect(await influx.query('SELECT free, node FROM ram')).toEqual([[expect.any(Number), 1024, 'pi']]),
       PATIENCE,
     )
     expect(primary.messages.filter((line) => /takes it again|does not take/.test(line))).toEqual([])
   })
 
-  test.runIf(hasPython())('rows of a primary in Python are of the same series and types, and an hour off in its zone', async ({
-    chapter,
-  }) => {
-    const influx = await Influx.make()
-    await influx.start()
-    await configure(chapter, { influxdb_host: '127.0.0.1', influxdb_port: influx.port, vitals_seconds: 5 })
-    const zone = process.env['TZ']
-    onTestFinished(() => {
-      if (zone === undefined) delete process.env['TZ']
-      else process.env['TZ'] = zone
-    })
-    process.env['TZ'] = 'Etc/GMT-1' // an hour before UTC, in summer, too
-    const python = await runPython(
-      join(import.meta.dirname, 'python/primary.py'),
-      '17',
-      String(chapter.port),
-      String(influx.port),
-    )
-    const secondary = await chapter.run('secondary')
-    await python.says(/^Written swap/, 2)
-    await python.kill()
-    const primary = await chapter.run('primary')
-    await secondary.says(/Connected to/, 2)
-    await primary.says(/Received vitals/)
-    const now = Date.now() / 1000
-    const shifts = async () =>
-      (await influx.query('SELECT frequency FROM cpu')).map(([time]) => Math.round((Number(time) - now) / 3600))
-    await vi.waitFor(async () => expect(new Set(await shifts())).toEqual(new Set([0, 1])), PATIENCE)
-    expect(await influx.query('SHOW SERIES')).toEqual(
-      ['cpu', 'ram', 'swap'].map((measurement) => [`${measurement},node=${hostname()}`]),
-    )
-    for (const [measurement, ...types] of [
-      ['cpu', ['frequency', 'float'], ['percentage', 'float']],
-      ['ram', ['free', 'integer']],
-      ['swap', ['free', 'integer']],
-    ] as const)
-      expect(await influx.query(`SHOW FIELD KEYS FROM ${measurement}`)).toEqual(types)
-    expect(python.lines.join('\n')).not.toContain('Traceback')
-    expect(primary.lines.filter((line) => /WARN/.test(line))).toEqual([])
-  })
+  test.runIf(hasPython())(
+    'rows of a primary in Python are of the same series and types, and an hour off in its zone',
+    async ({ chapter }) => {
+      const influx = await Influx.make()
+      await influx.start()
+      await configure(chapter, { influxdb_host: '127.0.0.1', influxdb_port: influx.port, vitals_seconds: 5 })
+      const zone = process.env['TZ']
+      onTestFinished(() => {
+        if (zone === undefined) delete process.env['TZ']
+        else process.env['TZ'] = zone
+      })
+      process.env['TZ'] = 'Etc/GMT-1' // an hour before UTC, in summer, too
+      const python = await runPython(
+        join(import.meta.dirname, 'python/primary.py'),
+        '17',
+        String(chapter.port),
+        String(influx.port),
+      )
+      const secondary = await chapter.run('secondary')
+      await python.says(/^Written swap/, 2)
+      await python.kill()
+      const primary = await chapter.run('primary')
+      await secondary.says(/Connected to/, 2)
+      await primary.says(/Received vitals/)
+      const now = Date.now() / 1000
+      const shifts = async () =>
+        (await influx.query('SELECT frequency FROM cpu')).map(([time]) =>
+          Math.round((Number(time) - now) / 3600),
+        )
+      await vi.waitFor(async () => expect(new Set(await shifts())).toEqual(new Set([0, 1])), PATIENCE)
+      expect(await influx.query('SHOW SERIES')).toEqual(
+        ['cpu', 'ram', 'swap'].map((measurement) => [`${measurement},node=${hostname()}`]),
+      )
+      for (const [measurement, ...types] of [
+        ['cpu', ['frequency', 'float'], ['percentage', 'float']],
+        ['ram', ['free', 'integer']],
+        ['swap', ['free', 'integer']],
+      ] as const)
+        expect(await influx.query(`SHOW FIELD KEYS FROM ${measurement}`)).toEqual(types)
+      expect(python.lines.join('\n')).not.toContain('Traceback')
+      expect(primary.lines.filter((line) => /WARN/.test(line))).toEqual([])
+    },
+  )
 })

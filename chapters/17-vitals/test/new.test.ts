@@ -12,11 +12,17 @@ test('a secondary sends its vitals again and again; the primary keeps them, also
   const primary = await chapter.run('primary')
   expect((await ask(chapter, 'history', { vital: 'ram_free', from: 0, to: 1 })).type).toBe('history')
   await chapter.run('secondary')
-  await primary.says(/INFO \(primary\): Received vitals from .* #\d+: \{"cpu_percentage":.*"swap_free":\d+\}$/, 3)
+  await primary.says(
+    /INFO \(primary\): Received vitals from .* #\d+: \{"cpu_percentage":.*"swap_free":\d+\}$/,
+    3,
+  )
   const kept = async () => {
     const history = await historyOf(chapter, 'ram_free')
     expect(history.lines).toHaveLength(1)
-    expect(history.lines[0]).toMatchObject({ node: expect.stringMatching(/^[0-9a-f]{32}$/), name: expect.stringMatching(/#\d+$/) })
+    expect(history.lines[0]).toMatchObject({
+      node: expect.stringMatching(/^[0-9a-f]{32}$/),
+      name: expect.stringMatching(/#\d+$/),
+    })
     return history
   }
   const { lines } = await vi.waitFor(kept, PATIENCE)
@@ -37,13 +43,18 @@ test('vitals follow the base info, with a fraction or without, as Python needs t
   primary.says(frame('primary_info', {}, { id: 2 }))
   await primary.receives(/"type":"vitals".*\r/)
   const [, , info = '', ...more] = primary.received.split('\r')
-  expect(JSON.parse(info)).toMatchObject({ type: 'node_baseinfo', payload: { uuid, names: 'primary', swap: expect.any(Number) } })
+  expect(JSON.parse(info)).toMatchObject({
+    type: 'node_baseinfo',
+    payload: { uuid, names: 'primary', swap: expect.any(Number) },
+  })
   expect(more.find((text) => text.includes('vitals'))).toMatch(
     /^\{"type":"vitals","payload":\{"cpu_percentage":\d+\.\d+,"cpu_frequency":\d+\.\d+,"ram_free":\d+,"swap_free":\d+\}\}$/,
   )
 })
 
-test('a primary of before is asked twice, gets the details under their former name, and no vitals', async ({ chapter }) => {
+test('a primary of before is asked twice, gets the details under their former name, and no vitals', async ({
+  chapter,
+}) => {
   const primary = await chapter.standIn()
   const secondary = await chapter.run('secondary')
   await primary.receives(/"id":1\}\r/)
@@ -59,10 +70,15 @@ test('a primary of before is asked twice, gets the details under their former na
   expect(secondary.messages.filter((line) => /Unknown|refused|Lost/.test(line))).toEqual([])
 })
 
-test('the primary takes and answers either name, and each node hears the one that it knows', async ({ chapter }) => {
+test('the primary takes and answers either name, and each node hears the one that it knows', async ({
+  chapter,
+}) => {
   const primary = await chapter.run('primary')
   const answer = async (type: string, question: string) => {
-    const peer = await sayTo(chapter.port, frame(type, { hostname: type, client: 1 }) + frame('info', question, { id: 1 }))
+    const peer = await sayTo(
+      chapter.port,
+      frame(type, { hostname: type, client: 1 }) + frame('info', question, { id: 1 }),
+    )
     await peer.hears(/"id":1\}\r/)
     await peer.leaves()
     return JSON.parse(peer.heard) as unknown
@@ -94,7 +110,9 @@ test('what is no vitals is told and not kept, and who follows them hears the oth
     'What pi #7 has sent are no vitals, and not kept: {"cpu_percentage":"high"}',
   ])
   await peer.hears(new RegExp(`"type":"vitals","payload":\\{.*"${uuid}".*\\r`))
-  const rows = peer.heard.split('\r').flatMap((text) => (/"vitals"/.test(text) ? [JSON.parse(text).payload.rows] : []))
+  const rows = peer.heard
+    .split('\r')
+    .flatMap((text) => (/"vitals"/.test(text) ? [JSON.parse(text).payload.rows] : []))
   expect(Object.assign({}, ...rows)[uuid]).toEqual({
     node: uuid,
     name: 'pi #7',

@@ -33,7 +33,9 @@ describe.runIf(hasPython())('with nodes in Python', () => {
       await webserver.stop()
       await primary.says(/Client disconnected/, 2)
       expect(primary.lines.join('\n')).not.toMatch(/Traceback|computer_details/)
-      const trouble = [...secondary.messages, ...webserver.messages].filter((line) => /Lost|Unknown|refused/.test(line))
+      const trouble = [...secondary.messages, ...webserver.messages].filter((line) =>
+        /Lost|Unknown|refused/.test(line),
+      )
       expect(trouble).toEqual([])
     },
   )
@@ -52,7 +54,10 @@ describe.runIf(hasPython())('with nodes in Python', () => {
     await primary.says(/snake has left/)
     const second = await runPython(SECONDARY, '18', String(chapter.port))
     await second.says(/^beat/, 3)
-    await vi.waitFor(async () => expect(valuesOf(await historyOf(chapter, 'cpu_temperature'))).toContain(40.5), PATIENCE)
+    await vi.waitFor(
+      async () => expect(valuesOf(await historyOf(chapter, 'cpu_temperature'))).toContain(40.5),
+      PATIENCE,
+    )
     const history = await historyOf(chapter, 'ram_free')
     expect(history.lines.map(({ node, name }) => [node, name])).toEqual([['snake', 'snake']])
     expect(new Set(valuesOf(history))).toEqual(new Set([512e6]))

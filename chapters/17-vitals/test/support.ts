@@ -8,7 +8,10 @@ import { expect, onTestFinished, vi } from 'vitest'
 export const PATIENCE = { timeout: 30_000, interval: 20 }
 
 /** Sets keys of a chapter's configuration. */
-export async function configure(chapter: ChapterCopy, values: Record<string, string | number>): Promise<void> {
+export async function configure(
+  chapter: ChapterCopy,
+  values: Record<string, string | number>,
+): Promise<void> {
   let text = readFileSync(join(chapter.folder, 'rpicluster.cfg'), 'utf8')
   for (const [key, value] of Object.entries(values))
     text = text.replace(new RegExp(`^${key} =.*$`, 'm'), `${key} = ${value}`)
@@ -49,7 +52,8 @@ export function valuesOf({ lines }: History): number[] {
 export function hasInflux(): boolean {
   const { stdout = '' } = spawnSync('influxd', ['version'], { encoding: 'utf8' })
   if (/v1\./.test(stdout)) return true
-  if (process.env['CI']) throw new HarnessError('influxdb is not installed, and CI must run the tests that need it')
+  if (process.env['CI'] && process.platform === 'linux')
+    throw new HarnessError('influxdb is not installed, and CI must run the tests that need it')
   console.warn('influxdb is not installed (apt-get install influxdb): the tests with it are left out')
   return false
 }
@@ -81,7 +85,10 @@ export class Influx {
       child.kill('SIGKILL')
       await ended
     }
-    await vi.waitFor(async () => expect((await fetch(`http://127.0.0.1:${this.port}/ping`)).status).toBe(204), PATIENCE)
+    await vi.waitFor(
+      async () => expect((await fetch(`http://127.0.0.1:${this.port}/ping`)).status).toBe(204),
+      PATIENCE,
+    )
   }
 
   kill(): Promise<void> {

@@ -18,7 +18,17 @@ async function post({ folder = tempFolder(), batch = 500 } = {}) {
     arrived.push(texts)
   })
   const begin = () => deliver({ to: 'There', outbox, send, log, stop: stop.signal, batch })
-  return { folder, store, outbox, arrived, place, send, begin, stop, told: () => records.map(({ msg }) => msg) }
+  return {
+    folder,
+    store,
+    outbox,
+    arrived,
+    place,
+    send,
+    begin,
+    stop,
+    told: () => records.map(({ msg }) => msg),
+  }
 }
 
 describe('what waits in an outbox', () => {

@@ -94,8 +94,10 @@ describe('on the wire', () => {
     }
     const unknown = vi.fn()
     const { master, slave } = await connectedPair()
-    new Dialogue(master, { answers: { old_list: answer('old_list'), new_info: answer('new_info') }, unknown })
-      .ended.catch(() => {})
+    new Dialogue(master, {
+      answers: { old_list: answer('old_list'), new_info: answer('new_info') },
+      unknown,
+    }).ended.catch(() => {})
     const asker = new Dialogue(slave, { unknown: () => {} })
     asker.ended.catch(() => {})
     const askList = () => ours.ask(asker, 'new_list', { answer: 'new_list' })

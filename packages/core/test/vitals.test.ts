@@ -102,7 +102,8 @@ describe('a machine', () => {
       ...frequencies(0, 600_000),
       ...frequencies(1, 1_400_000),
       '/sys/devices/system/cpu/cpuidle/current_driver': 'none\n',
-      '/proc/meminfo': 'MemTotal:        1000 kB\nMemFree:          10 kB\nMemAvailable:    500 kB\nSwapTotal:       100 kB\nSwapFree:         99 kB\n',
+      '/proc/meminfo':
+        'MemTotal:        1000 kB\nMemFree:          10 kB\nMemAvailable:    500 kB\nSwapTotal:       100 kB\nSwapFree:         99 kB\n',
     })
     expect(info).toMatchObject({ swap: 102_400, cpu_frequency_max: 1800, cpu_frequency_min: 600 })
     expect(vitals).toMatchObject({ cpu_frequency: 1000, ram_free: 512_000, swap_free: 101_376 })
@@ -131,7 +132,13 @@ describe('a machine', () => {
 
 describe('vitals as JSON', () => {
   test('have a fraction, and bytes are whole', () => {
-    const values = { cpu_percentage: 7, cpu_frequency: 1500, ram_free: 1e9, swap_free: 0.6, cpu_temperature: 40.25 }
+    const values = {
+      cpu_percentage: 7,
+      cpu_frequency: 1500,
+      ram_free: 1e9,
+      swap_free: 0.6,
+      cpu_temperature: 40.25,
+    }
     expect(asciiJson(vitalsJson(values))).toBe(
       '{"cpu_percentage":7.0,"cpu_frequency":1500.0,"ram_free":1000000000,"swap_free":1,"cpu_temperature":40.25}',
     )
@@ -212,7 +219,8 @@ describe('who sends vitals', () => {
     const connections = [connection(), connection()]
     let current = 0
     const node = {
-      send: (type: string, payload: unknown) => (connections[current] as ReturnType<typeof connection>).send(type, payload),
+      send: (type: string, payload: unknown) =>
+        (connections[current] as ReturnType<typeof connection>).send(type, payload),
       get over() {
         return (connections[current] as ReturnType<typeof connection>).over
       },
@@ -229,7 +237,8 @@ describe('who sends vitals', () => {
 
   test('takes them anew for a connection that came while it took them', async () => {
     const releases: (() => void)[] = []
-    const take = () => new Promise<{ taken: number }>((resolve) => releases.push(() => resolve({ taken: releases.length })))
+    const take = () =>
+      new Promise<{ taken: number }>((resolve) => releases.push(() => resolve({ taken: releases.length })))
     const own = new VitalsSender({ seconds: 60, take, stop: stopAfterTest().signal })
     const first = connection()
     own.sendTo(first)
@@ -332,7 +341,9 @@ describe('the time', () => {
     expect([dated, told()]).toEqual([[], []])
     pass(15_000) // half a minute is over
     await asked()
-    expect(told()).toEqual([expect.stringMatching(/^The clock of this machine is not synchronised yet.*set-ntp false$/)])
+    expect(told()).toEqual([
+      expect.stringMatching(/^The clock of this machine is not synchronised yet.*set-ntp false$/),
+    ])
     clock.now = NOW
     clock.state = 'synchronised'
     await known()
@@ -363,7 +374,9 @@ describe('the time', () => {
     await asked()
     expect(dated).toEqual([])
     expect(told()).toEqual([
-      expect.stringMatching(/^The clock of this machine says 1970-01-01T00:00:31\.000Z, .* at 2026-11-26T00:00:00\.000Z already\./),
+      expect.stringMatching(
+        /^The clock of this machine says 1970-01-01T00:00:31\.000Z, .* at 2026-11-26T00:00:00\.000Z already\./,
+      ),
     ])
     clock.now = NOW + 60_000
     await known()
@@ -401,7 +414,11 @@ describe('who keeps vitals', () => {
     answer,
     isKnown = true,
     ...options
-  }: { answer?: (query: HistoryQuery) => History; isKnown?: boolean; mostNodes?: number } = {}) {
+  }: {
+    answer?: (query: HistoryQuery) => History
+    isKnown?: boolean
+    mostNodes?: number
+  } = {}) {
     const { master, slave } = await connectedPair()
     const { log, records } = recordingLog()
     const roster = new Roster({ log, stop: stopAfterTest().signal })
@@ -476,7 +493,7 @@ describe('who keeps vitals', () => {
     [1],
     { cpu_percentage: '1' },
     { cpu_percentage: true },
-    { cpu_percentage: 1e999 },
+    { cpu_percentage: Number.POSITIVE_INFINITY },
     { '': 1 },
     { Cpu: 1 },
     { 'a b': 1 },
@@ -537,7 +554,15 @@ describe('who keeps vitals', () => {
     expect(await ask(query)).toEqual(history)
     expect(await ask({ ...query, node: uuid, more: 1 })).toEqual(history)
     expect(queries).toEqual([query, { ...query, node: uuid }])
-    const wrong = [undefined, null, 7, {}, { ...query, from: 60 }, { ...query, vital: 'a b' }, { ...query, node: 7 }]
+    const wrong = [
+      undefined,
+      null,
+      7,
+      {},
+      { ...query, from: 60 },
+      { ...query, vital: 'a b' },
+      { ...query, node: 7 },
+    ]
     for (const about of wrong) await expect(ask(about)).rejects.toThrow(Refusal)
     expect(warnings()).toHaveLength(wrong.length)
     expect(warnings()[0]).toBe(`${master.address} asks for a history, and not of what: null`)

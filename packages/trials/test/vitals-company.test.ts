@@ -9,7 +9,10 @@ const test = chapterTest('17-vitals')
 const PATIENCE = { timeout: 30_000, interval: 20 }
 
 /** A copy of an earlier chapter whose nodes meet those of a copy of 17. */
-async function before(name: '15-live-page' | '16-primary-secondary', chapter: ChapterCopy): Promise<ChapterCopy> {
+async function before(
+  name: '15-live-page' | '16-primary-secondary',
+  chapter: ChapterCopy,
+): Promise<ChapterCopy> {
   const old = await ChapterCopy.make(name)
   onTestFinished(() => old.remove())
   const [page] = old.portsOf('webserver')
@@ -34,7 +37,10 @@ webserver_host = 127.0.0.1
 /** How many a page has as here. */
 async function here(chapter: ChapterCopy): Promise<number> {
   const [port] = chapter.portsOf('webserver')
-  const nodes = (await (await fetch(`http://127.0.0.1:${port}/api/nodes`)).json()) as Record<string, { state: string }>
+  const nodes = (await (await fetch(`http://127.0.0.1:${port}/api/nodes`)).json()) as Record<
+    string,
+    { state: string }
+  >
   return Object.values(nodes).filter(({ state }) => state === 'here').length
 }
 
@@ -47,7 +53,9 @@ function strange(...programs: Running[]): string[] {
 describe.for(['15-live-page', '16-primary-secondary'] as const)('with nodes of ours, of %s', (name) => {
   const [primary, secondary] = name === '15-live-page' ? ['master', 'slave'] : ['primary', 'secondary']
 
-  test('its nodes serve under our primary, and ours under its own, each in one cluster', async ({ chapter }) => {
+  test('its nodes serve under our primary, and ours under its own, each in one cluster', async ({
+    chapter,
+  }) => {
     const old = await before(name, chapter)
     const theirs = await old.run(secondary)
     const ours = await chapter.run('secondary')
@@ -62,7 +70,8 @@ describe.for(['15-live-page', '16-primary-secondary'] as const)('with nodes of o
     await allServe(2)
     await first.says(/Received vitals/)
     await first.stop()
-    const heard = (program: Running) => program.messages.filter((line) => /We have information/.test(line)).length
+    const heard = (program: Running) =>
+      program.messages.filter((line) => /We have information/.test(line)).length
     const second = await old.run(primary)
     await allServe(Math.max(heard(theirs), heard(ours)) + 2)
     expect(strange(...programs, first, second)).toEqual([])
@@ -85,7 +94,9 @@ describe.runIf(hasPython())('with nodes in Python', () => {
       const answers = node.lines.flatMap((line) => /^asked (\w+: \w+)/.exec(line)?.[1] ?? [])
       expect(answers, kind).toContain(`${details}: ${kind < '17' ? answerOfBefore(answers) : 'primary_info'}`)
       if (kind.endsWith('-web'))
-        expect(answers.join(), kind).toMatch(kind < '16' ? /slave_details: slave_details/ : /secondary_details: secondary_details/)
+        expect(answers.join(), kind).toMatch(
+          kind < '16' ? /slave_details: slave_details/ : /secondary_details: secondary_details/,
+        )
       expect(node.exitCode, kind).toBeNull()
       expect(node.lines.join('\n'), kind).not.toMatch(/UNASKED|Traceback|bad_message|lost/)
     }
@@ -94,27 +105,32 @@ describe.runIf(hasPython())('with nodes in Python', () => {
     for (const node of nodes) await node.kill()
   })
 
-  test.for(['15', '16', '17', '18'])('the primary of %s has our secondary, its vitals if it takes them, and our page', async (post, { chapter }) => {
-    const script = join(import.meta.dirname, 'support/python/master.py')
-    const master = await runPython(script, post, String(chapter.port), '10')
-    const secondary = await chapter.run('secondary')
-    const webserver = await chapter.run('webserver')
-    await secondary.says(/We have information about the primary/, 3)
-    await vi.waitFor(async () => expect(await here(chapter)).toBe(2), PATIENCE)
-    await master.says(new RegExp(`^Computer specifications: .*'hostname': '${hostname()}'`), 2)
-    const asked = master.lines.flatMap((line) => /my info about (\w+)/.exec(line)?.[1] ?? [])
-    if (post >= '17') {
-      await master.says(new RegExp(`^Written cpu,node=${hostname()} frequency=\\d+\\.\\d+,percentage=\\d+\\.\\d+$`))
-      expect(asked).not.toContain('computer_details')
-    } else {
-      // Each asks once by the name that it does not know.
-      expect(asked.filter((name) => name === 'node_baseinfo')).toHaveLength(2)
-      expect(asked.filter((name) => name === 'computer_details').length).toBeGreaterThan(3)
-    }
-    expect(strange(secondary, webserver)).toEqual([])
-    expect(master.lines.join('\n')).not.toMatch(/Traceback/)
-    await master.kill()
-  })
+  test.for(['15', '16', '17', '18'])(
+    'the primary of %s has our secondary, its vitals if it takes them, and our page',
+    async (post, { chapter }) => {
+      const script = join(import.meta.dirname, 'support/python/master.py')
+      const master = await runPython(script, post, String(chapter.port), '10')
+      const secondary = await chapter.run('secondary')
+      const webserver = await chapter.run('webserver')
+      await secondary.says(/We have information about the primary/, 3)
+      await vi.waitFor(async () => expect(await here(chapter)).toBe(2), PATIENCE)
+      await master.says(new RegExp(`^Computer specifications: .*'hostname': '${hostname()}'`), 2)
+      const asked = master.lines.flatMap((line) => /my info about (\w+)/.exec(line)?.[1] ?? [])
+      if (post >= '17') {
+        await master.says(
+          new RegExp(`^Written cpu,node=${hostname()} frequency=\\d+\\.\\d+,percentage=\\d+\\.\\d+$`),
+        )
+        expect(asked).not.toContain('computer_details')
+      } else {
+        // Each asks once by the name that it does not know.
+        expect(asked.filter((name) => name === 'node_baseinfo')).toHaveLength(2)
+        expect(asked.filter((name) => name === 'computer_details').length).toBeGreaterThan(3)
+      }
+      expect(strange(secondary, webserver)).toEqual([])
+      expect(master.lines.join('\n')).not.toMatch(/Traceback/)
+      await master.kill()
+    },
+  )
 })
 
 /** What a node hears to the former question: by the former name, unless it has used a new one before. */
