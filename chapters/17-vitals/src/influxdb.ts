@@ -25,7 +25,8 @@ export function influxWriter(options: InfluxOptions): ((sample: NodeSample) => v
   if (host === undefined) return undefined
   const site = `http://${host.includes(':') ? `[${host}]` : host}:${port}`
   const database = `${options.influxdbDatabasePrefix}node_vitals`
-  const authorization = `Basic ${btoa(`${options.influxdbUser}:${options.influxdbPassword}`)}`
+  const user = Buffer.from(`${options.influxdbUser}:${options.influxdbPassword}`)
+  const authorization = `Basic ${user.toString('base64')}`
 
   function post(path: string, query: Record<string, string>, body = ''): Promise<Response> {
     const signal = AbortSignal.any([stop, AbortSignal.timeout(10_000)])
@@ -59,16 +60,19 @@ function creationOf(database: string): string {
 /** Vitals in InfluxDB's line protocol. A number alone is a float there, and one with an `i` an integer. */
 function linesOf({ hostname, at, values }: NodeSample): string {
   const node = hostname.replace(/[^\p{L}\p{N}._-]/gu, '?')
-  const float = (field: string, value?: number) => (value === undefined ? [] : [`${field}=${value}`])
-  const whole = (field: string, value?: number) =>
-    float(field, value && Math.round(value)).map((one) => `${one}i`)
-  const measurements = [
-    ['cpu', ...float('frequency', values['cpu_frequency']), ...float('percentage', values['cpu_percentage'])],
-    ['ram', ...whole('free', values['ram_free'])],
-    ['swap', ...whole('free', values['swap_free'])],
-  ]
-  return measurements
-    .filter(([, ...fields]) => fields.length > 0)
-    .map(([name, ...fields]) => `${name},node=${node} ${fields.join(',')} ${Math.floor(at)}`)
+  const float = (field: string, vital: string) => (vital in values ? [`${field}=${values[vital]}`] : [])
+  const whole = (field: string, vital: string) => float(field, vital).map((one) => `${one.replace(/\..*/, '')}i`)
+  const measurements = {
+    cpu: [
+      ...float('frequency', 'cpu_frequency'),
+      ...float('percentage', 'cpu_percentage'),
+      ...float('temperature', 'cpu_temperature'),
+    ],
+    ram: whole('free', 'ram_free'),
+    swap: whole('free', 'swap_free'),
+  }
+  return Object.entries(measurements)
+    .filter(([, fields]) => fields.length > 0)
+    .map(([name, fields]) => `${name},node=${node} ${fields.join(',')} ${Math.floor(at)}`)
     .join('\n')
 }

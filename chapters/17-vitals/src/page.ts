@@ -159,11 +159,15 @@ const LABELS = new Map([
   ['cpu_cores', 'Cores'],
   ['cpu_percent_used', 'Processor in use'],
   ['ram', 'Memory'],
+  ['swap', 'Swap space'],
+  ['cpu_frequency_max', 'Highest frequency'],
+  ['cpu_frequency_min', 'Lowest frequency'],
 ])
 
 function shown(key: string, value: unknown): string {
   if (typeof value === 'number' && key === 'cpu_percent_used') return `${value.toFixed(1)} %`
-  if (typeof value === 'number' && key === 'ram') return `${(value / 1024 ** 3).toFixed(1)} GiB`
+  if (typeof value === 'number' && /^(ram|swap)$/.test(key)) return `${(value / 1024 ** 3).toFixed(1)} GiB`
+  if (typeof value === 'number' && /^cpu_frequency/.test(key)) return value > 0 ? `${value} MHz` : 'not known'
   const text = textOf(value)
   return text.length > LONGEST_TEXT ? `${text.slice(0, LONGEST_TEXT)}…` : text
 }
