@@ -10,6 +10,7 @@ import {
   fsyncSync,
   mkdirSync,
   openSync,
+  readSync,
   renameSync,
   rmSync,
   statSync,
@@ -126,7 +127,9 @@ export class StoreFile {
  */
 export function openFile(path: string): StoreFile {
   mkdirSync(dirname(path), { recursive: true })
-  if (!existsSync(path)) make(path)
+  if (!existsSync(path) || statSync(path).size === 0) make(path)
+  // The library would look into the log first, and put that into whatever the file is.
+  if (!isDatabase(path)) throw new Error('file is not a database')
   rmSync(`${path}.lock`, { recursive: true, force: true }) // outlives a process that was killed
   const isFresh = !existsSync(`${path}-wal`)
   const file = new StoreFile(path)
@@ -145,6 +148,20 @@ export function openFile(path: string): StoreFile {
     throw error
   }
 }
+
+function isDatabase(path: string): boolean {
+  const file = openSync(path, 'r')
+  try {
+    const head = Buffer.alloc(HEAD.length)
+    readSync(file, head)
+    return head.equals(HEAD)
+  } finally {
+    closeSync(file)
+  }
+}
+
+/** How a file of SQLite begins. */
+const HEAD = Buffer.from('SQLite format 3\0')
 
 /** Makes a file under another name, so that one with its name is whole. */
 function make(path: string): void {
