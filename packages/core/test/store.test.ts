@@ -1,4 +1,13 @@
-import { copyFileSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, truncateSync, writeFileSync } from 'node:fs'
+import {
+  copyFileSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  truncateSync,
+  writeFileSync,
+} from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import sqlite from 'node-sqlite3-wasm'
@@ -78,7 +87,9 @@ describe('history', () => {
     await store.flush()
     const { lines } = await store.history({ vital: 'load', node: 'a', from: BEGIN, to: BEGIN + 10 })
     expect(lines).toEqual([{ node: 'a', name: 'pi-a', mean: [4], min: [1], max: [7] }])
-    expect((await store.history({ vital: 'load', node: 'nobody', from: BEGIN, to: BEGIN + 10 })).lines).toEqual([])
+    expect(
+      (await store.history({ vital: 'load', node: 'nobody', from: BEGIN, to: BEGIN + 10 })).lines,
+    ).toEqual([])
     expect((await store.history({ vital: 'nothing', from: BEGIN, to: BEGIN + 10 })).lines).toEqual([])
   })
 
@@ -100,7 +111,8 @@ describe('history', () => {
 
   test('calls a node by its newest name', async () => {
     const { store } = await opened()
-    for (const name of ['raspberrypi', 'kitchen']) store.add({ node: 'a', name, at: BEGIN, values: { load: 1 } })
+    for (const name of ['raspberrypi', 'kitchen'])
+      store.add({ node: 'a', name, at: BEGIN, values: { load: 1 } })
     await store.flush()
     const { lines } = await store.history({ vital: 'load', from: BEGIN, to: BEGIN + HOUR })
     expect(lines.map(({ name }) => name)).toEqual(['kitchen'])
@@ -122,7 +134,14 @@ describe('history', () => {
 describe('add', () => {
   test('leaves out what is no number, and never throws', async () => {
     const { store } = await opened()
-    const values = { load: 1, none: Number.NaN, endless: Number.POSITIVE_INFINITY, text: '7' as never, '': 1 }
+    const values = {
+      load: 1,
+      none: Number.NaN,
+      endless: Number.POSITIVE_INFINITY,
+      tooMuch: 1e39,
+      text: '7' as never,
+      '': 1,
+    }
     store.add({ node: 'a', name: '', at: BEGIN, values })
     for (const at of [Number.NaN, -1, Number.POSITIVE_INFINITY]) add(store, at, 2)
     add(store, BEGIN, 3, '')
@@ -169,7 +188,9 @@ describe('add', () => {
     }
     const { lines } = await store.history({ vital: 'load', from: BEGIN, to: BEGIN + MINUTE })
     expect(lines.map(({ name }) => name)).toEqual(['pi-0', 'pi-1'])
-    expect(warnings()).toEqual([expect.stringContaining('has 2 pairs of a node and a vital, and takes no more')])
+    expect(warnings()).toEqual([
+      expect.stringContaining('has 2 pairs of a node and a vital, and takes no more'),
+    ])
   })
 
   test('is on the disk after commitMs, without being asked', async () => {
@@ -269,7 +290,9 @@ describe('a process', () => {
     const said = program.stdout.split('\n').filter((line) => /^(written|waits|\d)/.test(line))
     expect(said.slice(0, 3)).toEqual(['written', 'waits', 'written'])
     expect(said[3]).toMatch(/^(\d+) of \1$/)
-    expect(program.stdout).toContain('vitals.db (the disk is full): what comes waits in memory, up to 200000 values')
+    expect(program.stdout).toContain(
+      'vitals.db (the disk is full): what comes waits in memory, up to 200000 values',
+    )
     expect(program.stdout).toContain('vitals.db can be written again.')
   })
 
@@ -321,7 +344,9 @@ describe('a file', () => {
     const damaged = readFileSync(path)
     const { store, warnings } = await opened({ folder })
     expect(warnings()).toEqual([
-      expect.stringMatching(/vitals\.db is damaged \(.*\)\. It is called vitals-damaged-\S+\.db now, and a new one is begun/),
+      expect.stringMatching(
+        /vitals\.db is damaged \(.*\)\. It is called vitals-damaged-\S+\.db now, and a new one is begun/,
+      ),
     ])
     const aside = readdirSync(folder).find((file) => /^vitals-damaged-.*\.db$/.test(file)) ?? ''
     expect(readFileSync(join(folder, aside)).equals(damaged)).toBe(true)
@@ -366,7 +391,9 @@ describe('a file', () => {
     )
     expect(readFileSync(path).equals(bytes)).toBe(true)
     alter(path, 'PRAGMA application_id = 7')
-    await expect(opened({ folder })).rejects.toThrow(`${path} is a database, and none that this program has made`)
+    await expect(opened({ folder })).rejects.toThrow(
+      `${path} is a database, and none that this program has made`,
+    )
   })
 
   test('whose log was torn by a power cut has what was committed before', async () => {
