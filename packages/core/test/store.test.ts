@@ -277,8 +277,9 @@ describe('a process', () => {
   test('is refused a file that another one has', async () => {
     const { store, folder, path } = await opened()
     const second = start('keeps-a-store.ts', [folder])
-    expect(await second.ended).toBe(1)
+    await vi.waitFor(() => expect(second.stdout).toContain('\n'), PATIENCE)
     expect(second.stdout).toContain(`${path} is used by another program that runs on this machine`)
+    expect(await second.ended).toBe(1)
     await expect(opened({ folder })).rejects.toThrow('is used by another program')
     await store.close()
     await opened({ folder })
