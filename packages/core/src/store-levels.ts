@@ -6,7 +6,11 @@
  * @since 0.17.0
  */
 
-/** One level of the past. */
+/**
+ * One level of the past.
+ *
+ * @internal
+ */
 export interface Level {
   /** Its table. */
   table: 'five_minutes' | 'hours' | 'days'
@@ -16,10 +20,18 @@ export interface Level {
   span: number
 }
 
-/** How many points a row has. */
+/**
+ * How many points a row has.
+ *
+ * @internal
+ */
 export const POINTS = 24
 
-/** The levels, the finest first. Each divides the next one. */
+/**
+ * The levels, the finest first. Each divides the next one.
+ *
+ * @internal
+ */
 export const LEVELS = [
   { table: 'five_minutes', step: 300, span: 300 * POINTS },
   { table: 'hours', step: 3600, span: 3600 * POINTS },
@@ -38,7 +50,11 @@ export interface Keep {
   daysDays: number
 }
 
-/** A time, or the last one before it at which something begins that takes so many seconds. */
+/**
+ * A time, or the last one before it at which something begins that takes so many seconds.
+ *
+ * @internal
+ */
 export function floorTo(seconds: number, time: number): number {
   return Math.floor(time / seconds) * seconds
 }
@@ -46,7 +62,11 @@ export function floorTo(seconds: number, time: number): number {
 /** The most samples that a point tells of. One that has more weighs as if it had so many. */
 const MOST_SAMPLES = 65_535
 
-/** A row's points, as they are in the file: 14 bytes each. A number has seven digits there. */
+/**
+ * A row's points, as they are in the file: 14 bytes each. A number has seven digits there.
+ *
+ * @internal
+ */
 export class Points {
   /** For the file. */
   readonly bytes: Uint8Array
@@ -74,7 +94,11 @@ export class Points {
   }
 }
 
-/** What is known of some samples together. */
+/**
+ * What is known of some samples together.
+ *
+ * @internal
+ */
 export interface Sums {
   sum: number
   min: number
@@ -82,7 +106,11 @@ export interface Sums {
   count: number
 }
 
-/** All the points of a row together. */
+/**
+ * All the points of a row together.
+ *
+ * @internal
+ */
 export function sumOf(points: Points): Sums {
   const all: Sums = { sum: 0, min: Number.POSITIVE_INFINITY, max: Number.NEGATIVE_INFINITY, count: 0 }
   for (let index = 0; index < POINTS; index += 1) {

@@ -195,7 +195,7 @@ export class Store {
    */
   add({ node, name, at, values }: Sample): void {
     if (this.#closing || !isName(node) || !Number.isFinite(at) || at < 0) return
-    const finite = Object.entries(values).filter(([vital, value]) => Number.isFinite(value) && isName(vital))
+    const finite = Object.entries(values).filter(([vital, value]) => isValue(value) && isName(vital))
     if (finite.length === 0) return
     const kept = finite.slice(0, MOST_VALUES)
     this.#batch.samples.push({ node, name: isName(name) ? name : node, at, values: Object.fromEntries(kept) })
@@ -500,6 +500,11 @@ export async function openStore(options: StoreOptions): Promise<Store> {
   if (stop?.aborted) await store.close()
   stop?.addEventListener('abort', () => void store.close(), { once: true })
   return store
+}
+
+/** A number that a level can keep. */
+function isValue(value: unknown): boolean {
+  return Number.isFinite(value) && Number.isFinite(Math.fround(value as number))
 }
 
 function isName(text: string): boolean {
