@@ -57,6 +57,7 @@ export class HomePage {
         ${primary}
         <h2>The nodes</h2>
         ${count}
+        <p><a href="/vitals">The vitals of all</a></p>
         <div class="wide" role="region" aria-label="The nodes" tabindex="0">
           <table>
             <thead>
@@ -88,8 +89,9 @@ function nodePart(
     silent: `silent, last heard at ${timeText(seen)}`,
     gone: `gone, last heard at ${timeText(seen)}`,
   }
+  const own = details['program'] ? undefined : (uuid ?? details['hostname']) // by this its vitals are kept
   return html`<tr id="${partId(id)}" data-part>
-    <th scope="row">${name}${details['program'] && html` (${details['program']})`}</th>
+    <th scope="row">${own ? html`<a href="/vitals?node=${encodeURIComponent(own)}">${name}</a>` : name}${details['program'] && html` (${details['program']})`}</th>
     <td class="words"><span class="state ${state === 'here' ? 'good' : 'bad'}">${words[state]}${copy && ', a copy of another'}</span></td>
     <td>${address}</td>
     <td>${timeText(since)}</td>
@@ -121,7 +123,7 @@ export function notFoundPage(): Html {
 }
 
 /** What all pages have around them. */
-function layout(title: string, main: Html): Html {
+export function layout(title: string, main: Html, head?: Html): Html {
   return html`<!doctype html>
     <html lang="en">
       <head>
@@ -130,6 +132,7 @@ function layout(title: string, main: Html): Html {
         <title>${title}</title>
         <link rel="stylesheet" href="/page.css" />
         <link rel="icon" href="/icon.svg" type="image/svg+xml" />
+        ${head}
       </head>
       <body>
         <main>
@@ -178,6 +181,6 @@ function machineText({ cpu, cpu_cores, ram }: NonNullable<NodeRow['details']>): 
 }
 
 /** A time as this machine's clock would show it. */
-function timeText(time: string | undefined): string {
+export function timeText(time: string | number | undefined): string {
   return time === undefined ? '' : new Date(time).toLocaleString('sv')
 }

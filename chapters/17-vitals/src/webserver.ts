@@ -11,6 +11,7 @@ import { baseInfo, vitalsRow } from '@rpi-cluster/core/vitals'
 import { createSite, serveFile, serveSite } from '@rpi-cluster/core/web'
 import { names, secondaryConfig, webserverConfig } from './config.ts'
 import { HomePage, notFoundPage } from './page.ts'
+import { addVitals } from './vitals-page.ts'
 
 const stop = stopSignal()
 const log = createLogger('webserver')
@@ -53,15 +54,20 @@ class Webserver extends ConnectingNode {
   }
 }
 
+const webserver = new Webserver({ peer: 'primary', host, port, stop, log })
 const site = createSite({ log, notFound: notFoundPage })
 site.get('/', (context) => context.html(page.html()))
 site.on('GET', ['/api/primary', '/api/master'], (context) => context.json(page.primary))
 site.get('/api/nodes', (context) => context.json(Object.fromEntries(nodes.table.entries())))
 serveEvents(site, '/events', page.parts)
+addVitals(site, {
+  ask: (about) => webserver.ask('history', { answer: 'history', about }),
+  latest: vitals.table,
+})
 serveFile(site, '/page.css', new URL('./page.css', import.meta.url))
 serveFile(site, '/page.js', new URL('./page.js', import.meta.url))
 serveFile(site, '/icon.svg', new URL('./icon.svg', import.meta.url))
 
 const { address } = await serveSite(site, { host: webserverHost, port: webserverPort, stop, log })
 log.info(`Serving the page on ${address}`)
-await new Webserver({ peer: 'primary', host, port, stop, log }).run()
+await webserver.run()

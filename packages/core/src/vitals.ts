@@ -20,5 +20,7 @@ export { KnownTime, type KnownTimeOptions } from './known-time.ts'
 // What is measured.
 export { type BaseInfo, baseInfo, takeVitals, type Vitals, vitalsJson } from './machine-vitals.ts'
 export { type ClockState, systemClock } from './system-clock.ts'
+// The past, as it is answered.
+export { historyFrom } from './vitals-history.ts'
 // When it is sent.
 export { VitalsSender, type VitalsSenderOptions } from './vitals-sender.ts'

@@ -8,7 +8,10 @@ import { readFileSync } from 'node:fs'
 import type { IncomingMessage } from 'node:http'
 import { basename } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { gzipSync } from 'node:zlib'
 import { type Context, Hono } from 'hono'
+import { accepts } from 'hono/accepts'
+import { compress } from 'hono/compress'
 import { etag } from 'hono/etag'
 import { secureHeaders } from 'hono/secure-headers'
 import { getMimeType } from 'hono/utils/mime'
@@ -28,6 +31,9 @@ export type Site = Hono<SiteEnv>
 const FROM_HERE = ["'self'"]
 const FROM_NOWHERE = ["'none'"]
 
+/** How much smaller a file has to become for its compressed form to be kept, too: pictures do not. */
+const WORTH_IT = 0.9
+
 /** What a site takes: it is there to be read. */
 const METHODS = ['GET', 'HEAD']
 
@@ -46,6 +52,7 @@ export interface SiteOptions {
  * - tells browsers to load nothing from elsewhere and to run nothing that stands in a page, to show it in no frame, to take
  *   its type as it is told, and to tell nobody where they come from
  * - is not kept by browsers, unless it says so itself
+ * - is compressed for browsers that take it so, but for events, which are not to wait for each other
  *
  * A page that throws is told in the log, and is 500 to the browser.
  */
@@ -60,7 +67,7 @@ export function createSite({ log, notFound }: SiteOptions): Site {
         imgSrc: FROM_HERE,
         connectSrc: FROM_HERE,
         baseUri: FROM_NOWHERE,
-        formAction: FROM_NOWHERE,
+        formAction: FROM_HERE, // a form asks for a page
         frameAncestors: FROM_NOWHERE,
       },
       xFrameOptions: 'DENY',
@@ -69,6 +76,7 @@ export function createSite({ log, notFound }: SiteOptions): Site {
       crossOriginOpenerPolicy: false,
     }),
   )
+  site.use(compress())
   site.use(async (context, next) => {
     const refusal = refusalOf(context)
     if (refusal) context.res = refusal
@@ -88,21 +96,36 @@ export function createSite({ log, notFound }: SiteOptions): Site {
 }
 
 /**
- * Adds a file, such as a stylesheet. It is read now, so that nothing that a browser asks for reads the disk. A browser that
- * has it asks whether it is still the same, and gets it only if it is not.
+ * Adds a file, such as a stylesheet. It is read and compressed now, so that nothing that a browser asks for reads the disk. A
+ * browser that has it asks whether it is still the same, and gets it only if it is not.
  *
  * @param path where it is on the site: `/page.css`
  * @param file where it is on this machine: `new URL('./page.css', import.meta.url)`
  * @throws Error when it cannot be read
  */
 export function serveFile(site: Site, path: string, file: URL): void {
-  const content = readFileSync(file)
+  const content = new Uint8Array(readFileSync(file))
+  const small = new Uint8Array(gzipSync(content, { level: 9 }))
+  const isSmaller = small.length < content.length * WORTH_IT
   const type = getMimeType(basename(fileURLToPath(file))) ?? 'application/octet-stream'
   const headers = {
     'Content-Type': type.startsWith('text/') && !type.includes('charset') ? `${type}; charset=utf-8` : type,
     'Cache-Control': 'no-cache',
+    ...(isSmaller && { Vary: 'Accept-Encoding' }),
   }
-  site.get(path, etag(), (context) => context.body(new Uint8Array(content), 200, headers))
+  site.get(path, etag(), (context) => {
+    const [body, encoding] = isSmaller && takesGzip(context) ? [small, 'gzip'] : [content]
+    return context.body(body, 200, {
+      ...headers,
+      'Content-Length': String(body.length),
+      ...(encoding !== undefined && { 'Content-Encoding': encoding }),
+    })
+  })
+}
+
+function takesGzip(context: Context): boolean {
+  const header = 'Accept-Encoding'
+  return accepts(context, { header, supports: ['gzip'], default: 'identity' }) === 'gzip'
 }
 
 /** Why a request is not answered; nothing when it is. */

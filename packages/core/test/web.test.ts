@@ -5,7 +5,10 @@ import { connect, createServer, type Socket } from 'node:net'
 import { hostname } from 'node:os'
 import { join } from 'node:path'
 import { pathToFileURL } from 'node:url'
+import { gunzipSync } from 'node:zlib'
 import { expect, onTestFinished, test, vi } from 'vitest'
+import { serveEvents } from '../src/event-stream.ts'
+import { LiveTable } from '../src/live.ts'
 import { createSite, html, type ServeSiteOptions, serveFile, serveSite } from '../src/web.ts'
 import { recordingLog, stopAfterTest, tempFolder } from './support.ts'
 
@@ -14,11 +17,14 @@ const PATIENCE = { timeout: 30_000, interval: 20 }
 
 const CSS = 'p { color: green }\n'
 
+const SCRIPT = 'export const name = "a name that stands here again and again"\n'.repeat(100)
+
 /** A site with a page, JSON, a file and a mistake, served on a free port. */
 async function served(options: Partial<ServeSiteOptions> = {}) {
   const controller = stopAfterTest()
   const { log, records } = recordingLog()
   const site = createSite({ log, notFound: () => html`<p>Not here.</p>` })
+  const table = new LiveTable<string>()
   site.get('/', (context) => context.html(html`<p>${'<b>&"'}</p>`))
   site.get('/api', (context) => context.json({ name: 'ü' }))
   site.get('/mistake', () => {
@@ -28,6 +34,11 @@ async function served(options: Partial<ServeSiteOptions> = {}) {
   const file = join(tempFolder(), 'page.css')
   writeFileSync(file, CSS)
   serveFile(site, '/page.css', pathToFileURL(file))
+  const script = join(tempFolder(), 'page.js')
+  writeFileSync(script, SCRIPT)
+  serveFile(site, '/page.js', pathToFileURL(script))
+  site.get('/long', (context) => context.json({ text: SCRIPT }))
+  serveEvents(site, '/events', table)
   const { address } = await serveSite(site, {
     host: '127.0.0.1',
     port: 0,
@@ -36,13 +47,15 @@ async function served(options: Partial<ServeSiteOptions> = {}) {
     ...options,
   })
   const port = Number(new URL(address).port)
-  return { port, address, records, controller, site, log }
+  return { port, address, records, controller, site, log, table }
 }
 
 interface Got {
   status: number
   headers: IncomingHttpHeaders
   body: string
+  /** As it came. */
+  bytes: Buffer
 }
 
 /** Asks as a browser does, on a connection of its own. */
@@ -50,13 +63,12 @@ function get(port: number, path = '/', { method = 'GET', headers = {}, body = ''
   return new Promise((resolve, reject) => {
     const request = httpRequest({ host: '127.0.0.1', port, path, method, headers, agent: false })
     request.on('error', reject).on('response', (response) => {
-      let text = ''
-      response.setEncoding('utf8').on('data', (piece) => {
-        text += piece
+      const pieces: Buffer[] = []
+      response.on('data', (piece) => pieces.push(piece))
+      response.on('end', () => {
+        const bytes = Buffer.concat(pieces)
+        resolve({ status: response.statusCode ?? 0, headers: response.headers, body: String(bytes), bytes })
       })
-      response.on('end', () =>
-        resolve({ status: response.statusCode ?? 0, headers: response.headers, body: text }),
-      )
     })
     request.end(body)
   })
@@ -137,6 +149,70 @@ test('a file that a browser has is not sent again, until it is another; a page i
   expect(await again('"of yesterday"')).toMatchObject({ status: 200, body: CSS })
   expect(headers['cache-control']).toBe('no-cache')
   expect((await get(port)).headers).toMatchObject({ 'cache-control': 'no-store' })
+})
+
+test('what is long enough is compressed for who takes it so, and a file has an ETag for each form', async () => {
+  const { port } = await served()
+  const gzip = { 'accept-encoding': 'gzip, deflate, br' }
+  for (const [path, text] of [
+    ['/page.js', SCRIPT],
+    ['/long', JSON.stringify({ text: SCRIPT })],
+  ] as const) {
+    const plain = await get(port, path)
+    expect(plain).toMatchObject({ body: text, headers: { vary: 'Accept-Encoding' } })
+    expect(plain.headers).not.toHaveProperty('content-encoding')
+    const refused = await get(port, path, { headers: { 'accept-encoding': 'gzip;q=0, *' } })
+    expect(refused.headers['content-encoding']).not.toBe('gzip')
+    const packed = await get(port, path, { headers: gzip })
+    expect(packed.headers).toMatchObject({ 'content-encoding': 'gzip', vary: 'Accept-Encoding' })
+    expect(packed.headers['content-type']).toBe(plain.headers['content-type'])
+    expect(String(gunzipSync(packed.bytes))).toBe(text)
+    expect(packed.bytes.length).toBeLessThan(text.length / 10)
+  }
+  const [plain, packed, head] = await Promise.all([
+    get(port, '/page.js'),
+    get(port, '/page.js', { headers: gzip }),
+    get(port, '/page.js', { headers: gzip, method: 'HEAD' }),
+  ])
+  expect(new Set([plain.headers.etag, packed.headers.etag]).size).toBe(2)
+  expect(packed.headers['content-length']).toBe(String(packed.bytes.length))
+  const { date: _, ...headers } = packed.headers
+  expect(head).toMatchObject({ body: '', headers })
+  for (const [headers, status] of [
+    [{ ...gzip, 'if-none-match': packed.headers.etag ?? 'none' }, 304],
+    [{ 'if-none-match': plain.headers.etag ?? 'none' }, 304],
+    [{ ...gzip, 'if-none-match': '"of yesterday"' }, 200],
+  ] as const)
+    expect(await get(port, '/page.js', { headers })).toMatchObject({ status })
+  // A short file is not.
+  const short = await get(port, '/page.css', { headers: gzip })
+  expect(short).toMatchObject({ body: CSS, headers: { 'content-length': String(CSS.length) } })
+  expect(short.headers).not.toHaveProperty('content-encoding')
+})
+
+test('events come one by one, also to who takes them compressed', async () => {
+  const { port, table } = await served()
+  const raw = await rawSocket(port)
+  says(raw.socket, 'GET /events HTTP/1.1', 'Host: localhost', 'Accept-Encoding: gzip')
+  for (const name of ['first', 'second']) {
+    table.set(name, name)
+    await vi.waitFor(() => expect(raw.text).toContain(`"rows":{"${name}":"${name}"}`), PATIENCE)
+  }
+  expect(raw.text).toMatch(/^HTTP\/1\.1 200 (?![^]*content-encoding)/i)
+})
+
+test('who leaves in the middle of a compressed answer leaves no mistake behind', async () => {
+  const { port, site, records } = await served()
+  const noise = Buffer.from(Array.from({ length: 2_000_000 }, () => Math.random() * 95 + 32)).toString('latin1')
+  site.get('/noise', (context) => context.text(noise))
+  for (let count = 0; count < 5; count += 1) {
+    const raw = await rawSocket(port)
+    says(raw.socket, 'GET /noise HTTP/1.1', 'Host: localhost', 'Accept-Encoding: gzip')
+    await once(raw.socket, 'data')
+    raw.socket.destroy()
+  }
+  expect(await get(port)).toMatchObject({ status: 200 })
+  expect(records).toEqual([])
 })
 
 test('HEAD is GET without what it is about, and anything else is refused with what is taken', async () => {
