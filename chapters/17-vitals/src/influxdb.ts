@@ -61,7 +61,8 @@ function creationOf(database: string): string {
 function linesOf({ hostname, at, values }: NodeSample): string {
   const node = hostname.replace(/[^\p{L}\p{N}._-]/gu, '?')
   const float = (field: string, vital: string) => (vital in values ? [`${field}=${values[vital]}`] : [])
-  const whole = (field: string, vital: string) => float(field, vital).map((one) => `${one.replace(/\..*/, '')}i`)
+  const whole = (field: string, vital: string) =>
+    float(field, vital).map((one) => `${one.replace(/\..*/, '')}i`)
   const measurements = {
     cpu: [
       ...float('frequency', 'cpu_frequency'),

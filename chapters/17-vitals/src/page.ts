@@ -1,7 +1,19 @@
 /** What people see. Whatever stands in a template as `${...}` is text, wherever it comes from. */
+import { serveEvents } from '@rpi-cluster/core/event-stream'
 import { LiveTable, type NodeRow } from '@rpi-cluster/core/live'
 import { textOf } from '@rpi-cluster/core/messages'
-import { type Html, html } from '@rpi-cluster/core/web'
+import { type Html, html, type Site, serveFile } from '@rpi-cluster/core/web'
+
+/** Adds the first page to a site, with all that belongs to it. */
+export function addHome(site: Site, page: HomePage, nodes: LiveTable<NodeRow>) {
+  site.get('/', (context) => context.html(page.html()))
+  site.on('GET', ['/api/primary', '/api/master'], (context) => context.json(page.primary))
+  site.get('/api/nodes', (context) => context.json(Object.fromEntries(nodes.entries())))
+  serveEvents(site, '/events', page.parts)
+  serveFile(site, '/page.css', new URL('./page.css', import.meta.url))
+  serveFile(site, '/page.js', new URL('./page.js', import.meta.url))
+  serveFile(site, '/icon.svg', new URL('./icon.svg', import.meta.url))
+}
 
 /** What the webserver knows of the primary. */
 export interface PrimaryState {

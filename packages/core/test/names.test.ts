@@ -116,7 +116,7 @@ describe('on the wire', () => {
     const now = await talk({ new_list: () => ({ type: 'new_list', payload: 4 }) })
     const ask = (peer: typeof old, over: AbortSignal) => {
       const node = { over, ask: (...args: Parameters<Dialogue['ask']>) => peer.asker.ask(...args) }
-      return ours.ask(node, 'new_list', { answer: 'new_list' }).then(() => ours.to(node, 'new_list'))
+      return ours.learn(node, 'new_list', { answer: 'new_list' })
     }
     expect(await ask(old, new AbortController().signal)).toBe('old_list')
     expect(await ask(now, new AbortController().signal)).toBe('new_list')
