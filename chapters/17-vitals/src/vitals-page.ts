@@ -132,7 +132,8 @@ class Histories {
       return inWords(historyFrom(await this.#ask(about)))
     } catch (error) {
       if (error instanceof Refusal) throw new NoAnswer(501, NO_PAST)
-      if (error instanceof OperationalError) throw new NoAnswer(503, `No answer from the primary. ${error.message}`)
+      if (error instanceof OperationalError)
+        throw new NoAnswer(503, `No answer from the primary. ${error.message}`)
       throw error
     }
   }
@@ -144,13 +145,20 @@ function vitalsPage(choice: Choice, latest: LiveTable<VitalsRow>, histories: His
   const names = new Map(Object.values(rows).map(({ node, name }) => [node, name]))
   const nodes = [...names].sort(([, a], [, b]) => inOrder.compare(a, b))
   if (node && !names.has(node)) nodes.unshift([node, node]) // of a while ago
-  const vitals = new Set([...WORDS.keys(), ...Object.values(rows).flatMap(({ values }) => Object.keys(values))])
+  const vitals = new Set([
+    ...WORDS.keys(),
+    ...Object.values(rows).flatMap(({ values }) => Object.keys(values)),
+  ])
   const query = `span=${span}&node=${encodeURIComponent(node)}`
   return layout(
     `Vitals of ${node ? (names.get(node) ?? node) : 'all nodes'}`,
     html`<form action="/vitals">
         <label>Nodes ${select('node', node, [['', 'all'], ...nodes])}</label>
-        <label>Time ${select('span', span, Object.keys(SPANS).map((name) => [name, `last ${name}`]))}</label>
+        <label>Time ${select(
+          'span',
+          span,
+          Object.keys(SPANS).map((name) => [name, `last ${name}`]),
+        )}</label>
         ${tables && html`<input type="hidden" name="tables" value="yes" />`}
         <button>Show</button>
         <a href="/">All about the nodes</a>
@@ -202,7 +210,10 @@ function tableOf({ shown, times, lines }: Shown): Html {
     <thead><tr><th scope="col">Time</th>${columns.map(({ name }) => html`<th scope="col">${name}</th>`)}</tr></thead>
     <tbody>
       ${times
-        .map((time, index) => html`<tr><th scope="row">${timeText(time * 1000)}</th>${columns.map(({ mean }) => html`<td>${text(mean[index])}</td>`)}</tr>`)
+        .map(
+          (time, index) =>
+            html`<tr><th scope="row">${timeText(time * 1000)}</th>${columns.map(({ mean }) => html`<td>${text(mean[index])}</td>`)}</tr>`,
+        )
         .toReversed()}
     </tbody>
   </table>`
@@ -212,7 +223,10 @@ function tableOf({ shown, times, lines }: Shown): Html {
 function csvOf({ times, lines }: Shown): string {
   const rows = [
     ['time', ...lines.map(({ name }) => name)],
-    ...times.map((time, index) => [new Date(time * 1000).toISOString(), ...lines.map(({ mean }) => mean[index] ?? '')]),
+    ...times.map((time, index) => [
+      new Date(time * 1000).toISOString(),
+      ...lines.map(({ mean }) => mean[index] ?? ''),
+    ]),
   ]
   return rows.map((row) => `${row.map(cellOf).join(',')}\r\n`).join('')
 }

@@ -65,7 +65,8 @@ class Chart {
       lines.push(own)
     }
     const all = [times, ...this.data.slice(1)]
-    while (times.length <= index) for (const each of all) each.push(each === times ? times.at(-1) + step : null)
+    while (times.length <= index)
+      for (const each of all) each.push(each === times ? times.at(-1) + step : null)
     const value = this.inUnit(values[this.vital])
     // Nobody sends to the second: a point that was stepped over is no gap.
     const isNext = own.mean[index - 1] === null && !(at - own.at > 1.5 * step)
@@ -138,7 +139,9 @@ class Chart {
         x: { range: () => [this.now - seconds, this.now] },
         y: {
           range: (_, min, max) =>
-            shown.unit === '%' ? [Math.min(0, min), Math.max(100, max)] : uPlot.rangeNum(Math.min(0, min), max ?? 1, 0.1, true),
+            shown.unit === '%'
+              ? [Math.min(0, min), Math.max(100, max)]
+              : uPlot.rangeNum(Math.min(0, min), max ?? 1, 0.1, true),
         },
       },
       axes: [
@@ -166,8 +169,12 @@ class Chart {
     const values = lines.map(({ mean }) => mean[index]).filter((value) => value != null)
     const { name, mean, min, max } = lines[this.line] ?? {}
     const range = (low, high) => `${textOf(low)} to ${textOf(high)} ${shown.unit}`
-    let text = values.length === 0 ? 'nothing' : `${values.length} nodes, ${range(Math.min(...values), Math.max(...values))}`
-    if (mean) text = mean[index] == null ? `${name}, nothing` : `${name}, ${textOf(mean[index])} ${shown.unit}`
+    let text =
+      values.length === 0
+        ? 'nothing'
+        : `${values.length} nodes, ${range(Math.min(...values), Math.max(...values))}`
+    if (mean)
+      text = mean[index] == null ? `${name}, nothing` : `${name}, ${textOf(mean[index])} ${shown.unit}`
     if (min && mean[index] != null) text += `, between ${range(min[index], max[index])}`
     this.say(`${timeOf(times[index])}: ${text}`)
   }
@@ -179,7 +186,14 @@ class Chart {
   /** The arrow keys move the cursor, and choose a line. */
   move(event) {
     const { times, lines } = this.history
-    const steps = { ArrowLeft: -1, ArrowRight: 1, PageUp: -20, PageDown: 20, Home: -MOST_POINTS, End: MOST_POINTS }[event.key]
+    const steps = {
+      ArrowLeft: -1,
+      ArrowRight: 1,
+      PageUp: -20,
+      PageDown: 20,
+      Home: -MOST_POINTS,
+      End: MOST_POINTS,
+    }[event.key]
     const lower = { ArrowUp: -1, ArrowDown: 1 }[event.key]
     if ((!steps && !lower) || lines.length === 0) return
     event.preventDefault()

@@ -6,6 +6,7 @@
  */
 import { addAbortListener } from 'node:events'
 import * as v from 'valibot'
+import type { VitalsRow } from './kept-vitals.ts'
 import { stopRequest } from './lifecycle.ts'
 import { LiveTable } from './live-table.ts'
 import type { Logger } from './logging.ts'
@@ -49,21 +50,13 @@ export const alarmRow = v.object({
 /** What a table says of an alarm. */
 export type AlarmRow = v.InferOutput<typeof alarmRow>
 
-/** What is known of a node's vitals. */
-interface LatestVitals {
-  name: string
-  /** When they were measured, as ISO 8601 has it. */
-  time: string
-  values: Readonly<Record<string, number>>
-}
-
 export interface AlarmsOptions {
   /** Where an alarm is told, and its end. */
   log: Logger
   /** Who is here. */
   presence: LiveTable<NodeRow>
   /** The vitals, by node. */
-  vitals: LiveTable<LatestVitals>
+  vitals: LiveTable<VitalsRow>
   /** By the vital: when it is an alarm. */
   rules: Readonly<Record<string, AlarmRule>>
   /** How long a node must be away for an alarm, and back for its end, in ms. Default: 15,000. */
@@ -94,7 +87,7 @@ export class Alarms {
       this.#lookWhetherHere(id, row)
     }
     for (const [node, { name, time, values }] of this.#options.vitals.entries()) {
-      if (Date.now() - Date.parse(time) > OLD_AFTER_MS) continue
+      if (time !== undefined && Date.now() - Date.parse(time) > OLD_AFTER_MS) continue
       for (const [vital, rule] of Object.entries(this.#options.rules)) {
         const value = values[vital]
         if (value === undefined) continue

@@ -45,6 +45,12 @@ const sentVitals = v.pipe(
   }),
 )
 
+/** What vitals are called, by their names. */
+const descriptions = v.pipe(
+  v.record(vitalName, v.object({ label: shortText, unit: v.pipe(v.string(), v.maxLength(20)) })),
+  v.check((all) => Object.keys(all).length <= MOST_VALUES),
+)
+
 /** What of a node's introduction says where its vitals belong. */
 const introduction = v.object({
   hostname: shortText,
@@ -90,7 +96,7 @@ export interface KeptVitalsOptions {
   /** What nodes are called. */
   roster: Pick<Roster, 'nameOf'>
   /** What keeps them. */
-  store: Pick<Store, 'add' | 'history' | 'newest'>
+  store: Pick<Store, 'add' | 'describe' | 'history' | 'newest'>
   /** What dates them. Default: a {@link KnownTime} that begins with what the store has. */
   time?: Pick<KnownTime, 'date'>
   /** Who else is given them, each once, when it is dated. */
@@ -171,6 +177,22 @@ export class KeptVitals {
       this.#show(sample)
     })
     if (dated === undefined) this.#show({ node, name, values })
+  }
+
+  /**
+   * The handler of `sensors`: takes what a peer says its vitals are called, and what they are counted in, by their names.
+   * Whatever is wrong is told, and the names stay as they are.
+   */
+  readonly describe = (payload: unknown, peer: Connection): void => {
+    const { log, roster, store } = this.#options
+    const parsed = v.safeParse(descriptions, payload)
+    if (!parsed.success) {
+      log.warn(
+        `What ${roster.nameOf(peer)} has sent describes no sensors, and is not kept: ${textOf(payload).slice(0, SHOWN)}`,
+      )
+      return
+    }
+    for (const [vital, about] of Object.entries(parsed.output)) store.describe(vital, about)
   }
 
   /**

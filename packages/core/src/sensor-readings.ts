@@ -52,7 +52,7 @@ export class Sensors {
   /** @throws TypeError when two sensors measure the same vital, or a name is none */
   constructor(sensors: readonly Sensor[], options: SensorsOptions) {
     for (const [index, { vital }] of sensors.entries()) {
-      if (!/^[a-z][a-z0-9_]{0,49}$/.test(vital))
+      if (!/^[a-z][a-z0-9_]{0,39}$/.test(vital))
         throw new TypeError(`"${vital}" is no name of a vital: write it like cpu_temperature.`)
       if (sensors.findIndex((other) => other.vital === vital) !== index)
         throw new TypeError(`Two sensors measure ${vital}.`)

@@ -105,7 +105,7 @@ export class Mirror<Row> {
    *
    * @throws OperationalError when it says no changes
    */
-  take(payload: unknown): void {
+  readonly take = (payload: unknown): void => {
     const parsed = v.safeParse(changes, payload)
     if (!parsed.success) throw new OperationalError('What came is no change of a table.')
     const { all, removed, more } = parsed.output

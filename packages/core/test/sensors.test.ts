@@ -4,6 +4,7 @@ import { delimiter, join } from 'node:path'
 import { afterEach, describe, expect, test, vi } from 'vitest'
 import { LiveTable, type NodeRow } from '../src/live.ts'
 import { type AlarmRule, Alarms, cpuTemperature, type Sensor, Sensors } from '../src/sensors.ts'
+import type { VitalsRow } from '../src/vitals.ts'
 import { recordingLog, stopAfterTest, tempFolder } from './support.ts'
 
 const PATIENCE = { timeout: 20_000, interval: 5 }
@@ -156,12 +157,12 @@ describe('alarms', () => {
   function cluster(silenceMs = 300) {
     const { log, told } = toldLog()
     const presence = new LiveTable<NodeRow>()
-    const vitals = new LiveTable<{ name: string; time: string; values: Record<string, number> }>()
+    const vitals = new LiveTable<VitalsRow>()
     const { signal: stop } = stopAfterTest()
     const rules = { cpu_temperature: HOT, ram_free: EMPTY }
     const { table } = new Alarms({ log, presence, vitals, rules, silenceMs, stop })
     const tells = (values: Record<string, number>, time = new Date().toISOString()) =>
-      vitals.set('a', { name: 'pi #1', time, values })
+      vitals.set('a', { node: 'a', name: 'pi #1', time, values })
     const is = (state: NodeRow['state']) =>
       presence.set('a', { name: 'pi #1', address: '', state, since: '2026-01-01T00:00:00.000Z' } as NodeRow)
     const shown = () => table.entries().map(([, { says, detail }]) => `${says}: ${detail}`)
