@@ -44,6 +44,7 @@ const WORDS = new Map([
   ['cpu_frequency', { label: 'Processor frequency', unit: 'MHz' }],
   ['ram_free', { label: 'Free memory', unit: 'bytes' }],
   ['swap_free', { label: 'Free swap', unit: 'bytes' }],
+  ['cpu_temperature', { label: 'Temperature of the processor', unit: '°C' }], // also where nobody knows it
 ])
 
 /** How many answers of the primary are kept. */

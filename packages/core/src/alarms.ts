@@ -70,7 +70,7 @@ export class Alarms {
   readonly table = new LiveTable<AlarmRow>()
 
   readonly #options: AlarmsOptions
-  /** By alarms of silence: since when the node is away and there is none yet, or back and there is one, on the clock that does not jump. */
+  /** By alarms of silence: at how many looks, one after the other, the node was away and there was none, or here and there was one. */
   readonly #changing = new Map<string, number>()
 
   constructor(options: AlarmsOptions) {
@@ -107,9 +107,9 @@ export class Alarms {
       this.#changing.delete(id)
       return
     }
-    const since = this.#changing.get(id) ?? performance.now()
-    this.#changing.set(id, since)
-    if (performance.now() - since < (this.#options.silenceMs ?? DEFAULT_SILENCE_MS)) return
+    const looks = (this.#changing.get(id) ?? 0) + 1
+    this.#changing.set(id, looks)
+    if (looks * LOOK_INTERVAL_MS <= (this.#options.silenceMs ?? DEFAULT_SILENCE_MS)) return
     this.#changing.delete(id)
     if (isAway) this.#raise(id, { name, says: 'silent', detail: `last heard at ${seen ?? 'a time unknown'}` })
     else this.#end(id, 'it is back')

@@ -425,6 +425,7 @@ describe('who keeps vitals', () => {
     roster.add(master)
     const kept: NodeSample[] = []
     const also: NodeSample[] = []
+    const described: unknown[] = []
     const held: ((at: number) => void)[] = []
     const queries: HistoryQuery[] = []
     const keeping = new KeptVitals({
@@ -433,6 +434,7 @@ describe('who keeps vitals', () => {
       store: {
         newest: undefined,
         add: (sample) => void kept.push(sample as NodeSample),
+        describe: (vital, about) => void described.push([vital, about]),
         history: async (query) => {
           queries.push(query)
           if (!answer) throw new OperationalError('the disk is gone')
@@ -449,7 +451,7 @@ describe('who keeps vitals', () => {
     }
     const warnings = () => records.filter(({ level }) => level === 'warn').map(({ msg }) => msg)
     const row = () => keeping.table.entries()
-    return { keeping, master, slave, introduce, kept, also, held, queries, warnings, row }
+    return { keeping, master, slave, introduce, kept, also, described, held, queries, warnings, row }
   }
 
   const values = { cpu_percentage: 1.5, ram_free: 7 }
@@ -464,6 +466,22 @@ describe('who keeps vitals', () => {
     expect(row()).toEqual([[uuid, shown]])
     expect(v.parse(vitalsRow, row()[0]?.[1])).toEqual(shown)
     expect(warnings()).toEqual([])
+  })
+
+  test('takes what vitals are called, and tells what is no description', async () => {
+    const { keeping, master, introduce, described, warnings } = await keeper()
+    introduce({ hostname: 'pi', client: 7 })
+    keeping.describe({ fans: { label: 'Fans', unit: '' }, noise: { label: 'Noise', unit: 'dB' } }, master)
+    expect(described).toEqual([
+      ['fans', { label: 'Fans', unit: '' }],
+      ['noise', { label: 'Noise', unit: 'dB' }],
+    ])
+    const many = Object.fromEntries(Array.from({ length: 21 }, (_, index) => [`v${index}`, { label: 'V', unit: '' }]))
+    for (const wrong of [null, { fans: 'many' }, { fans: { label: '', unit: '' } }, { Fans: { label: 'F', unit: '' } }, many])
+      keeping.describe(wrong, master)
+    expect(described).toHaveLength(2)
+    expect(warnings()).toHaveLength(5)
+    expect(warnings()[0]).toBe('What pi #7 has sent describes no sensors, and is not kept: null')
   })
 
   test('knows one that keeps no identity by its hostname', async () => {
