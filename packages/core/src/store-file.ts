@@ -67,11 +67,16 @@ interface Statement {
  * @internal
  */
 export class StoreFile {
+  readonly #path: string
   readonly #database: InstanceType<typeof sqlite.Database>
+  /** Whether the log's file is new: what it is called has to be on the disk as well, with the first commit. */
+  #isFresh: boolean
   readonly #statements = new Map<string, Statement>()
 
   /** @internal {@link openFile} makes it */
   constructor(path: string) {
+    this.#path = path
+    this.#isFresh = !existsSync(`${path}-wal`)
     this.#database = new sqlite.Database(path)
   }
 
@@ -101,6 +106,8 @@ export class StoreFile {
     try {
       const result = work()
       this.exec('COMMIT')
+      if (this.#isFresh) syncFolder(dirname(this.#path))
+      this.#isFresh = false
       return result
     } catch (error) {
       try {
@@ -141,15 +148,11 @@ export function openFile(path: string): StoreFile {
   // The library would look into the log first, and put that into whatever the file is.
   if (!isDatabase(path)) throw new Error('file is not a database')
   rmSync(`${path}.lock`, { recursive: true, force: true }) // outlives a process that was killed
-  const isFresh = !existsSync(`${path}-wal`)
   const file = new StoreFile(path)
   try {
     file.exec(`PRAGMA locking_mode = EXCLUSIVE; PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;
       PRAGMA wal_autocheckpoint = ${PAGES_BESIDE}; PRAGMA journal_size_limit = 4194304; PRAGMA cache_size = -4000`)
     check(file, path)
-    // The first commit makes the log's file, and what it is called has to be on the disk as well.
-    file.run(`INSERT OR REPLACE INTO marks VALUES ('opened', ?)`, Math.floor(Date.now() / 1000))
-    if (isFresh) syncFolder(dirname(path))
     return file
   } catch (error) {
     try {

@@ -59,6 +59,9 @@ export function floorTo(seconds: number, time: number): number {
   return Math.floor(time / seconds) * seconds
 }
 
+/** The bytes of a row. */
+const SIZE = POINTS * 14
+
 /** The most samples that a point tells of. One that has more weighs as if it had so many. */
 const MOST_SAMPLES = 65_535
 
@@ -76,9 +79,9 @@ export class Points {
   /** How many samples a point has: 0 where there is none. */
   readonly count: Uint16Array
 
-  /** @param bytes what the file has; without, a row of no points */
-  constructor(bytes: Uint8Array = new Uint8Array(POINTS * 14)) {
-    this.bytes = bytes.byteOffset % 4 === 0 ? bytes : bytes.slice()
+  /** @param bytes what the file has; without, or if it is no such row, a row of no points */
+  constructor(bytes?: Uint8Array) {
+    this.bytes = bytes?.length === SIZE ? bytes.slice() : new Uint8Array(SIZE)
     const { buffer, byteOffset } = this.bytes
     this.mean = new Float32Array(buffer, byteOffset, POINTS)
     this.min = new Float32Array(buffer, byteOffset + POINTS * 4, POINTS)

@@ -16,7 +16,7 @@ const [FIVE_MINUTES, HOURS, DAYS] = LEVELS
 const GRACE = 60
 
 /** How many series are worked on before others have their turn. */
-const SERIES_AT_ONCE = 250
+const SERIES_AT_ONCE = 500
 
 /** How many seconds of samples are deleted before others have their turn. */
 const SECONDS_AT_ONCE = 600

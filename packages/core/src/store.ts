@@ -147,6 +147,8 @@ export class Store {
   readonly #waitingLimit: number
   readonly #sizes = new Map<string, number>()
   readonly #open = new Map<number, { resolve: (answer: never) => void; fail: (why: string) => void }>()
+  #worker: Worker | undefined
+  /** The same, when it has the file. */
   #thread: Promise<Worker> | undefined
   #newest: number | undefined
   #lastId = 0
@@ -185,6 +187,7 @@ export class Store {
 
   /** @internal */
   async begin(): Promise<void> {
+    if (this.#closing) return
     this.#thread = this.#startThread()
     await this.#thread
   }
@@ -287,6 +290,7 @@ export class Store {
     const upTo = this.#added
     while (this.#settled < upTo) {
       if (this.#committing) await this.#committing.catch(() => {})
+      else if (isEmpty(this.#batch)) return
       else await this.#commit()
     }
   }
@@ -412,9 +416,8 @@ export class Store {
     }
     clearTimeout(this.#timer)
     // All that was committed is safe in what lies beside the file: to put it in takes time that a stopped program has not.
-    const thread = await this.#thread?.catch(() => undefined)
     this.#thread = undefined
-    await thread?.terminate()
+    await this.#worker?.terminate()
     this.#rejectAll('it is closed')
   }
 
@@ -436,6 +439,7 @@ export class Store {
   #startThread(): Promise<Worker> {
     for (const flag of COMPILED_ONCE) setFlagsFromString(flag)
     const thread = startThread(new URL('./store-worker.ts', import.meta.url), { workerData: this.#options })
+    this.#worker = thread
     const begun = new Promise<Worker>((resolve, reject) => {
       thread.on('message', (reply: Reply) => {
         if ('refused' in reply) {
@@ -475,7 +479,7 @@ export class Store {
 /**
  * Opens a store, and makes its file when there is none. A file that is damaged is set aside with a warning. Where the disk
  * takes nothing, that is a warning as well: what is added waits in memory, and it is tried again. Whoever has opened one
- * closes it, or gives it the stop signal: until then it keeps the program running.
+ * closes it, or gives it the stop signal: until then it keeps the program running. Stopped meanwhile, it gives a closed one.
  *
  * @throws OperationalError when another process has it open, or the file is no store, or one of a later version
  */
@@ -490,15 +494,21 @@ export async function openStore(options: StoreOptions): Promise<Store> {
     {
       path: join(folder, `${name}.db`),
       keep,
-      sampleSeconds: options.sampleSeconds ?? 60,
+      sampleSeconds: Math.max(1, Math.ceil(options.sampleSeconds ?? 60)),
       mostSeries: options.mostSeries ?? MOST_SERIES,
       outboxLimit: options.outboxLimit ?? OUTBOX_LIMIT,
     },
     options,
   )
-  await store.begin()
-  if (stop?.aborted) await store.close()
-  stop?.addEventListener('abort', () => void store.close(), { once: true })
+  const close = () => void store.close()
+  stop?.addEventListener('abort', close, { once: true })
+  if (stop?.aborted) close()
+  try {
+    await store.begin()
+  } catch (error) {
+    stop?.removeEventListener('abort', close)
+    if (!stop?.aborted) throw error
+  }
   return store
 }
 

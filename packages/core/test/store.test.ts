@@ -1,4 +1,4 @@
-import {
+import fs, {
   copyFileSync,
   mkdirSync,
   readdirSync,
@@ -13,6 +13,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import sqlite from 'node-sqlite3-wasm'
 import { describe, expect, onTestFinished, test, vi } from 'vitest'
 import { openStore as openFromSource, type Store, type StoreOptions } from '../src/store.ts'
+import { openFile } from '../src/store-file.ts'
 import { BUILT_FIXTURES } from './built-fixtures.ts'
 import { recordingLog, start, tempFolder } from './support.ts'
 
@@ -118,16 +119,18 @@ describe('history', () => {
     expect(lines.map(({ name }) => name)).toEqual(['kitchen'])
   })
 
-  test.each([
-    [2, 1],
-    [Number.NaN, 1],
-    [0, Number.POSITIVE_INFINITY],
-    [-1, 1],
-  ])('is refused from %d to %d', async (from, to) => {
+  test('is refused where it has no beginning, or no end', async () => {
     const { store } = await opened()
-    await expect(store.history({ vital: 'load', from, to })).rejects.toThrow(
-      `A history is asked from one time to a later one, and not from ${from} to ${to}.`,
-    )
+    for (const [from, to] of [
+      [2, 1],
+      [Number.NaN, 1],
+      [0, Number.POSITIVE_INFINITY],
+      [-1, 1],
+    ] as const) {
+      await expect(store.history({ vital: 'load', from, to })).rejects.toThrow(
+        `A history is asked from one time to a later one, and not from ${from} to ${to}.`,
+      )
+    }
   })
 })
 
@@ -264,6 +267,15 @@ describe('a process', () => {
     }
   })
 
+  test('that stops before it has the file does not wait for that', async () => {
+    const stop = new AbortController()
+    const opening = opened({ stop: stop.signal })
+    stop.abort()
+    const { store, folder } = await opening
+    await expect(store.history({ vital: 'load', from: 0, to: 1 })).rejects.toThrow('is closed')
+    await (await opened({ folder })).store.close()
+  })
+
   test('that stops has all on the disk that was added', async () => {
     const folder = tempFolder()
     const program = start('keeps-a-store.ts', [folder])
@@ -289,8 +301,9 @@ describe('a process', () => {
     const program = start('keeps-a-store.ts', [join(tempFolder(), 'disk'), 'small'], { files: true })
     expect(await program.ended, program.stderr).toBe(0)
     const said = program.stdout.split('\n').filter((line) => /^(written|waits|\d)/.test(line))
-    expect(said.slice(0, 3)).toEqual(['written', 'waits', 'written'])
-    expect(said[3]).toMatch(/^(\d+) of \1$/)
+    // What is there can be asked for all the time.
+    expect(said.slice(0, 4)).toEqual(['written', 'waits', '1 line', 'written'])
+    expect(said[4]).toMatch(/^(\d+) of \1$/)
     expect(program.stdout).toContain(
       'vitals.db (the disk is full): what comes waits in memory, up to 200000 values',
     )
@@ -395,6 +408,18 @@ describe('a file', () => {
     await expect(opened({ folder })).rejects.toThrow(
       `${path} is a database, and none that this program has made`,
     )
+  })
+
+  test('is synchronised with each commit', () => {
+    const synchronised = vi.spyOn(fs, 'fsyncSync')
+    onTestFinished(() => synchronised.mockRestore())
+    const file = openFile(join(tempFolder(), 'vitals.db'))
+    for (let hour = 0; hour < 5; hour += 1) {
+      synchronised.mockClear()
+      file.transaction(() => file.run('INSERT INTO late_hours VALUES (?)', hour))
+      expect(synchronised).toHaveBeenCalled()
+    }
+    file.close()
   })
 
   test('whose log was torn by a power cut has what was committed before', async () => {
