@@ -22,12 +22,12 @@ export function firmware(chapter: ChapterCopy): Record<string, string> {
 export const frame = (type: string, payload: unknown, more: object = {}) =>
   `${JSON.stringify({ type, payload, ...more })}\r`
 
-/** A secondary that says what it is told to: its name is `pi #7`. */
-export async function introduced(chapter: ChapterCopy) {
-  const peer = await sayTo(chapter.port, frame('node_baseinfo', { hostname: 'pi', client: 7 }))
-  peer.says(frame('info', 'uuid', { id: 1 }))
-  await peer.hears(/"id":1\}\r/)
-  return peer
+/** A secondary called `pi #7` is this hot, in °C. */
+export async function isHot(chapter: ChapterCopy, degrees: number): Promise<void> {
+  await sayTo(
+    chapter.port,
+    frame('node_baseinfo', { hostname: 'pi', client: 7 }) + frame('vitals', { cpu_temperature: degrees }),
+  )
 }
 
 /** What the page of a web server has. */

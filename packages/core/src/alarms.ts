@@ -100,7 +100,7 @@ export class Alarms {
     for (const id of this.#changing.keys()) if (!ids.has(id)) this.#changing.delete(id)
   }
 
-  #lookWhetherHere(id: string, { name, state, seen }: NodeRow): void {
+  #lookWhetherHere(id: string, { name, state }: NodeRow): void {
     const isAway = state !== 'here'
     const isRaised = this.table.get(id) !== undefined
     if (isAway === isRaised) {
@@ -111,7 +111,7 @@ export class Alarms {
     this.#changing.set(id, looks)
     if (looks * LOOK_INTERVAL_MS <= (this.#options.silenceMs ?? DEFAULT_SILENCE_MS)) return
     this.#changing.delete(id)
-    if (isAway) this.#raise(id, { name, says: 'silent', detail: `last heard at ${seen ?? 'a time unknown'}` })
+    if (isAway) this.#raise(id, { name, says: 'silent', detail: 'nothing comes from it' })
     else this.#end(id, 'it is back')
   }
 

@@ -200,7 +200,7 @@ describe('alarms', () => {
     const { told, presence, is, shown } = cluster()
     is('here')
     is('silent')
-    await vi.waitFor(() => expect(shown()).toEqual(['silent: last heard at a time unknown']), PATIENCE)
+    await vi.waitFor(() => expect(shown()).toEqual(['silent: nothing comes from it']), PATIENCE)
     const back = performance.now()
     is('here')
     await vi.waitFor(() => expect(shown()).toEqual([]), PATIENCE)

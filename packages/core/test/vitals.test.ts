@@ -476,8 +476,16 @@ describe('who keeps vitals', () => {
       ['fans', { label: 'Fans', unit: '' }],
       ['noise', { label: 'Noise', unit: 'dB' }],
     ])
-    const many = Object.fromEntries(Array.from({ length: 21 }, (_, index) => [`v${index}`, { label: 'V', unit: '' }]))
-    for (const wrong of [null, { fans: 'many' }, { fans: { label: '', unit: '' } }, { Fans: { label: 'F', unit: '' } }, many])
+    const many = Object.fromEntries(
+      Array.from({ length: 21 }, (_, index) => [`v${index}`, { label: 'V', unit: '' }]),
+    )
+    for (const wrong of [
+      null,
+      { fans: 'many' },
+      { fans: { label: '', unit: '' } },
+      { Fans: { label: 'F', unit: '' } },
+      many,
+    ])
       keeping.describe(wrong, master)
     expect(described).toHaveLength(2)
     expect(warnings()).toHaveLength(5)
