@@ -93,12 +93,10 @@ describe('what is not healed is noticed:', () => {
   })
 
   test('connections that a master keeps for ever', async () => {
-    const cluster = await troubledCluster(
-      '11-reconnection',
-      FAST,
-      [],
-      ['  roster.add(slave)\n', '  roster.add(slave)\n  kept.push(slave)\n'],
-    )
+    const cluster = await troubledCluster('11-reconnection', FAST, [
+      '  roster.add(slave)\n',
+      '  roster.add(slave)\n  kept.push(slave)\n',
+    ])
     await cluster.isWhole({ steadyMs: 0, patienceMs: PATIENCE_MS })
     const before = await cluster.held()
     cluster.strike({ kind: 'cut', slaves: [0, 1, 2], by: 'end', forMs: 100 })
