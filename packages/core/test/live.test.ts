@@ -253,7 +253,8 @@ describe('who is here', () => {
   })
 
   test('and has gone for long is forgotten; who has come back is not', async () => {
-    const { comes, rows } = aPresence({ goneMs: 1_500 })
+    const { presence, comes, rows } = aPresence({ goneMs: 1_500 })
+    const { steps } = follower(presence.table)
     const details = { hostname: 'pi', client: 1, uuid: newIdentity() }
     const { slave } = await comes(details)
     const { slave: other } = await comes({ ...details, client: 3, uuid: newIdentity() })
@@ -264,6 +265,7 @@ describe('who is here', () => {
     await vi.waitFor(() => expect(rows()).toHaveLength(1), PATIENCE)
     await sleep(1_000) // its own time would be over as well
     expect(rows()).toEqual([expect.stringMatching(/^pi #2 /)])
+    expect(steps.flatMap(({ removed }) => removed)).not.toContain(details.uuid)
   })
 
   test('without an identity goes by its name, and without a name by its address', async () => {
