@@ -37,7 +37,8 @@ class Webserver extends ConnectingNode {
   override async performAction() {
     page.primaryAnswers(await names.ask(this, 'computer_details', { answer: 'primary_info' }))
     // A primary of the original's sends nothing by itself, and has to be asked.
-    if (!nodes.isLive) nodes.takeAll(await names.ask(this, 'secondary_details', { answer: 'secondary_details' }))
+    if (!nodes.isLive)
+      nodes.takeAll(await names.ask(this, 'secondary_details', { answer: 'secondary_details' }))
     await this.pause(5_000)
   }
 }

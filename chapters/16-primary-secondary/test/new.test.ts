@@ -107,7 +107,8 @@ test('a secondary understands a master, and asks it in its own names', async ({ 
   standIn.says('{"type":"slave_details","payload":{"x":{"uuid":"x","address":"1.2.3.4:5"}},"id":4}\r')
   const [port] = chapter.portsOf('webserver')
   await vi.waitFor(
-    async () => expect(await (await fetch(`http://127.0.0.1:${port}/api/nodes`)).text()).toContain('1.2.3.4:5'),
+    async () =>
+      expect(await (await fetch(`http://127.0.0.1:${port}/api/nodes`)).text()).toContain('1.2.3.4:5'),
     PATIENCE,
   )
   expect(webserver.messages.filter((line) => /Lost|Unknown|wrong answer/.test(line))).toEqual([])
