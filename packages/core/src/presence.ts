@@ -17,8 +17,8 @@ const LOOK_INTERVAL_MS = 250
 /** After how long a peer that says nothing is shown as silent, in ms, unless told otherwise: one beat of 5 s is missing. */
 const DEFAULT_SILENT_MS = 7_500
 
-/** How long one that has gone stays in the table, in ms, and how many of them do. */
-const GONE_STAYS_MS = 3_600_000
+/** How long one that has gone stays in the table, in ms, unless told otherwise, and how many of them do. */
+const DEFAULT_GONE_MS = 3_600_000
 const MOST_GONE = 1_000
 
 const shortText = v.pipe(v.string(), v.maxLength(200))
@@ -53,6 +53,8 @@ export interface PresenceOptions {
   stop?: AbortSignal
   /** After how long a peer that says nothing is shown as silent, in ms. Default: 7,500. */
   silentMs?: number
+  /** How long one that has gone stays in the table, in ms. Default: 3,600,000, an hour. */
+  goneMs?: number
 }
 
 interface Seen {
@@ -74,14 +76,22 @@ export class Presence {
   readonly #roster: Roster
   readonly #identities: Identities
   readonly #silentMs: number
+  readonly #goneMs: number
   #seen: ReadonlyMap<Connection, Seen> = new Map()
   /** By the ids of those that have gone: when, on the clock that does not jump, in ms. */
   readonly #gone = new Map<string, number>()
 
-  constructor({ roster, identities, stop = stopRequest, silentMs = DEFAULT_SILENT_MS }: PresenceOptions) {
+  constructor({
+    roster,
+    identities,
+    stop = stopRequest,
+    silentMs = DEFAULT_SILENT_MS,
+    goneMs = DEFAULT_GONE_MS,
+  }: PresenceOptions) {
     this.#roster = roster
     this.#identities = identities
     this.#silentMs = silentMs
+    this.#goneMs = goneMs
     const timer = setInterval(() => this.#look(), LOOK_INTERVAL_MS).unref()
     addAbortListener(stop, () => clearInterval(timer))
   }
@@ -147,7 +157,7 @@ export class Presence {
 
   #forget(): void {
     for (const [id, at] of this.#gone) {
-      if (this.#gone.size <= MOST_GONE && performance.now() - at < GONE_STAYS_MS) return
+      if (this.#gone.size <= MOST_GONE && performance.now() - at < this.#goneMs) return
       this.#gone.delete(id)
       this.table.delete(id)
     }

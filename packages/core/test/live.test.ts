@@ -38,7 +38,9 @@ describe('a table that is followed', () => {
     const { steps } = follower(table)
     await vi.waitFor(() => expect(steps).toHaveLength(1), PATIENCE)
     expect(steps[0]).toMatchObject({ all: true, rows: { a: 1 }, removed: [] })
-    table.set('a', 1) // is no change
+    const { version } = table.changesSince()
+    table.set('a', 1)
+    expect(table.changesSince().version, 'the same row is no change').toBe(version)
     table.set('b', 2)
     table.set('b', 3)
     table.delete('a')
@@ -207,12 +209,12 @@ describe('over a connection', () => {
 })
 
 /** A listener's roster as a table. */
-function aPresence() {
+function aPresence(options: { goneMs?: number } = {}) {
   const { log } = recordingLog()
   const { signal: stop } = stopAfterTest()
   const roster = new Roster({ log, stop })
   const identities = new Identities({ log })
-  const presence = new Presence({ roster, identities, stop, silentMs: 1_000 })
+  const presence = new Presence({ roster, identities, stop, silentMs: 1_000, ...options })
   const comes = async (details?: object) => {
     const { master, slave } = await connectedPair()
     void handleMessages(master, { x: () => {} }, () => {}).catch(() => {})
@@ -248,6 +250,22 @@ describe('who is here', () => {
     await vi.waitFor(() => expect(rows()).toEqual(['pi #1 gone']), PATIENCE)
     await comes({ ...details, client: 2 })
     await vi.waitFor(() => expect(rows()).toEqual(['pi #2 here']), PATIENCE)
+  })
+
+  test('and has gone for long is forgotten; who has come back is not', async () => {
+    const { presence, comes, rows } = aPresence({ goneMs: 1_500 })
+    const { steps } = follower(presence.table)
+    const details = { hostname: 'pi', client: 1, uuid: newIdentity() }
+    const { slave } = await comes(details)
+    const { slave: other } = await comes({ ...details, client: 3, uuid: newIdentity() })
+    await vi.waitFor(() => expect(rows()).toEqual(['pi #1 here', 'pi #3 here']), PATIENCE)
+    await Promise.all([slave.close(), other.close()])
+    await vi.waitFor(() => expect(rows()).toEqual(['pi #1 gone', 'pi #3 gone']), PATIENCE)
+    await comes({ ...details, client: 2 })
+    await vi.waitFor(() => expect(rows()).toHaveLength(1), PATIENCE)
+    await sleep(1_000) // its own time would be over as well
+    expect(rows()).toEqual([expect.stringMatching(/^pi #2 /)])
+    expect(steps.flatMap(({ removed }) => removed)).not.toContain(details.uuid)
   })
 
   test('without an identity goes by its name, and without a name by its address', async () => {

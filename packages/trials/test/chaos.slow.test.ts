@@ -43,7 +43,8 @@ test(`${SLAVES} slaves, ${MINUTES} minutes, a fault every two seconds, of seed $
   console.log(`Chaos of seed ${SEED}: pnpm chaos --seed ${SEED} --minutes ${MINUTES} repeats these faults.`)
   const happened: string[] = []
   onTestFailed(() => console.log(happened.join('\n')))
-  const cluster = await troubledCluster(CHAPTER, { slaves: SLAVES, speed: 1 }, happened)
+  const cluster = await troubledCluster(CHAPTER, { slaves: SLAVES, speed: 1 })
+  if (LOGS !== undefined) onTestFinished(() => keepLogs(cluster.folder, LOGS, happened))
   await cluster.isWhole({ steadyMs: 0, patienceMs: PATIENCE_MS })
   const before = await cluster.held()
 
@@ -72,7 +73,7 @@ describe('what is not healed is noticed:', () => {
   const FAST = { slaves: 3, speed: 10 }
 
   async function isNotWhole(chapter: string, fault: Drawn, change?: [from: string, to: string]) {
-    const cluster = await troubledCluster(chapter, FAST, [], change)
+    const cluster = await troubledCluster(chapter, FAST, change)
     await cluster.isWhole({ steadyMs: 0, patienceMs: PATIENCE_MS })
     cluster.strike(fault)
     await sleep(fault.forMs)
@@ -92,12 +93,10 @@ describe('what is not healed is noticed:', () => {
   })
 
   test('connections that a master keeps for ever', async () => {
-    const cluster = await troubledCluster(
-      '11-reconnection',
-      FAST,
-      [],
-      ['  roster.add(slave)\n', '  roster.add(slave)\n  kept.push(slave)\n'],
-    )
+    const cluster = await troubledCluster('11-reconnection', FAST, [
+      '  roster.add(slave)\n',
+      '  roster.add(slave)\n  kept.push(slave)\n',
+    ])
     await cluster.isWhole({ steadyMs: 0, patienceMs: PATIENCE_MS })
     const before = await cluster.held()
     cluster.strike({ kind: 'cut', slaves: [0, 1, 2], by: 'end', forMs: 100 })
@@ -114,12 +113,10 @@ describe('what is not healed is noticed:', () => {
 async function troubledCluster(
   name: string,
   options: ClusterOptions,
-  happened: readonly string[],
   change?: [from: string, to: string],
 ): Promise<TroubledCluster> {
   const chapter = await ChapterCopy.make(name)
   onTestFinished(() => chapter.remove())
-  if (LOGS !== undefined) onTestFinished(() => keepLogs(chapter.folder, LOGS, happened))
   if (change) {
     const program = await readFile(join(chapter.folder, 'src/master.ts'), 'utf8')
     const changed = program.replace(...change).replace('const handlers', 'const kept: unknown[] = []\n$&')

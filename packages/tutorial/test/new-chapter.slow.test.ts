@@ -2,7 +2,7 @@
  * A chapter is added as its author does it, in a clean copy of the repository: made by the command, written
  * with three kinds of programs, and held against every check.
  */
-import { cpSync, existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { execa } from 'execa'
 import { afterAll, beforeAll, expect, test, vi } from 'vitest'
@@ -19,6 +19,12 @@ const newest = allChapters().at(-1)
 const number = (newest?.number ?? 0) + 1
 const before = newest?.name ?? ''
 const name = `${String(number).padStart(2, '0')}-made-up`
+
+/** The program of the newest chapter that others connect to, and the first that does. */
+const peer =
+  newest?.programs.find(({ name }) => newest.programs.some(({ connectsTo }) => connectsTo === name))?.name ??
+  ''
+const other = newest?.programs.find(({ connectsTo }) => connectsTo === peer)?.name ?? ''
 
 /** Where the made-up chapter's third program listens. */
 const VISITOR_PORT = 8123
@@ -131,6 +137,9 @@ test('the skeleton runs, and is red until its author has written it', async () =
   ])
   expect(install.exitCode, install.all).toBe(0) // the lockfile has it
   expect(list.all).toContain('A gateway')
+  // What is shown beside the text is made anew; what its programs read is theirs.
+  const sources = (chapter: string) => readdirSync(join(clone, 'chapters', chapter, 'src'))
+  expect(sources(name)).toEqual(sources(before))
   expect(own.exitCode).toBe(1)
   expect(own.all).toMatch(/AssertionError: .*\[write: /)
   expect(texts.exitCode).toBe(1)
@@ -155,7 +164,7 @@ test('the skeleton runs, and is red until its author has written it', async () =
   )
 })
 
-/** Listens for visitors on a port of its own, and tells the master of each: the third kind of program. */
+/** Listens for visitors on a port of its own, and tells the first program of each: the third kind of program. */
 const GATEWAY = `import { loadConfig } from '@rpi-cluster/core/config'
 import { greeting } from '@rpi-cluster/core/greeting'
 import { every, stopSignal } from '@rpi-cluster/core/lifecycle'
@@ -166,18 +175,18 @@ import { gatewayConfig } from './config.ts'
 
 const stop = stopSignal()
 const log = createLogger('gateway')
-const { masterIp, masterPort, visitorPort } = loadConfig(gatewayConfig, log)
+const { peerIp, peerPort, visitorPort } = loadConfig(gatewayConfig, log)
 
-const master = await connect({ peer: 'master', host: masterIp, port: masterPort, stop })
-await send(master, 'greeting', greeting('the gateway'))
+const peer = await connect({ peer: '${peer}', host: peerIp, port: peerPort, stop })
+await send(peer, 'greeting', greeting('the gateway'))
 
 const server = await listen({ peer: 'visitor', host: '127.0.0.1', port: visitorPort, stop, log }, async (visitor) => {
-  await send(master, 'greeting', greeting(visitor.address))
+  await send(peer, 'greeting', greeting(visitor.address))
 })
 log.info(\`Open at \${server.address}\`)
 // Several times in the twelve seconds of a recording, however long the others take to start.
 for await (const _ of every(4_000, stop, { firstAfter: 1_000 })) {
-  await send(master, 'computer_details', {}) // a sign of life, of which a roster learns nothing
+  await send(peer, 'computer_details', {}) // a sign of life, of which a roster learns nothing
 }
 `
 
@@ -190,7 +199,7 @@ function beAuthor(): void {
     `${read(`${folder}/src/config.ts`)}
 export const gatewayConfig = {
   section: 'gateway',
-  keys: { visitor_port: port, master_port: port, master_ip: host },
+  keys: { visitor_port: port, peer_port: port, peer_ip: host },
 }
 `,
   )
@@ -200,49 +209,50 @@ export const gatewayConfig = {
 [gateway]
 ; The port for visitors.
 visitor_port = ${VISITOR_PORT}
-; Where the master is.
-master_port = 12345
-master_ip = 127.0.0.1
+; Where the ${peer} is.
+peer_port = 12345
+peer_ip = 127.0.0.1
 `,
   )
-  change(`${folder}/src/master.ts`, [
-    'handlers: Handlers = {\n',
-    `handlers: Handlers = {\n    greeting: (text) => log.info(\`Greeted: \${textOf(text)}\`),\n`,
+  const [start = ''] = /^ +override handlers.*\{\n/m.exec(read(`${folder}/src/${peer}.ts`)) ?? []
+  change(`${folder}/src/${peer}.ts`, [
+    start,
+    `${start}    greeting: (text) => log.info(\`Greeted: \${textOf(text)}\`),\n`,
   ])
   const pkg = JSON.parse(read(`${folder}/package.json`))
   pkg.description = 'A third kind of program, which lets visitors in'
   pkg.homepage = 'https://chewett.co.uk/blog/9999/a-gateway/'
   pkg.scripts.gateway = 'node --import tsx src/gateway.ts'
-  const { master, slave } = pkg.cluster.programs
+  const { programs } = pkg.cluster
   pkg.cluster.programs = {
-    master,
+    [peer]: programs[peer],
     gateway: {
       ready: 'Open at',
       listens: ['gateway.visitor_port'],
-      connectsTo: 'master',
+      connectsTo: peer,
       withoutPeer: 'ends',
     },
-    slave: { ...slave, copies: 1 }, // several would say their lines in any order
+    [other]: { ...programs[other], copies: 1 }, // several would say their lines in any order
   }
   write(`${folder}/package.json`, `${JSON.stringify(pkg, undefined, 2)}\n`)
   write(
     `${folder}/test/new.test.ts`,
     `import { talkTo, test } from '@rpi-cluster/tutorial/harness'
 
-test('the master prints a greeting', async ({ chapter, expect }) => {
-  const master = await chapter.run('master')
+test('the ${peer} prints a greeting', async ({ chapter, expect }) => {
+  const first = await chapter.run('${peer}')
   await talkTo(chapter.port, '{"type":"greeting","payload":"hello"}\\r')
-  await master.stop()
-  expect(master.messages).toContain('Greeted: hello')
+  await first.stop()
+  expect(first.messages).toContain('Greeted: hello')
 })
 
-test('a visitor of the gateway is announced to the master', async ({ chapter, expect }) => {
-  const master = await chapter.run('master')
+test('a visitor of the gateway is announced to the ${peer}', async ({ chapter, expect }) => {
+  const first = await chapter.run('${peer}')
   await chapter.run('gateway').catch(() => {})
   const [port = 0] = chapter.portsOf('gateway')
   const visitor = await talkTo(port, '').catch(() => 'nobody')
-  await master.stop()
-  expect(master.messages).toContain(\`Greeted: hello from \${visitor}\`)
+  await first.stop()
+  expect(first.messages).toContain(\`Greeted: hello from \${visitor}\`)
 })
 `,
   )
@@ -283,22 +293,28 @@ export function greeting(name: string): string {
     ['[write: how many minutes] to run and try.', '15 to run and try.'],
     [
       '## What the core does\n',
-      '### The gateway\n\nIt tells the master of each visitor.\n\n```ts program=src/gateway.ts\n```\n\nIts configuration has [a section](src/config.ts#gatewayConfig) of its own.\n\n## What the core does\n',
+      `### The gateway\n\nIt tells the ${peer} of each visitor.\n\n\`\`\`ts program=src/gateway.ts\n\`\`\`\n\nIts configuration has [a section](src/config.ts#gatewayConfig) of its own.\n\n## What the core does\n`,
     ],
-    ['```ts program=src/master.ts', '```diff program=src/master.ts'],
   )
+  for (const changed of ['config', peer]) {
+    const shown = read(`${folder}/README.md`)
+    write(
+      `${folder}/README.md`,
+      shown.replaceAll(`\`\`\`ts program=src/${changed}.ts`, `\`\`\`diff program=src/${changed}.ts`),
+    )
+  }
   written(`${folder}/README.md`)
   write(
     `${folder}/picture.yaml`,
     `title: A gateway
-alt: A gateway, which is new, tells the master of each visitor. A slave is there, too.
+alt: A gateway, which is new, tells the ${peer} of each visitor. A ${other} is there, too.
 rows:
   - gateway: { new: true }
-  - master:
-  - slave:
+  - ${peer}:
+  - ${other}:
 arrows:
-  - { from: gateway, to: master, code: "type: greeting", new: true }
-  - { from: slave, to: master, code: "type: message" }
+  - { from: gateway, to: ${peer}, code: "type: greeting", new: true }
+  - { from: ${other}, to: ${peer}, code: "type: message" }
 `,
   )
 }
@@ -312,10 +328,11 @@ test('a chapter with three kinds of programs passes every check, and every tool 
   // In real time, as an author runs it, so that the lines are in their usual order.
   const started = await run(process.execPath, [TUTORIAL, 'start', '--for', '8s'], 1)
   expect(started.exitCode, started.all).toBe(0)
-  expect(started.all).toMatch(/^master {2}\| .*Listening on 127\.0\.0\.1:\d+$/m)
-  expect(started.all).toMatch(/^gateway \| .*Open at 127\.0\.0\.1:\d+$/m)
-  expect(started.all).toMatch(/^master {2}\| .*Greeted: hello from the gateway$/m)
-  expect(started.all).toMatch(/^slave {3}\| .*Connected to/m)
+  const said = (program: string, text: string) => new RegExp(`^${program} *\\| .*${text}`, 'm')
+  expect(started.all).toMatch(said(peer, 'Listening on 127\\.0\\.0\\.1:\\d+$'))
+  expect(started.all).toMatch(said('gateway', 'Open at 127\\.0\\.0\\.1:\\d+$'))
+  expect(started.all).toMatch(said(peer, 'Greeted: hello from the gateway$'))
+  expect(started.all).toMatch(said(other, 'Connected to'))
   const example = `$ pnpm --filter ${name} start --for 8s\n`
   change(`chapters/${name}/README.md`, [example, `${example}${started.lines.join('\n')}\n`])
   await tutorial('sync', '--no-console') // it takes a little longer to read now
@@ -329,9 +346,9 @@ test('a chapter with three kinds of programs passes every check, and every tool 
   const recorded = await run(process.execPath, [TUTORIAL, 'record', String(number)], 1)
   expect(recorded.exitCode, recorded.all).toBe(0)
   const wire = JSON.parse(read(`docs/recordings/${name}.wire.json`))
-  expect(wire.lanes).toEqual(['master', 'gateway', 'slave 1', 'slave 2'])
+  expect(wire.lanes).toEqual([peer, 'gateway', `${other} 1`, `${other} 2`])
   expect(new Set(wire.connections.map(({ lane }: { lane: string }) => lane))).toEqual(
-    new Set(['gateway', 'slave 1', 'slave 2']),
+    new Set(['gateway', `${other} 1`, `${other} 2`]),
   )
 
   const texts = await tutorial('texts')
@@ -340,7 +357,7 @@ test('a chapter with three kinds of programs passes every check, and every tool 
   expect(own.exitCode, own.all).toBe(0)
   for (const promise of [
     'a log file that the gateway cannot write is one line',
-    'a gateway without its master says what to do',
+    `a gateway without its ${peer} says what to do`,
     'a gateway whose port is taken says so',
   ])
     expect(own.all).toContain(promise)

@@ -27,6 +27,10 @@ const peer = newest?.programs.find(({ name }) =>
 const other = newest?.programs.find(({ connectsTo }) => connectsTo === peer)?.name
 const names = { captain: peer ?? '', mate: other ?? '' }
 
+/** What a program of the newest chapter was called in the one before. */
+const calledBefore = (program: string) =>
+  newest?.programs.find(({ name }) => name === program)?.formerly ?? program
+
 let clone: string
 let dispose: () => void
 
@@ -130,10 +134,10 @@ test('pnpm diff compares each program with what it was, however little of it sta
     tutorial('diff', String(number), before, '--stat'),
   ])
   write(file, right)
-  for (const { all } of [own, across]) {
-    expect(all).toMatch(moved(captain, 'captain'))
-    expect(all).toMatch(moved(mate, 'mate'))
-  }
+  expect(own.all).toMatch(moved(captain, 'captain'))
+  expect(own.all).toMatch(moved(mate, 'mate'))
+  expect(across.all).toMatch(moved(calledBefore(captain), 'captain'))
+  expect(across.all).toMatch(moved(calledBefore(mate), 'mate'))
   expect(backwards.all).toMatch(moved('captain', captain))
   expect(backwards.all).toMatch(moved('mate', mate))
 })

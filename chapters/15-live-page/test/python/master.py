@@ -6,11 +6,18 @@ import sys
 import threading
 import uuid
 
+
+def say(text):
+    # In one piece: what threads print at once would stand in one line.
+    sys.stdout.write(text + "\n")
+    sys.stdout.flush()
+
+
 listener = socket.socket()
 listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
 listener.bind(("127.0.0.1", int(sys.argv[1])))
 listener.listen(5)
-print("Listening", flush=True)
+say("Listening")
 clients = {}
 
 
@@ -32,13 +39,13 @@ def serve(client, address):
         data = client.recv(512)
         if not data:
             del clients[own]
-            print("Client disconnected", flush=True)
+            say("Client disconnected")
             return
         buffer += data
         while b"\r" in buffer:
             frame, buffer = buffer.split(b"\r", 1)
             message = json.loads(frame.decode("utf-8"))
-            print(message["type"] + ": " + json.dumps(message["payload"]), flush=True)
+            say(message["type"] + ": " + json.dumps(message["payload"]))
             if message["type"] == "info":
                 client.send((json.dumps(answer(own, message["payload"])) + "\r").encode("utf-8"))
 

@@ -4,6 +4,12 @@ import { renameSync, writeFileSync } from 'node:fs'
 import { Socket } from 'node:net'
 import { queryObjects } from 'node:v8'
 
+// At its first call Node warns that it is experimental. Any other warning is one.
+const { emitWarning } = process
+process.emitWarning = () => {}
+queryObjects(Socket)
+process.emitWarning = emitWarning
+
 process.on('SIGUSR2', () => {
   queryObjects(Socket) // collects all garbage
   // What had to be finished first lets go of more.

@@ -151,6 +151,11 @@ export class TroubledCluster {
     this.#tail?.close()
   }
 
+  /** Where its programs run, and their logs are. */
+  get folder(): string {
+    return this.#chapter.folder
+  }
+
   /** How many processes there were, and how many connections the master that runs now has had. */
   get figures(): { processes: number; connections: number } {
     const joined = this.#master?.messages.filter((line) => / has joined, from /.test(line)).length ?? 0

@@ -3,6 +3,7 @@ time. Those of 07 to 15 join the bytes first and have one buffer for all their c
 piece by itself and have one for each."""
 
 import json
+import sys
 
 
 class Disconnection(Exception):
@@ -10,7 +11,9 @@ class Disconnection(Exception):
 
 
 def say(text):
-    print(text, flush=True)
+    # In one piece: what threads print at once would stand in one line.
+    sys.stdout.write(text + "\n")
+    sys.stdout.flush()
 
 
 class Wire:
