@@ -20,7 +20,7 @@ export interface StartOptions {
 }
 
 /** How long `--for` waits for the cluster to come up before it starts to count all the same, in ms. */
-const UP_TIMEOUT_MS = 15_000
+const UP_TIMEOUT_MS = 30_000
 
 /** How long a program may take to end after it was asked to, in ms, before it is killed. They promise a second. */
 const KILL_AFTER_MS = 10_000
