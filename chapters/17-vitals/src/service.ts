@@ -6,7 +6,7 @@ const [program, option = '--print', ...others] = process.argv.slice(2)
 
 if (!program || program.startsWith('-') || others.length > 0) {
   throw new OperationalError(
-    'Name a program, and what to do with its unit: "slave --print" shows it, "slave --install" puts it to work.',
+    'Name a program, and what to do with its unit: "secondary --print" shows it, "secondary --install" puts it to work.',
   )
 }
 const unit = unitOf(program, { keepsState: true }) // its identity
