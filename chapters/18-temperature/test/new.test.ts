@@ -1,6 +1,6 @@
-import { readFileSync } from 'node:fs'
+import { existsSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { test } from '@rpi-cluster/tutorial/harness'
+import { sayTo, test } from '@rpi-cluster/tutorial/harness'
 import { vi } from 'vitest'
 import { firmware, frame, isHot, PATIENCE, page, sendEvery } from './support.ts'
 
@@ -47,7 +47,9 @@ test('a sensor that a reader adds reaches the store, the page and its charts; on
   expect,
 }) => {
   await sendEvery(chapter, 5)
-  await chapter.write('src/sensors.ts', readFileSync(join(chapter.folder, 'src/sensors.ts'), 'utf8') + LOAD)
+  const sensors = join(chapter.folder, 'src/sensors.ts')
+  expect(existsSync(sensors)).toBe(true)
+  await chapter.write('src/sensors.ts', readFileSync(sensors, 'utf8') + LOAD)
   const primary = await chapter.run('primary')
   const secondary = await chapter.run('secondary')
   await chapter.run('webserver')
@@ -70,6 +72,7 @@ test('a hot node is an alarm in the log and on the page, until it is much cooler
   const primary = await chapter.run('primary')
   await chapter.run('webserver')
   const home = () => page(chapter, '/')
+  expect(await home()).toContain('<h2>Alarms</h2>')
   await vi.waitFor(async () => expect(await home()).toMatch(/id="alarm-count"[^>]*>None\./), PATIENCE)
   await isHot(chapter, 85)
   await primary.says(/WARN \(primary\): pi #7 is hot: 85 °C$/)
@@ -83,6 +86,10 @@ test('a hot node is an alarm in the log and on the page, until it is much cooler
 
 test('a node that stays away is an alarm, and its return is told', async ({ chapter, expect }) => {
   const primary = await chapter.run('primary')
+  const watcher = await sayTo(chapter.port, frame('subscribe', 'alarms') + frame('info', 'uuid', { id: 1 }))
+  await watcher.hears(/"id":1\}\r/)
+  await watcher.leaves()
+  expect(primary.messages.filter((line) => /no such topic/.test(line))).toEqual([])
   const secondary = await chapter.run('secondary')
   await primary.says(/Received vitals/)
   await secondary.kill()
