@@ -1,6 +1,6 @@
 import { join } from 'node:path'
 import fc from 'fast-check'
-import { expect, test } from 'vitest'
+import { expect, onTestFinished, test, vi } from 'vitest'
 import type { Sample } from '../src/store-batch.ts'
 import { emptyBatch } from '../src/store-batch.ts'
 import { openFile, type StoreFile } from '../src/store-file.ts'
@@ -13,7 +13,11 @@ import { tempFolder } from './support.ts'
 const BEGIN = 1_699_920_000
 const HOUR = 3600
 const DAY = 86_400
-const RUNS = Number(process.env['STORE_RUNS'] ?? 15)
+/** How long is looked for the shortest way to fail, in ms. */
+const MOST_MS = 20_000
+
+/** How many are tried. */
+const RUNS = 15
 const KEEP: Keep = { rawDays: 1, fiveMinutesDays: 30, hoursDays: 730, daysDays: Number.POSITIVE_INFINITY }
 
 /** A store's file without its thread, opened and written here. */
@@ -129,7 +133,7 @@ test('each level agrees with a plain computation, however late samples come, and
       }
       kept.close()
     }),
-    { numRuns: RUNS },
+    { numRuns: RUNS, interruptAfterTimeLimit: MOST_MS },
   )
 })
 
@@ -175,13 +179,22 @@ test('what is worked on when a sample comes for it is done again', () => {
   kept.close()
 })
 
-test('each level is kept as long as it says, and deleted in small steps', () => {
+test('samples that are too old are deleted ten minutes at a time', () => {
+  const kept = new Kept()
+  for (let minute = 0; minute < 180; minute += 10) kept.add([sample(BEGIN + minute * 60, minute)])
+  kept.add([sample(BEGIN + 3 * DAY, 0)])
+  for (let before = 19; before > 1; ) {
+    kept.work(1)
+    expect(before - kept.rows('samples')).toBeLessThanOrEqual(1)
+    before = kept.rows('samples')
+  }
+  kept.close()
+})
+
+test('each level is kept as long as it says', () => {
   const kept = new Kept({ fiveMinutesDays: 2, hoursDays: 5, daysDays: 40 })
   for (let hour = 0; hour < 80 * 24; hour += 3) {
     kept.add([sample(BEGIN + hour * HOUR, hour)])
-    const before = kept.rows('samples')
-    kept.work(1)
-    expect(before - kept.rows('samples')).toBeLessThanOrEqual(1)
     kept.work()
   }
   // What is older than it may be by less than a row of it.
@@ -216,15 +229,24 @@ test('a question of a year is answered by days, of an hour by samples, and of wh
 })
 
 test('a clock that was ahead for a while spoils nothing that comes after', () => {
-  const kept = new Kept()
-  const now = Math.floor(Date.now() / 1000)
+  // In the middle of a row: what is in the rest of it was rolled up before its time.
+  const now = floorTo(2 * HOUR, Date.now() / 1000) + HOUR + 600
   const ahead = now + 20 * HOUR
-  kept.add([sample(now - HOUR, 1), sample(ahead, 100)])
+  const kept = new Kept()
+  vi.useFakeTimers({ toFake: ['Date'], now: (ahead + 1) * 1000 })
+  onTestFinished(() => void vi.useRealTimers())
+  kept.add([sample(now - 2 * HOUR, 1), sample(now + 1200, 10), sample(ahead, 100)])
   kept.work()
-  expect(kept.recorder.now).toBeLessThanOrEqual(now + 1)
-  kept.add([sample(now - 60, 2)])
+  expect(kept.recorder.hoursUpTo).toBe(floorTo(HOUR, ahead))
+
+  vi.setSystemTime(now * 1000)
+  kept.add([sample(now - 60, 2), sample(now + 1201, 20)])
   kept.work()
-  const { numbers } = kept.history(now - 2 * HOUR, now, 'a')
-  expect([...numbers].filter((value) => value === 2 || value === 1)).toHaveLength(6)
+  expect(kept.recorder.now).toBe(now)
+  expect(kept.recorder.hoursUpTo).toBeLessThanOrEqual(now)
+  // It is not counted twice.
+  const { numbers, count, step } = kept.history(ahead - DAY, ahead, 'a')
+  expect(step).toBe(300)
+  expect([...numbers.subarray(0, count)].filter((mean) => !Number.isNaN(mean))).toEqual([1, 2, 15])
   kept.close()
 })
