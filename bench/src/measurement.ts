@@ -19,6 +19,7 @@ export interface Measurement {
 
 export type Unit =
   | 'messages a second'
+  | 'values a second'
   | 'microseconds'
   | 'nanoseconds a byte'
   | 'KiB'

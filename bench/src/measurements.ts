@@ -7,6 +7,7 @@ import type { Window } from './meter.ts'
 import { pageCosts } from './page/index.ts'
 import { canHoldToCores } from './processes.ts'
 import { roundTrips } from './round-trip.ts'
+import { storeCosts } from './store/index.ts'
 import { limit, throughput } from './throughput.ts'
 
 const WINDOW: Window = { warmUpMs: 500, measureMs: 1000 }
@@ -49,6 +50,7 @@ export function measurements(setting: Setting): Measurement[] {
     aHerd(setting),
     aCrowd(setting),
     aPage(setting),
+    aStore(setting),
   ]
 }
 
@@ -325,6 +327,40 @@ function aPage({ progress }: Setting): Measurement {
       }
       if (stall) Object.assign(sample, { 'stall joining': stall.joining, 'stall steady': stall.steady })
       return sample
+    },
+  }
+}
+
+function aStore({ progress }: Setting): Measurement {
+  return {
+    name: 'store',
+    what: 'a store',
+    unit: 'ms',
+    mostRounds: 3,
+    comparisons: [
+      {
+        of: 'values written, a commit for 1,000',
+        unit: 'values a second',
+        ours: 'committed',
+        theirs: 'appended',
+        goal: { atLeast: 0.1 },
+      },
+      {
+        of: 'event loop, p99, while it writes all it can',
+        ours: 'busyDelay',
+        theirs: 'idleDelay',
+        goal: { atMost: 5 },
+      },
+      { of: 'a commit beside a question of 100 nodes', ours: 'commitBeside', theirs: 'commit' },
+      { of: 'a year of 1 node', ours: 'oneYear', goal: { atMost: 200 } },
+      { of: 'a year of 100 nodes', ours: 'allYear', goal: { atMost: 500 } },
+      { of: 'a month of 1 node', ours: 'oneMonth', goal: { atMost: 200 } },
+      { of: 'an hour of 100 nodes', ours: 'allHour', goal: { atMost: 500 } },
+      { of: 'memory that it takes', unit: 'MiB', ours: 'memory' },
+      { of: 'two years of 100 nodes on the disk', unit: 'MB', ours: 'size' },
+    ],
+    async measure() {
+      return { ...(await storeCosts(progress)) }
     },
   }
 }

@@ -28,12 +28,16 @@ const NAMES: Record<string, string> = {
   'many webserver memory': 'all read',
   'one news': 'one page, which reads',
   'stall steady': 'nobody comes',
+  appended: 'a file, appended to and synchronised',
+  idleDelay: 'when idle',
+  commit: 'a commit alone',
 }
 
 const compact = new Intl.NumberFormat('en', { notation: 'compact', maximumSignificantDigits: 3 })
 const digits = new Intl.NumberFormat('en', { maximumSignificantDigits: 3 })
 
 const FORMATS: Record<Unit, (figure: number) => string> = {
+  'values a second': (figure) => `${compact.format(figure)}/s`,
   'messages a second': (figure) => `${compact.format(figure)}/s`,
   microseconds: (figure) => `${digits.format(figure)} µs`,
   'nanoseconds a byte': (figure) => `${digits.format(figure)} ns/B`,

@@ -1,19 +1,26 @@
 import { readFileSync } from 'node:fs'
 import { defineConfig, type Options } from 'tsup'
 
-const THREAD = /new URL\('(\.\/[\w-]+)\.ts', import\.meta\.url\)/g
+type Plugin = NonNullable<Options['esbuildPlugins']>[number]
 
-/**
- * Every source stays a module of its own, as the wildcard in "exports" promises, and finds the others as JavaScript: those
- * that it imports, and those that it starts as threads.
- */
-const oneModulePerSource: NonNullable<Options['esbuildPlugins']>[number] = {
-  name: 'one-module-per-source',
-  setup({ onLoad, onResolve }) {
+/** Threads are started with JavaScript, where their sources have become that. */
+export const threadsAsJavaScript: Plugin = {
+  name: 'threads-as-javascript',
+  setup({ onLoad }) {
     onLoad({ filter: /\.ts$/ }, ({ path }) => ({
-      contents: readFileSync(path, 'utf8').replace(THREAD, "new URL('$1.js', import.meta.url)"),
+      contents: readFileSync(path, 'utf8').replace(
+        /new URL\('(\.\/[\w-]+)\.ts', import\.meta\.url\)/g,
+        "new URL('$1.js', import.meta.url)",
+      ),
       loader: 'ts',
     }))
+  },
+}
+
+/** Every source stays a module of its own, as the wildcard in "exports" promises, and finds the others as JavaScript. */
+const oneModulePerSource: Plugin = {
+  name: 'one-module-per-source',
+  setup({ onResolve }) {
     onResolve({ filter: /^\..*\.ts$/ }, ({ kind, path }) =>
       kind === 'entry-point' ? undefined : { path: path.replace(/ts$/, 'js'), external: true },
     )
@@ -29,5 +36,5 @@ export default defineConfig({
   skipNodeModulesBundle: true,
   sourcemap: true,
   clean: true,
-  esbuildPlugins: [oneModulePerSource],
+  esbuildPlugins: [threadsAsJavaScript, oneModulePerSource],
 })

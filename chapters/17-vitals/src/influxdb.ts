@@ -16,13 +16,17 @@ export interface InfluxOptions {
   stop: AbortSignal
 }
 
+const WHAT_TO_DO =
+  'If somebody else writes the same fields as other types, give this cluster another influxdb_database_prefix.'
+
 /** What takes vitals to InfluxDB; nothing, where the configuration names none. */
 export function influxWriter(options: InfluxOptions): ((sample: NodeSample) => void) | undefined {
   const { influxdbHost: host, influxdbPort: port, outbox, log, stop } = options
   if (host === undefined) return undefined
   const site = `http://${host.includes(':') ? `[${host}]` : host}:${port}`
   const database = `${options.influxdbDatabasePrefix}node_vitals`
-  const authorization = `Basic ${btoa(`${options.influxdbUser}:${options.influxdbPassword}`)}`
+  const user = Buffer.from(`${options.influxdbUser}:${options.influxdbPassword}`)
+  const authorization = `Basic ${user.toString('base64')}`
 
   function post(path: string, query: Record<string, string>, body = ''): Promise<Response> {
     const signal = AbortSignal.any([stop, AbortSignal.timeout(10_000)])
@@ -39,7 +43,7 @@ export function influxWriter(options: InfluxOptions): ((sample: NodeSample) => v
     }
     const text = (await response.text()).trim()
     // Some points are wrong, and will never be right; the others are written.
-    if (response.status === 400) log.warn(`InfluxDB refuses some vitals for good: ${text}`)
+    if (response.status === 400) log.warn(`InfluxDB refuses some vitals for good: ${text}. ${WHAT_TO_DO}`)
     else if (!response.ok) throw new Error(`${response.status} ${text}`)
   }
 
@@ -56,15 +60,20 @@ function creationOf(database: string): string {
 /** Vitals in InfluxDB's line protocol. A number alone is a float there, and one with an `i` an integer. */
 function linesOf({ hostname, at, values }: NodeSample): string {
   const node = hostname.replace(/[^\p{L}\p{N}._-]/gu, '?')
-  const float = (field: string, value?: number) => (value === undefined ? [] : [`${field}=${value}`])
-  const whole = (field: string, value?: number) => float(field, value && Math.round(value)).map((one) => `${one}i`)
-  const measurements = [
-    ['cpu', ...float('frequency', values['cpu_frequency']), ...float('percentage', values['cpu_percentage'])],
-    ['ram', ...whole('free', values['ram_free'])],
-    ['swap', ...whole('free', values['swap_free'])],
-  ]
-  return measurements
-    .filter(([, ...fields]) => fields.length > 0)
-    .map(([name, ...fields]) => `${name},node=${node} ${fields.join(',')} ${Math.floor(at)}`)
+  const float = (field: string, vital: string) => (vital in values ? [`${field}=${values[vital]}`] : [])
+  const whole = (field: string, vital: string) =>
+    float(field, vital).map((one) => `${one.replace(/\..*/, '')}i`)
+  const measurements = {
+    cpu: [
+      ...float('frequency', 'cpu_frequency'),
+      ...float('percentage', 'cpu_percentage'),
+      ...float('temperature', 'cpu_temperature'),
+    ],
+    ram: whole('free', 'ram_free'),
+    swap: whole('free', 'swap_free'),
+  }
+  return Object.entries(measurements)
+    .filter(([, fields]) => fields.length > 0)
+    .map(([name, fields]) => `${name},node=${node} ${fields.join(',')} ${Math.floor(at)}`)
     .join('\n')
 }

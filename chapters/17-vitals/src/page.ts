@@ -1,7 +1,19 @@
 /** What people see. Whatever stands in a template as `${...}` is text, wherever it comes from. */
+import { serveEvents } from '@rpi-cluster/core/event-stream'
 import { LiveTable, type NodeRow } from '@rpi-cluster/core/live'
 import { textOf } from '@rpi-cluster/core/messages'
-import { type Html, html } from '@rpi-cluster/core/web'
+import { type Html, html, type Site, serveFile } from '@rpi-cluster/core/web'
+
+/** Adds the first page to a site, with all that belongs to it. */
+export function addHome(site: Site, page: HomePage, nodes: LiveTable<NodeRow>) {
+  site.get('/', (context) => context.html(page.html()))
+  site.on('GET', ['/api/primary', '/api/master'], (context) => context.json(page.primary))
+  site.get('/api/nodes', (context) => context.json(Object.fromEntries(nodes.entries())))
+  serveEvents(site, '/events', page.parts)
+  serveFile(site, '/page.css', new URL('./page.css', import.meta.url))
+  serveFile(site, '/page.js', new URL('./page.js', import.meta.url))
+  serveFile(site, '/icon.svg', new URL('./icon.svg', import.meta.url))
+}
 
 /** What the webserver knows of the primary. */
 export interface PrimaryState {
@@ -162,11 +174,15 @@ const LABELS = new Map([
   ['cpu_cores', 'Cores'],
   ['cpu_percent_used', 'Processor in use'],
   ['ram', 'Memory'],
+  ['swap', 'Swap space'],
+  ['cpu_frequency_max', 'Highest frequency'],
+  ['cpu_frequency_min', 'Lowest frequency'],
 ])
 
 function shown(key: string, value: unknown): string {
   if (typeof value === 'number' && key === 'cpu_percent_used') return `${value.toFixed(1)} %`
-  if (typeof value === 'number' && key === 'ram') return `${(value / 1024 ** 3).toFixed(1)} GiB`
+  if (typeof value === 'number' && /^(ram|swap)$/.test(key)) return `${(value / 1024 ** 3).toFixed(1)} GiB`
+  if (typeof value === 'number' && /^cpu_frequency/.test(key)) return value > 0 ? `${value} MHz` : 'not known'
   const text = textOf(value)
   return text.length > LONGEST_TEXT ? `${text.slice(0, LONGEST_TEXT)}…` : text
 }

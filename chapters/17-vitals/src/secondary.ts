@@ -20,9 +20,8 @@ class Secondary extends ConnectingNode {
 
   override async greet() {
     const uuid = await identity.get(() => this.ask('uuid', { answer: 'uuid' }))
-    await names.ask(this, 'node_baseinfo', { answer: 'primary_info' })
+    const type = await names.learn(this, 'node_baseinfo', { answer: 'primary_info' })
     const details = { ...(await baseInfo()), client: this.client, uuid }
-    const type = names.to(this, 'node_baseinfo')
     await this.send(type, { ...details, ...names.mark })
     if (type === 'node_baseinfo') vitals.sendTo(this) // a primary of before takes none
   }

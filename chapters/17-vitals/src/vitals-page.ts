@@ -8,16 +8,11 @@ import { historyFrom, type VitalsRow } from '@rpi-cluster/core/vitals'
 import { type Html, html, type Site, serveFile } from '@rpi-cluster/core/web'
 import { layout, timeText } from './page.ts'
 
-/** Where the page has from what it shows. */
-export interface VitalsSource {
-  /** Asks the primary for a history. */
-  ask(about: HistoryQuery): Promise<unknown>
-  /** The latest vitals of each node. */
-  latest: LiveTable<VitalsRow>
-}
+/** Asks the primary for a history. */
+type Ask = (about: HistoryQuery) => Promise<unknown>
 
-/** Adds the page to a site, with all that belongs to it. */
-export function addVitals(site: Site, { ask, latest }: VitalsSource) {
+/** Adds the page to a site, with all that belongs to it. `latest` has the latest vitals of each node. */
+export function addVitals(site: Site, latest: LiveTable<VitalsRow>, ask: Ask) {
   const histories = new Histories(ask)
   const serve = (path: string, type: string, make: (query: Query) => Promise<string | Html>) =>
     site.get(path, async (context) => {
@@ -111,10 +106,10 @@ function vitalFrom({ vital = '' }: Query): string {
 
 /** What the primary has answered. However many pages are open, it is asked once while its answer is as good as new. */
 class Histories {
-  readonly #ask: VitalsSource['ask']
+  readonly #ask: Ask
   readonly #kept = new Map<string, { until: number; history: Promise<Shown> }>()
 
-  constructor(ask: VitalsSource['ask']) {
+  constructor(ask: Ask) {
     this.#ask = ask
   }
 

@@ -1,5 +1,4 @@
 import { loadConfig } from '@rpi-cluster/core/config'
-import { serveEvents } from '@rpi-cluster/core/event-stream'
 import { openIdentity } from '@rpi-cluster/core/identity'
 import { stopSignal } from '@rpi-cluster/core/lifecycle'
 import { Mirror, nodeRow } from '@rpi-cluster/core/live'
@@ -8,9 +7,9 @@ import type { Handlers } from '@rpi-cluster/core/messages'
 import { loadRenamedConfig } from '@rpi-cluster/core/names'
 import { ConnectingNode } from '@rpi-cluster/core/node'
 import { baseInfo, vitalsRow } from '@rpi-cluster/core/vitals'
-import { createSite, serveFile, serveSite } from '@rpi-cluster/core/web'
+import { createSite, serveSite } from '@rpi-cluster/core/web'
 import { names, secondaryConfig, webserverConfig } from './config.ts'
-import { HomePage, notFoundPage } from './page.ts'
+import { addHome, HomePage, notFoundPage } from './page.ts'
 import { addVitals } from './vitals-page.ts'
 
 const stop = stopSignal()
@@ -29,13 +28,11 @@ class Webserver extends ConnectingNode {
   }
 
   override async greet() {
-    nodes.begin()
-    vitals.begin()
+    for (const mirror of [nodes, vitals]) mirror.begin()
     this.over.addEventListener('abort', () => page.primaryIsGone())
     const uuid = await identity.get(() => this.ask('uuid', { answer: 'uuid' }))
-    page.primaryAnswers(await names.ask(this, 'node_baseinfo', { answer: 'primary_info' }))
+    const type = await names.learn(this, 'node_baseinfo', { answer: 'primary_info' })
     const details = { ...(await baseInfo()), client: this.client, program: 'webserver', uuid }
-    const type = names.to(this, 'node_baseinfo')
     await this.send(type, { ...details, ...names.mark })
     await this.send('subscribe', 'roster')
     if (type === 'node_baseinfo') await this.send('subscribe', 'vitals')
@@ -56,18 +53,8 @@ class Webserver extends ConnectingNode {
 
 const webserver = new Webserver({ peer: 'primary', host, port, stop, log })
 const site = createSite({ log, notFound: notFoundPage })
-site.get('/', (context) => context.html(page.html()))
-site.on('GET', ['/api/primary', '/api/master'], (context) => context.json(page.primary))
-site.get('/api/nodes', (context) => context.json(Object.fromEntries(nodes.table.entries())))
-serveEvents(site, '/events', page.parts)
-addVitals(site, {
-  ask: (about) => webserver.ask('history', { answer: 'history', about }),
-  latest: vitals.table,
-})
-serveFile(site, '/page.css', new URL('./page.css', import.meta.url))
-serveFile(site, '/page.js', new URL('./page.js', import.meta.url))
-serveFile(site, '/icon.svg', new URL('./icon.svg', import.meta.url))
-
+addHome(site, page, nodes.table)
+addVitals(site, vitals.table, (about) => webserver.ask('history', { answer: 'history', about }))
 const { address } = await serveSite(site, { host: webserverHost, port: webserverPort, stop, log })
 log.info(`Serving the page on ${address}`)
 await webserver.run()

@@ -1,7 +1,123 @@
-import { test } from '@rpi-cluster/tutorial/harness'
+import { sayTo, test } from '@rpi-cluster/tutorial/harness'
+import { expect, vi } from 'vitest'
+import { ask, configure, frame, historyOf, PATIENCE, valuesOf } from './support.ts'
 
-test('[write: what is new, as a sentence about the programs]', async ({ chapter, expect }) => {
-  const program = await chapter.run('primary')
-  await program.stop()
-  expect(program.messages).toContain('[write: what it says when it has done it]')
+const uuid = '0123456789abcdef0123456789abcdef'
+const values = { cpu_percentage: 12.5, cpu_frequency: 1500, ram_free: 1024, swap_free: 0 }
+
+test('a secondary sends its vitals again and again; the primary keeps them, also when it is killed, and tells their past', async ({
+  chapter,
+}) => {
+  await configure(chapter, { vitals_seconds: 5 })
+  const primary = await chapter.run('primary')
+  expect((await ask(chapter, 'history', { vital: 'ram_free', from: 0, to: 1 })).type).toBe('history')
+  await chapter.run('secondary')
+  await primary.says(
+    /INFO \(primary\): Received vitals from .* #\d+: \{"cpu_percentage":.*"swap_free":\d+\}$/,
+    3,
+  )
+  const kept = async () => {
+    const history = await historyOf(chapter, 'ram_free')
+    expect(history.lines).toHaveLength(1)
+    expect(history.lines[0]).toMatchObject({
+      node: expect.stringMatching(/^[0-9a-f]{32}$/),
+      name: expect.stringMatching(/#\d+$/),
+    })
+    return history
+  }
+  const { lines } = await vi.waitFor(kept, PATIENCE)
+  await primary.kill()
+  await chapter.run('primary')
+  const again = await kept()
+  expect(again.lines[0]?.node).toBe(lines[0]?.node)
+  expect(valuesOf(again).length).toBeGreaterThan(0)
+})
+
+test('vitals follow the base info, with a fraction or without, as Python needs them', async ({ chapter }) => {
+  const primary = await chapter.standIn()
+  await chapter.run('secondary')
+  await primary.receives(/"id":1\}\r/)
+  primary.says(frame('uuid', uuid, { id: 1 }))
+  await primary.receives(/\r.*\r/)
+  expect(primary.received.split('\r')[1]).toBe('{"type":"info","payload":"node_baseinfo","id":2}')
+  primary.says(frame('primary_info', {}, { id: 2 }))
+  await primary.receives(/"type":"vitals".*\r/)
+  const [, , info = '', ...more] = primary.received.split('\r')
+  expect(JSON.parse(info)).toMatchObject({
+    type: 'node_baseinfo',
+    payload: { uuid, names: 'primary', swap: expect.any(Number) },
+  })
+  expect(more.find((text) => text.includes('vitals'))).toMatch(
+    /^\{"type":"vitals","payload":\{"cpu_percentage":\d+\.\d+,"cpu_frequency":\d+\.\d+,"ram_free":\d+,"swap_free":\d+\}\}$/,
+  )
+})
+
+test('a primary of before is asked twice, gets the details under their former name, and no vitals', async ({
+  chapter,
+}) => {
+  const primary = await chapter.standIn()
+  const secondary = await chapter.run('secondary')
+  await primary.receives(/"id":1\}\r/)
+  primary.says(frame('uuid', uuid, { id: 1 }))
+  await primary.receives(/\r.*\r/)
+  expect(primary.received.split('\r')[1]).toBe('{"type":"info","payload":"node_baseinfo","id":2}')
+  primary.says(frame('bad_message', 'unknown', { id: 2 }))
+  await primary.receives(/"id":3\}\r/)
+  primary.says(frame('primary_info', {}, { id: 3 }))
+  await primary.receives(/("type":"info","payload":"computer_details"\}\r[\s\S]*){2}/)
+  expect(primary.received).toMatch(/\r\{"type":"computer_details","payload":\{"hostname"/)
+  expect(primary.received).not.toContain('vitals')
+  expect(secondary.messages.filter((line) => /Unknown|refused|Lost/.test(line))).toEqual([])
+})
+
+test('the primary takes and answers either name, and each node hears the one that it knows', async ({
+  chapter,
+}) => {
+  const primary = await chapter.run('primary')
+  const answer = async (type: string, question: string) => {
+    const peer = await sayTo(
+      chapter.port,
+      frame(type, { hostname: type, client: 1 }) + frame('info', question, { id: 1 }),
+    )
+    await peer.hears(/"id":1\}\r/)
+    await peer.leaves()
+    return JSON.parse(peer.heard) as unknown
+  }
+  expect(await answer('node_baseinfo', 'node_baseinfo')).toMatchObject({
+    type: 'primary_info',
+    payload: { swap: expect.any(Number), cpu_frequency_max: expect.any(Number) },
+  })
+  expect(await answer('computer_details', 'computer_details')).toMatchObject({ type: 'master_info' })
+  await primary.says(/node_baseinfo #1 has joined/)
+  await primary.says(/computer_details #1 has joined/)
+})
+
+test('what is no vitals is told and not kept, and who follows them hears the others', async ({ chapter }) => {
+  const primary = await chapter.run('primary')
+  const peer = await sayTo(
+    chapter.port,
+    frame('subscribe', 'vitals') +
+      frame('vitals', values) +
+      frame('node_baseinfo', { hostname: 'pi', client: 7, uuid }) +
+      frame('vitals', { cpu_percentage: 'high' }) +
+      frame('vitals', values) +
+      frame('info', 'uuid', { id: 1 }),
+  )
+  await peer.hears(/"type":"uuid".*\r/)
+  const warnings = primary.lines.filter((line) => /WARN/.test(line)).map((line) => line.replace(/^.*?: /, ''))
+  expect(warnings).toEqual([
+    `${peer.address} has sent vitals before it has told who it is. They are not kept.`,
+    'What pi #7 has sent are no vitals, and not kept: {"cpu_percentage":"high"}',
+  ])
+  // Right after its start the primary may not know yet what time it is.
+  await peer.hears(new RegExp(`"type":"vitals","payload":\\{.*"${uuid}".*"time":".*\\r`))
+  const rows = peer.heard
+    .split('\r')
+    .flatMap((text) => (/"vitals"/.test(text) ? [JSON.parse(text).payload.rows] : []))
+  expect(Object.assign({}, ...rows)[uuid]).toEqual({
+    node: uuid,
+    name: 'pi #7',
+    time: expect.stringMatching(/^\d{4}-.*Z$/),
+    values,
+  })
 })

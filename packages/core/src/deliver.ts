@@ -54,7 +54,7 @@ export async function deliver({
       ) {
         await send(waiting.map(({ text }) => text))
         await outbox.drop(waiting.at(-1)?.id ?? 0)
-        if (!isTaken) log.info(`${to} takes them again`)
+        if (!isTaken) log.info(`${to} takes it again`)
         isTaken = true
       }
       backOff.reset()

@@ -102,7 +102,8 @@ export class JsonText {
 
   /** As JSON.stringify sees it: it cannot be part of another value. */
   toJSON(key: string): undefined {
-    if (key !== '') throw new TypeError(`A JsonText is all of a message, and no part of one, as ${key} would be`)
+    if (key !== '')
+      throw new TypeError(`A JsonText is all of a message, and no part of one, as ${key} would be`)
   }
 
   toString(): string {

@@ -188,7 +188,10 @@ export class KeptVitals {
     }
     const { node, ...query } = parsed.output
     try {
-      const history = await store.history({ ...query, ...(node !== undefined && { node }) } satisfies HistoryQuery)
+      const history = await store.history({
+        ...query,
+        ...(node !== undefined && { node }),
+      } satisfies HistoryQuery)
       return { type: 'history', payload: withinFrame(history) }
     } catch (error) {
       if (!(error instanceof OperationalError)) throw error
@@ -212,8 +215,7 @@ export class KeptVitals {
 /** A history with as many of its lines as fit into a frame. */
 function withinFrame(history: History): History {
   let { lines, more = 0 } = history
-  const fits = () =>
-    asciiJson({ ...history, lines, more }).length + ROOM_IN_FRAME <= DEFAULT_MAX_FRAME_BYTES
+  const fits = () => asciiJson({ ...history, lines, more }).length + ROOM_IN_FRAME <= DEFAULT_MAX_FRAME_BYTES
   while (lines.length > 0 && !fits()) {
     const kept = Math.floor(lines.length * 0.8)
     more += lines.length - kept

@@ -84,10 +84,7 @@ export async function takeVitals({ stop = stopRequest }: { stop?: AbortSignal } 
   const before = cpuTimes()
   await sleep(CPU_SAMPLE_MS, undefined, { signal: stop })
   const after = cpuTimes()
-  const [{ available, swapFree }, frequency] = await Promise.all([
-    memory(),
-    currentFrequency(),
-  ])
+  const [{ available, swapFree }, frequency] = await Promise.all([memory(), currentFrequency()])
   return {
     cpu_percentage: percentBusy(before, after),
     cpu_frequency: frequency,
@@ -105,7 +102,9 @@ export async function takeVitals({ stop = stopRequest }: { stop?: AbortSignal } 
 export function vitalsJson(values: Readonly<Record<string, number>> | Vitals): JsonText {
   const pairs = Object.entries(values)
     .filter(([, value]) => Number.isFinite(value))
-    .map(([key, value]) => `${JSON.stringify(key)}:${WHOLE.has(key) ? Math.round(value) : withFraction(value)}`)
+    .map(
+      ([key, value]) => `${JSON.stringify(key)}:${WHOLE.has(key) ? Math.round(value) : withFraction(value)}`,
+    )
   return new JsonText(`{${pairs.join(',')}}`)
 }
 

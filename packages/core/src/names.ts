@@ -127,6 +127,17 @@ export class Names {
     return payload
   }
 
+  /**
+   * Learns what to call something to a peer, by asking it: as {@link ask} does, for the name under which the answer came.
+   *
+   * @returns the question's name, or its former one
+   * @throws what {@link ask} throws
+   */
+  async learn(asker: Asker, question: string, options: AskOptions): Promise<string> {
+    await this.ask(asker, question, options)
+    return this.to(asker, question)
+  }
+
   #answeredBy(asker: Asker): Map<string, string> {
     const connection = asker.over ?? asker
     const answered = this.#answered.get(connection) ?? new Map()

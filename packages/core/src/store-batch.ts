@@ -23,7 +23,11 @@ export interface About {
   unit: string
 }
 
-/** What is committed together. */
+/**
+ * What is committed together.
+ *
+ * @internal
+ */
 export interface Batch {
   samples: Sample[]
   about: [vital: string, about: About][]
@@ -33,21 +37,34 @@ export interface Batch {
   drops: [box: string, upTo: number][]
 }
 
-/** A batch of nothing. */
+/**
+ * A batch of nothing.
+ *
+ * @internal
+ */
 export function emptyBatch(): Batch {
   return { samples: [], about: [], texts: [], drops: [] }
 }
 
-/** How many things are in it. */
+/**
+ * How many things are in it.
+ *
+ * @internal
+ */
 export function countOf({ samples, about, texts, drops }: Batch): number {
   return samples.length + about.length + texts.length + drops.length
 }
 
+/** @internal */
 export function isEmpty(batch: Batch): boolean {
   return countOf(batch) === 0
 }
 
-/** One batch and then the other. */
+/**
+ * One batch and then the other.
+ *
+ * @internal
+ */
 export function joined(first: Batch, second: Batch): Batch {
   return {
     samples: [...first.samples, ...second.samples],
@@ -57,7 +74,11 @@ export function joined(first: Batch, second: Batch): Batch {
   }
 }
 
-/** Takes the first part of a batch away, at most so many of each. */
+/**
+ * Takes the first part of a batch away, at most so many of each.
+ *
+ * @internal
+ */
 export function takeFrom(batch: Batch, most: number): Batch {
   return {
     samples: batch.samples.splice(0, most),
@@ -67,12 +88,20 @@ export function takeFrom(batch: Batch, most: number): Batch {
   }
 }
 
-/** How much of memory a batch takes, in values and texts. */
+/**
+ * How much of memory a batch takes, in values and texts.
+ *
+ * @internal
+ */
 export function weightOf({ samples, texts }: Batch): number {
   return samples.reduce((sum, { values }) => sum + Object.keys(values).length, texts.length)
 }
 
-/** What has become of a batch. */
+/**
+ * What has become of a batch.
+ *
+ * @internal
+ */
 export interface Committed {
   /** How many samples were older than what can still be changed, or of a time to come. */
   misdated: number
@@ -96,7 +125,11 @@ export interface HistoryQuery {
   to: number
 }
 
-/** The answer, as it comes from the thread: all numbers in one piece, which costs nothing to hand over. */
+/**
+ * The answer, as it comes from the thread: all numbers in one piece, which costs nothing to hand over.
+ *
+ * @internal
+ */
 export interface Answer {
   about: Partial<About>
   step: number
@@ -119,7 +152,11 @@ export interface Waiting {
   text: string
 }
 
-/** What the thread needs to begin. */
+/**
+ * What the thread needs to begin.
+ *
+ * @internal
+ */
 export interface ThreadOptions {
   path: string
   keep: Keep
@@ -128,7 +165,11 @@ export interface ThreadOptions {
   outboxLimit: number
 }
 
-/** What can be asked of the thread, with what it answers. */
+/**
+ * What can be asked of the thread, with what it answers.
+ *
+ * @internal
+ */
 export interface Requests {
   commit: { asked: Batch; answer: Committed }
   history: { asked: HistoryQuery; answer: Answer }
@@ -136,16 +177,25 @@ export interface Requests {
   oldest: { asked: { box: string; count: number }; answer: Waiting[] }
 }
 
+/** @internal */
 export type Kind = keyof Requests
 
-/** From the program. */
+/**
+ * From the program.
+ *
+ * @internal
+ */
 export interface Request<K extends Kind = Kind> {
   id: number
   kind: K
   asked: Requests[K]['asked']
 }
 
-/** From the thread. */
+/**
+ * From the thread.
+ *
+ * @internal
+ */
 export type Reply =
   /** It can begin, and what waits in the outboxes; or why it cannot be used at all. */
   | { refused: string[] }

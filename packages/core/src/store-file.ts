@@ -10,6 +10,7 @@ import {
   fsyncSync,
   mkdirSync,
   openSync,
+  readSync,
   renameSync,
   rmSync,
   statSync,
@@ -46,7 +47,11 @@ CREATE TABLE boxes (id INTEGER PRIMARY KEY, box TEXT NOT NULL UNIQUE, last INTEG
 CREATE TABLE waiting (box INTEGER, id INTEGER, text TEXT, PRIMARY KEY (box, id)) WITHOUT ROWID;
 `
 
-/** What can stand in a column. */
+/**
+ * What can stand in a column.
+ *
+ * @internal
+ */
 export type Value = number | string | Uint8Array | null
 
 /** A statement of a {@link StoreFile}. */
@@ -56,13 +61,22 @@ interface Statement {
   finalize(): void
 }
 
-/** An open file. What it throws is the library's; {@link isDamage} knows one kind. */
+/**
+ * An open file. What it throws is the library's; {@link isDamage} knows one kind.
+ *
+ * @internal
+ */
 export class StoreFile {
+  readonly #path: string
   readonly #database: InstanceType<typeof sqlite.Database>
+  /** Whether the log's file is new: what it is called has to be on the disk as well, with the first commit. */
+  #isFresh: boolean
   readonly #statements = new Map<string, Statement>()
 
   /** @internal {@link openFile} makes it */
   constructor(path: string) {
+    this.#path = path
+    this.#isFresh = !existsSync(`${path}-wal`)
     this.#database = new sqlite.Database(path)
   }
 
@@ -92,6 +106,8 @@ export class StoreFile {
     try {
       const result = work()
       this.exec('COMMIT')
+      if (this.#isFresh) syncFolder(dirname(this.#path))
+      this.#isFresh = false
       return result
     } catch (error) {
       try {
@@ -123,20 +139,20 @@ export class StoreFile {
  * own lock for another process's, and leaves half a commit where it is.
  *
  * @throws OperationalError when it is a later version's, or no store; the library's error when it cannot be read
+ *
+ * @internal
  */
 export function openFile(path: string): StoreFile {
   mkdirSync(dirname(path), { recursive: true })
-  if (!existsSync(path)) make(path)
+  if (!existsSync(path) || statSync(path).size === 0) make(path)
+  // The library would look into the log first, and put that into whatever the file is.
+  if (!isDatabase(path)) throw new Error('file is not a database')
   rmSync(`${path}.lock`, { recursive: true, force: true }) // outlives a process that was killed
-  const isFresh = !existsSync(`${path}-wal`)
   const file = new StoreFile(path)
   try {
     file.exec(`PRAGMA locking_mode = EXCLUSIVE; PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;
       PRAGMA wal_autocheckpoint = ${PAGES_BESIDE}; PRAGMA journal_size_limit = 4194304; PRAGMA cache_size = -4000`)
     check(file, path)
-    // The first commit makes the log's file, and what it is called has to be on the disk as well.
-    file.run(`INSERT OR REPLACE INTO marks VALUES ('opened', ?)`, Math.floor(Date.now() / 1000))
-    if (isFresh) syncFolder(dirname(path))
     return file
   } catch (error) {
     try {
@@ -145,6 +161,20 @@ export function openFile(path: string): StoreFile {
     throw error
   }
 }
+
+function isDatabase(path: string): boolean {
+  const file = openSync(path, 'r')
+  try {
+    const head = Buffer.alloc(HEAD.length)
+    readSync(file, head)
+    return head.equals(HEAD)
+  } finally {
+    closeSync(file)
+  }
+}
+
+/** How a file of SQLite begins. */
+const HEAD = Buffer.from('SQLite format 3\0')
 
 /** Makes a file under another name, so that one with its name is whole. */
 function make(path: string): void {
@@ -185,7 +215,11 @@ function check(file: StoreFile, path: string): void {
   }
 }
 
-/** Whether an error says that the file itself is not what it was. */
+/**
+ * Whether an error says that the file itself is not what it was.
+ *
+ * @internal
+ */
 export function isDamage(error: unknown): boolean {
   return error instanceof Error && /malformed|not a database|database corrupt/.test(error.message)
 }
@@ -194,6 +228,8 @@ export function isDamage(error: unknown): boolean {
  * Gives a damaged file another name, by which it can be looked at.
  *
  * @returns the name
+ *
+ * @internal
  */
 export function setAside(path: string): string {
   const time = new Date().toISOString().slice(0, 19).replaceAll(':', '-')
@@ -206,7 +242,11 @@ export function setAside(path: string): string {
   return aside
 }
 
-/** Why a file cannot be written, in words. The library says "disk I/O error" for all: what the system says is asked for. */
+/**
+ * Why a file cannot be written, in words. The library says "disk I/O error" for all: what the system says is asked for.
+ *
+ * @internal
+ */
 export function whyNot(path: string, error: unknown): string {
   const probe = `${path}.probe`
   try {

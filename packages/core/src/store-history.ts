@@ -23,7 +23,11 @@ const DIGITS = 6
 const DAY = 86_400
 const [FIVE_MINUTES, HOURS, DAYS] = LEVELS
 
-/** How complete the levels are. */
+/**
+ * How complete the levels are.
+ *
+ * @internal
+ */
 export interface Marks {
   /** The store's own time. */
   now: number
@@ -32,7 +36,11 @@ export interface Marks {
   samplesFrom: number
 }
 
-/** From which level a question is answered, and at which times. */
+/**
+ * From which level a question is answered, and at which times.
+ *
+ * @internal
+ */
 export interface Plan {
   /** Without: the samples themselves. */
   level?: Level
@@ -43,7 +51,11 @@ export interface Plan {
   count: number
 }
 
-/** Chooses the level. */
+/**
+ * Chooses the level.
+ *
+ * @internal
+ */
 export function planOf(
   { from, to }: Pick<HistoryQuery, 'from' | 'to'>,
   { keep, sampleSeconds, marks }: { keep: Keep; sampleSeconds: number; marks: Marks },
@@ -82,7 +94,11 @@ interface Line {
   ends: Float64Array
 }
 
-/** Answers a question. */
+/**
+ * Answers a question.
+ *
+ * @internal
+ */
 export function historyOf(
   file: StoreFile,
   query: HistoryQuery,

@@ -6,7 +6,11 @@
  * @since 0.17.0
  */
 
-/** One level of the past. */
+/**
+ * One level of the past.
+ *
+ * @internal
+ */
 export interface Level {
   /** Its table. */
   table: 'five_minutes' | 'hours' | 'days'
@@ -16,10 +20,18 @@ export interface Level {
   span: number
 }
 
-/** How many points a row has. */
+/**
+ * How many points a row has.
+ *
+ * @internal
+ */
 export const POINTS = 24
 
-/** The levels, the finest first. Each divides the next one. */
+/**
+ * The levels, the finest first. Each divides the next one.
+ *
+ * @internal
+ */
 export const LEVELS = [
   { table: 'five_minutes', step: 300, span: 300 * POINTS },
   { table: 'hours', step: 3600, span: 3600 * POINTS },
@@ -38,15 +50,26 @@ export interface Keep {
   daysDays: number
 }
 
-/** A time, or the last one before it at which something begins that takes so many seconds. */
+/**
+ * A time, or the last one before it at which something begins that takes so many seconds.
+ *
+ * @internal
+ */
 export function floorTo(seconds: number, time: number): number {
   return Math.floor(time / seconds) * seconds
 }
 
+/** The bytes of a row. */
+const SIZE = POINTS * 14
+
 /** The most samples that a point tells of. One that has more weighs as if it had so many. */
 const MOST_SAMPLES = 65_535
 
-/** A row's points, as they are in the file: 14 bytes each. A number has seven digits there. */
+/**
+ * A row's points, as they are in the file: 14 bytes each. A number has seven digits there.
+ *
+ * @internal
+ */
 export class Points {
   /** For the file. */
   readonly bytes: Uint8Array
@@ -56,9 +79,9 @@ export class Points {
   /** How many samples a point has: 0 where there is none. */
   readonly count: Uint16Array
 
-  /** @param bytes what the file has; without, a row of no points */
-  constructor(bytes: Uint8Array = new Uint8Array(POINTS * 14)) {
-    this.bytes = bytes.byteOffset % 4 === 0 ? bytes : bytes.slice()
+  /** @param bytes what the file has; without, or if it is no such row, a row of no points */
+  constructor(bytes?: Uint8Array) {
+    this.bytes = bytes?.length === SIZE ? bytes.slice() : new Uint8Array(SIZE)
     const { buffer, byteOffset } = this.bytes
     this.mean = new Float32Array(buffer, byteOffset, POINTS)
     this.min = new Float32Array(buffer, byteOffset + POINTS * 4, POINTS)
@@ -74,7 +97,11 @@ export class Points {
   }
 }
 
-/** What is known of some samples together. */
+/**
+ * What is known of some samples together.
+ *
+ * @internal
+ */
 export interface Sums {
   sum: number
   min: number
@@ -82,7 +109,11 @@ export interface Sums {
   count: number
 }
 
-/** All the points of a row together. */
+/**
+ * All the points of a row together.
+ *
+ * @internal
+ */
 export function sumOf(points: Points): Sums {
   const all: Sums = { sum: 0, min: Number.POSITIVE_INFINITY, max: Number.NEGATIVE_INFINITY, count: 0 }
   for (let index = 0; index < POINTS; index += 1) {

@@ -16,7 +16,7 @@ const [FIVE_MINUTES, HOURS, DAYS] = LEVELS
 const GRACE = 60
 
 /** How many series are worked on before others have their turn. */
-const SERIES_AT_ONCE = 250
+const SERIES_AT_ONCE = 500
 
 /** How many seconds of samples are deleted before others have their turn. */
 const SECONDS_AT_ONCE = 600
@@ -24,6 +24,7 @@ const SECONDS_AT_ONCE = 600
 /** How far in the future a sample may be, in s. */
 const MOST_AHEAD = DAY
 
+/** @internal */
 export interface RecorderOptions {
   keep: Keep
   /** The most pairs of a node and a vital. */
@@ -39,7 +40,11 @@ interface KnownNode {
   series: Map<string, number>
 }
 
-/** Writes one file. After an error it knows no more what is there: a new one reads it. */
+/**
+ * Writes one file. After an error it knows no more what is there: a new one reads it.
+ *
+ * @internal
+ */
 export class Recorder {
   readonly #file: StoreFile
   readonly #options: RecorderOptions

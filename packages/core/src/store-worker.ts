@@ -31,6 +31,9 @@ let open: { file: StoreFile; recorder: Recorder } | undefined
 /** Whether the next step of what there is to do besides comes soon. */
 let isBusy = false
 
+/** Whether it was told that this does not go on. */
+let isStuck = false
+
 function reply(message: Reply, transfer: ArrayBuffer[] = []): void {
   port.postMessage(message, transfer)
 }
@@ -107,9 +110,17 @@ function step(): void {
   isBusy = false
   try {
     if (open?.recorder.upkeep()) goOn()
+    isStuck = false
   } catch (error) {
-    letGo() // the next commit will say what is wrong, if it still is
+    letGo()
     if (isDamage(error)) replace(error)
+    else if (!isStuck) {
+      isStuck = true
+      const why = whyNot(path, error)
+      reply({
+        warning: `Cannot roll up what is in ${path} (${why}): it is tried again after the next commit.`,
+      })
+    }
   }
 }
 

@@ -147,6 +147,8 @@ export class Store {
   readonly #waitingLimit: number
   readonly #sizes = new Map<string, number>()
   readonly #open = new Map<number, { resolve: (answer: never) => void; fail: (why: string) => void }>()
+  #worker: Worker | undefined
+  /** The same, when it has the file. */
   #thread: Promise<Worker> | undefined
   #newest: number | undefined
   #lastId = 0
@@ -185,6 +187,7 @@ export class Store {
 
   /** @internal */
   async begin(): Promise<void> {
+    if (this.#closing) return
     this.#thread = this.#startThread()
     await this.#thread
   }
@@ -195,7 +198,7 @@ export class Store {
    */
   add({ node, name, at, values }: Sample): void {
     if (this.#closing || !isName(node) || !Number.isFinite(at) || at < 0) return
-    const finite = Object.entries(values).filter(([vital, value]) => Number.isFinite(value) && isName(vital))
+    const finite = Object.entries(values).filter(([vital, value]) => isValue(value) && isName(vital))
     if (finite.length === 0) return
     const kept = finite.slice(0, MOST_VALUES)
     this.#batch.samples.push({ node, name: isName(name) ? name : node, at, values: Object.fromEntries(kept) })
@@ -287,6 +290,7 @@ export class Store {
     const upTo = this.#added
     while (this.#settled < upTo) {
       if (this.#committing) await this.#committing.catch(() => {})
+      else if (isEmpty(this.#batch)) return
       else await this.#commit()
     }
   }
@@ -412,9 +416,8 @@ export class Store {
     }
     clearTimeout(this.#timer)
     // All that was committed is safe in what lies beside the file: to put it in takes time that a stopped program has not.
-    const thread = await this.#thread?.catch(() => undefined)
     this.#thread = undefined
-    await thread?.terminate()
+    await this.#worker?.terminate()
     this.#rejectAll('it is closed')
   }
 
@@ -436,6 +439,7 @@ export class Store {
   #startThread(): Promise<Worker> {
     for (const flag of COMPILED_ONCE) setFlagsFromString(flag)
     const thread = startThread(new URL('./store-worker.ts', import.meta.url), { workerData: this.#options })
+    this.#worker = thread
     const begun = new Promise<Worker>((resolve, reject) => {
       thread.on('message', (reply: Reply) => {
         if ('refused' in reply) {
@@ -475,7 +479,7 @@ export class Store {
 /**
  * Opens a store, and makes its file when there is none. A file that is damaged is set aside with a warning. Where the disk
  * takes nothing, that is a warning as well: what is added waits in memory, and it is tried again. Whoever has opened one
- * closes it, or gives it the stop signal: until then it keeps the program running.
+ * closes it, or gives it the stop signal: until then it keeps the program running. Stopped meanwhile, it gives a closed one.
  *
  * @throws OperationalError when another process has it open, or the file is no store, or one of a later version
  */
@@ -490,16 +494,27 @@ export async function openStore(options: StoreOptions): Promise<Store> {
     {
       path: join(folder, `${name}.db`),
       keep,
-      sampleSeconds: options.sampleSeconds ?? 60,
+      sampleSeconds: Math.max(1, Math.ceil(options.sampleSeconds ?? 60)),
       mostSeries: options.mostSeries ?? MOST_SERIES,
       outboxLimit: options.outboxLimit ?? OUTBOX_LIMIT,
     },
     options,
   )
-  await store.begin()
-  if (stop?.aborted) await store.close()
-  stop?.addEventListener('abort', () => void store.close(), { once: true })
+  const close = () => void store.close()
+  stop?.addEventListener('abort', close, { once: true })
+  if (stop?.aborted) close()
+  try {
+    await store.begin()
+  } catch (error) {
+    stop?.removeEventListener('abort', close)
+    if (!stop?.aborted) throw error
+  }
   return store
+}
+
+/** A number that a level can keep. */
+function isValue(value: unknown): boolean {
+  return Number.isFinite(value) && Number.isFinite(Math.fround(value as number))
 }
 
 function isName(text: string): boolean {

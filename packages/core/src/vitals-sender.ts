@@ -10,7 +10,7 @@ import { takeVitals, type Vitals, vitalsJson } from './machine-vitals.ts'
 /** Who sends, as a ConnectingNode does. */
 interface Sender {
   send(type: string, payload: unknown): Promise<void>
-  /** Aborted when the connection is over. */
+  /** Aborted when the connection is over. Another one has another. */
   readonly over: AbortSignal
 }
 
@@ -37,7 +37,8 @@ export class VitalsSender {
   readonly #take: () => Promise<Readonly<Record<string, number>> | Vitals>
   readonly #stop: AbortSignal
   readonly #ms: number
-  #sender: Sender | undefined
+  /** Who sends, and until when: the next connection may be one to somebody who wants none. */
+  #connection: { sender: Sender; over: AbortSignal } | undefined
   #areDue = true
   #isBusy = false
 
@@ -52,8 +53,8 @@ export class VitalsSender {
    * mistake of the program, unless that is stopped.
    */
   sendTo(sender: Sender): void {
-    if (this.#sender === undefined) void this.#count()
-    this.#sender = sender
+    if (this.#connection === undefined) void this.#count()
+    this.#connection = { sender, over: sender.over }
     void this.#sendWhatIsDue()
   }
 
@@ -73,7 +74,7 @@ export class VitalsSender {
         const json = vitalsJson(await this.#take())
         if (!this.#isConnected()) continue
         this.#areDue = false
-        await this.#sender?.send('vitals', json)
+        await this.#connection?.sender.send('vitals', json)
       }
     } catch (error) {
       // Why a connection is lost is told by whoever reads it.
@@ -85,6 +86,6 @@ export class VitalsSender {
 
   /** Whether there is a connection. It may be another one than a moment ago. */
   #isConnected(): boolean {
-    return this.#sender !== undefined && !this.#sender.over.aborted
+    return this.#connection !== undefined && !this.#connection.over.aborted
   }
 }

@@ -8,7 +8,13 @@
  */
 
 // What is kept, and what is asked of it.
-export { KeptVitals, type KeptVitalsOptions, type NodeSample, type VitalsRow, vitalsRow } from './kept-vitals.ts'
+export {
+  KeptVitals,
+  type KeptVitalsOptions,
+  type NodeSample,
+  type VitalsRow,
+  vitalsRow,
+} from './kept-vitals.ts'
 // When it is, where the clock of a machine may be wrong.
 export { KnownTime, type KnownTimeOptions } from './known-time.ts'
 // What is measured.

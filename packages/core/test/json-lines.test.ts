@@ -4,13 +4,13 @@ import * as v from 'valibot'
 import { describe, expect, test, vi } from 'vitest'
 import {
   asciiJson,
-  JsonText,
   DEFAULT_MAX_FRAME_BYTES,
   Decoder,
   encode,
   FrameError,
   type FrameOptions,
   forEachMessage,
+  JsonText,
   type ReceiveOptions,
   receive,
   send,

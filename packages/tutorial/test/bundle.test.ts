@@ -234,6 +234,46 @@ console.log(readFileSync(fileURLToPath(new URL('../keys.txt', import.meta.url)),
   expect(keys.lines).toEqual(['a key'])
 })
 
+test('a store, which has a thread and WebAssembly, works in a bundle', async () => {
+  const chapter = join(folder, '28-keeper')
+  await write(
+    join(chapter, 'package.json'),
+    JSON.stringify({
+      name: '28-keeper',
+      type: 'module',
+      engines: { node: '>=20.19' },
+      cluster: { programs: { keeper: { ready: 'kept' } } },
+    }),
+  )
+  await write(
+    join(chapter, 'src/keeper.ts'),
+    `import { createLogger } from '@rpi-cluster/core/logging'
+import { openStore } from '@rpi-cluster/core/store'
+const store = await openStore({ name: 'vitals', log: createLogger('keeper') })
+store.add({ node: 'a', name: 'pi-1', at: 1_700_000_040, values: { load: 1.5 } })
+await store.flush()
+const { lines } = await store.history({ vital: 'load', from: 1_700_000_040, to: 1_700_000_100 })
+console.log('kept', JSON.stringify(lines))
+await store.close()\n`,
+  )
+  await symlink(join(findChapter('17').folder, 'node_modules'), join(chapter, 'node_modules'))
+  const bundled = join(folder, 'keeper')
+  await bundleChapter(readChapter(chapter), bundled)
+  await rm(chapter, { recursive: true })
+
+  expect(filesOf(bundled)).toEqual([
+    'README.md',
+    'keeper.js',
+    'node-sqlite3-wasm.wasm',
+    'package.json',
+    'store-worker.js',
+  ])
+  const keeper = run(join(bundled, 'keeper.js'))
+  await keeper.ends()
+  expect(keeper.lines).toEqual(['kept [{"node":"a","name":"pi-1","mean":[1.5]}]'])
+  expect(filesOf(bundled)).toContain('state/vitals.db')
+})
+
 test('a transport of pino, which a bundle cannot hold, is told', async () => {
   const chapter = join(folder, '01-logging-liveness')
   const { folder: original } = findChapter('1')

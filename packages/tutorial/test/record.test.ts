@@ -115,9 +115,12 @@ describe.for(withWire.filter(isRecorded))('the wire of $name', (chapter) => {
     const seen = [...sent.values()].filter(({ to, content }) => logged(to, content).length > 0)
     expect(seen.length).toBeGreaterThanOrEqual(4)
     for (const { to, content, times } of seen) {
-      expect([content, logged(to, content)]).toEqual([
+      const at = logged(to, content)
+      // The same may have come as an answer, too, which is not logged.
+      expect(at.length, content).toBeLessThanOrEqual(times.length)
+      expect([content, at]).toEqual([
         content,
-        times.map((sent) => expect.toSatisfy((at) => at >= sent)),
+        at.map((_, index) => expect.toSatisfy((at) => at >= (times[index] ?? Number.POSITIVE_INFINITY))),
       ])
     }
   })

@@ -15,7 +15,7 @@ export function normalized(line: string): string {
     .replaceAll(hostname(), 'HOST')
     .replace(/"hostname":"[^"]*"/g, '"hostname":"HOST"')
     .replace(/"cpu":"[^"]*"/g, '"cpu":"CPU"')
-    .replace(/"(cpu_percent_used|ram|cpu_cores|client|pid)":[\d.]+/g, '"$1":N')
+    .replace(/"((?:cpu_|ram|swap)\w*|client|pid)":[\d.]+/g, '"$1":N')
     .replace(/"id":\d+/g, '"id":N')
     .replace(/\b[0-9a-f]{32}\b/g, 'IDENTITY')
     .replace(/"time":\d+/g, '"time":TIME')
