@@ -25,10 +25,11 @@ export function addVitals(site: Site, latest: LiveTable<VitalsRow>, ask: Ask) {
       }
     })
   const asked = async (query: Query) => histories.get(vitalFrom(query), choiceFrom(query))
-  serve('/vitals', 'text/html', async (query) => vitalsPage(choiceFrom(query), latest, histories))
+  serve('/vitals', 'text/html', async (query) => vitalsPage(query, latest, histories))
   serve('/vitals.csv', 'text/csv', async (query) => csvOf(await asked(query)))
   serve('/api/vitals', 'application/json', async (query) => JSON.stringify(await asked(query)))
   serveEvents(site, '/vitals/events', latest)
+  serveFile(site, '/follow.js', new URL('./follow.js', import.meta.url))
   serveFile(site, '/vitals.js', new URL('./vitals.js', import.meta.url))
   serveFile(site, '/vitals.css', new URL('./vitals.css', import.meta.url))
   serveFile(site, '/uplot.js', new URL('../node_modules/uplot/dist/uPlot.iife.min.js', import.meta.url))
@@ -139,17 +140,19 @@ class Histories {
   }
 }
 
-function vitalsPage(choice: Choice, latest: LiveTable<VitalsRow>, histories: Histories): Html {
+async function vitalsPage(query: Query, latest: LiveTable<VitalsRow>, histories: Histories): Promise<Html> {
+  const choice = choiceFrom(query)
   const { span, node = '', tables } = choice
   const { version, rows } = latest.changesSince()
   const names = new Map(Object.values(rows).map(({ node, name }) => [node, name]))
   const nodes = [...names].sort(([, a], [, b]) => inOrder.compare(a, b))
   if (node && !names.has(node)) nodes.unshift([node, node]) // of a while ago
-  const vitals = new Set([
-    ...WORDS.keys(),
-    ...Object.values(rows).flatMap(({ values }) => Object.keys(values)),
-  ])
-  const query = `span=${span}&node=${encodeURIComponent(node)}`
+  const measured = Object.values(rows).flatMap(({ values }) => Object.keys(values))
+  const vitals = query['vital'] ? [vitalFrom(query)] : [...new Set([...WORDS.keys(), ...measured])]
+  const asked = tables ? vitals.map((vital) => histories.get(vital, choice)) : []
+  const answer = await Promise.all(asked).catch((error: Error) => error)
+  if (answer instanceof Error && !(answer instanceof NoAnswer)) throw answer
+  const address = `span=${span}&node=${encodeURIComponent(node)}`
   return layout(
     `Vitals of ${node ? (names.get(node) ?? node) : 'all nodes'}`,
     html`<form action="/vitals">
@@ -161,19 +164,24 @@ function vitalsPage(choice: Choice, latest: LiveTable<VitalsRow>, histories: His
         )}</label>
         ${tables && html`<input type="hidden" name="tables" value="yes" />`}
         <button>Show</button>
-        <a href="/">All about the nodes</a>
+        <a href="/">The nodes</a>
       </form>
-      <p id="line" role="status"></p>
-      <div id="vitals" data-span="${span}" data-seconds="${SPANS[span]}" data-node="${node}" data-version="${version}">
-        ${[...vitals].map((vital) => vitalPart(vital, query, tables ? histories.get(vital, choice) : undefined))}
+      <p id="line" role="status">${answer instanceof NoAnswer && answer.message}</p>
+      <div id="vitals" data-span="${span}" data-seconds="${SPANS[span]}" data-node="${node}" data-zone="${ZONE}" data-version="${version}">
+        ${vitals.map((vital, index) => vitalPart(vital, address, answer instanceof NoAnswer ? undefined : answer[index]))}
       </div>
       <script src="/uplot.js" defer></script>
       <script type="module" src="/vitals.js"></script>`,
     html`<link rel="stylesheet" href="/uplot.css" />
       <link rel="stylesheet" href="/vitals.css" />
-      ${!tables && html`<noscript><meta http-equiv="refresh" content="0; url=/vitals?${query}&tables=yes" /></noscript>`}`,
+      ${!tables && html`<noscript><meta http-equiv="refresh" content="0; url=/vitals?${`${address}&tables=yes`}" /></noscript>`}`,
   )
 }
+
+/** A chart has the times that the tables have, wherever it is looked at. */
+const ZONE = Intl.DateTimeFormat().resolvedOptions().timeZone
+
+const KEYS = 'Left and right go through time, up and down from node to node.'
 
 /** Names as people count them: pi-2 before pi-10. */
 const inOrder = new Intl.Collator('en', { numeric: true })
@@ -184,20 +192,18 @@ function select(name: string, chosen: string, options: (readonly [value: string,
   </select>`
 }
 
-/** A vital. Its chart is drawn in the browser; so is its table, unless that is here already. */
-async function vitalPart(vital: string, query: string, asked?: Promise<Shown>): Promise<Html> {
-  const answer = await asked?.catch((error: Error) => error)
-  const { label, shown } = answer && !(answer instanceof Error) ? answer : inWords({ vital })
+/** A vital. Its chart is drawn in the browser. */
+function vitalPart(vital: string, address: string, history: Shown | undefined): Html {
+  const { label, shown } = history ?? inWords({ vital })
   return html`<section data-vital="${vital}" aria-labelledby="vital-${vital}">
     <h2 id="vital-${vital}">${shown.unit ? `${label}, ${shown.unit}` : label}</h2>
-    ${answer instanceof Error && html`<p class="state bad">${answer.message}</p>`}
-    <div class="chart"></div>
     <p class="readout" role="status"></p>
-    <details ${asked && 'open'}>
+    <div class="chart" role="application" aria-roledescription="chart" aria-label="${`${label}. ${KEYS}`}" tabindex="0"></div>
+    <details ${history && 'open'}>
       <summary>As a table</summary>
-      <div class="wide" role="region" aria-label="${label} as a table" tabindex="0">${answer && !(answer instanceof Error) && tableOf(answer)}</div>
+      <div class="wide" role="region" aria-label="${label} as a table" tabindex="0">${history && tableOf(history)}</div>
     </details>
-    <p><a href="/vitals.csv?vital=${vital}&${query}" download="${vital}.csv">As CSV</a></p>
+    <p><a href="/vitals.csv?${`vital=${vital}&${address}`}" download="${vital}.csv">As CSV</a></p>
   </section>`
 }
 

@@ -47,6 +47,8 @@ test('vitals follow the base info, with a fraction or without, as Python needs t
     type: 'node_baseinfo',
     payload: { uuid, names: 'primary', swap: expect.any(Number) },
   })
+  expect(more[0]).toBe('{"type":"info","payload":"node_baseinfo"}')
+  expect(more.join()).not.toContain('hostname')
   expect(more.find((text) => text.includes('vitals'))).toMatch(
     /^\{"type":"vitals","payload":\{"cpu_percentage":\d+\.\d+,"cpu_frequency":\d+\.\d+,"ram_free":\d+,"swap_free":\d+\}\}$/,
   )

@@ -114,12 +114,17 @@ describe('on the wire', () => {
     const ours = names()
     const old = await talk({ old_list: () => ({ type: 'old_list', payload: 3 }) })
     const now = await talk({ new_list: () => ({ type: 'new_list', payload: 4 }) })
-    const ask = (peer: typeof old, over: AbortSignal) => {
-      const node = { over, ask: (...args: Parameters<Dialogue['ask']>) => peer.asker.ask(...args) }
-      return ours.learn(node, 'new_list', { answer: 'new_list' })
+    const node = {
+      peer: old,
+      over: new AbortController().signal,
+      ask: (...args: Parameters<Dialogue['ask']>) => node.peer.asker.ask(...args),
     }
-    expect(await ask(old, new AbortController().signal)).toBe('old_list')
-    expect(await ask(now, new AbortController().signal)).toBe('new_list')
+    const learn = () => ours.learn(node, 'new_list', { answer: 'new_list' })
+    expect(await learn()).toBe('old_list')
+    node.peer = now
+    node.over = new AbortController().signal
+    expect(ours.to(node, 'new_list')).toBe('old_list')
+    expect(await learn()).toBe('new_list')
   })
 
   test('it asks by the new name, and by the former one when that is refused', async () => {
