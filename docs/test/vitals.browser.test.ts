@@ -89,7 +89,7 @@ const nodesOf = (count: number): MadeUpNode[] =>
     name: `pi-${index + 1} #${4711 + index}`,
   }))
 
-/** Each at a height of its own; the first one with nothing in the second quarter of the last hour. */
+/** Each at a height of its own; the first one with nothing for 22 minutes of the last hour. */
 const madeUp = (count: number): MadeUp => {
   const nodes = nodesOf(count)
   const now = Date.now() / 1000
@@ -98,7 +98,7 @@ const madeUp = (count: number): MadeUp => {
     vitals: VITALS,
     value(vital, { node }, time) {
       const index = Number.parseInt(node, 16)
-      if (index === 0 && time > now - 2700 && time < now - 1800) return null
+      if (index === 0 && time > now - 2880 && time < now - 1560) return null
       return vital === 'ram_free' ? 2 ** 30 * (1 + (index % 5)) : 40 + (index % 50)
     },
   }
@@ -167,19 +167,14 @@ test('an hour of one node: a line with its gap, the same as a table and as a fil
     'Free swap, GiB',
   ])
   const tenths = await colouredTenths(page)
-  expect(
-    tenths
-      .slice(0, 2)
-      .concat(tenths.slice(6, 9))
-      .every((share) => share > 0.9),
-  ).toBe(true)
+  for (const tenth of [0, 6, 7, 8]) expect(tenths[tenth]).toBeGreaterThan(0.9)
   expect(tenths.slice(3, 5)).toEqual([0, 0])
 
   await section(page, 'ram_free').getByText('As a table').click()
   const rows = section(page, 'ram_free').locator('tbody tr')
   await expect.poll(() => rows.count(), PATIENCE).toBeGreaterThanOrEqual(60)
   const cells = await rows.locator('td').allTextContents()
-  expect(cells.filter((cell) => cell === '').length).toBeGreaterThanOrEqual(14)
+  expect(cells.filter((cell) => cell === '').length).toBeGreaterThanOrEqual(20)
   expect(new Set(cells)).toEqual(new Set(['', '1']))
 
   const download = page.waitForEvent('download')
@@ -189,7 +184,7 @@ test('an hour of one node: a line with its gap, the same as a table and as a fil
   const [head, ...lines] = csv.split('\r\n')
   expect(head).toBe(`time,${made.nodes.map(({ name }) => name).join(',')}`)
   expect(lines[0]).toMatch(/^\d{4}-\d\d-\d\dT\d\d:\d\d:00\.000Z,1073741824,2147483648,3221225472$/)
-  expect(lines.filter((row) => /Z,,2147483648,3221225472$/.test(row)).length).toBeGreaterThanOrEqual(14)
+  expect(lines.filter((row) => /Z,,2147483648,3221225472$/.test(row)).length).toBeGreaterThanOrEqual(20)
   expect(lines.at(-1)).toBe('')
 
   await section(page, 'cpu_percentage').locator('.chart').focus()
@@ -239,8 +234,8 @@ test('the keyboard goes through time and from node to node, and what stands ther
   expect((await press('PageUp')).time).toBe(before.time - 20 * 300_000)
   expect((await press('Home')).time).toBeLessThan(last.time - 23 * 3_600_000)
   // Names stand below the chart, and at the pointer.
-  expect(await section(page, 'cpu_percentage').locator('.u-legend').innerText()).toMatch(
-    /pi-1 #4711[^]*pi-2 #4712[^]*pi-3 #4713/,
+  expect(await section(page, 'cpu_percentage').locator('.u-legend').textContent()).toMatch(
+    /pi-1 #4711.*pi-2 #4712.*pi-3 #4713/s,
   )
   await section(page, 'cpu_percentage').locator('.u-over').hover()
   await expect.poll(() => readout(page).textContent(), PATIENCE).toMatch(/: 3 nodes, from 40 to 42 %$|: pi-/)
