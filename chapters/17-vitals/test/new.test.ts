@@ -1,3 +1,5 @@
+import { existsSync, mkdirSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
 import { sayTo, test } from '@rpi-cluster/tutorial/harness'
 import { expect, vi } from 'vitest'
 import { ask, configure, frame, historyOf, PATIENCE, valuesOf } from './support.ts'
@@ -123,3 +125,33 @@ test('what is no vitals is told and not kept, and who follows them hears the oth
     values,
   })
 })
+
+test.runIf(process.platform === 'linux' && !existsSync('/run/systemd/timesync/synchronized'))(
+  'vitals that come before the clock of the primary is right are kept when it is',
+  async ({ chapter }) => {
+    const bin = join(chapter.folder, 'bin')
+    const set = join(chapter.folder, 'set')
+    mkdirSync(bin)
+    writeFileSync(
+      join(bin, 'timedatectl'),
+      `#!/bin/sh\necho NTP=yes\nif test -e ${set}; then echo NTPSynchronized=yes; fi\n`,
+      { mode: 0o755 },
+    )
+    const primary = await chapter.run('primary', { env: { PATH: `${bin}:${process.env['PATH']}` } })
+    const peer = await sayTo(
+      chapter.port,
+      frame('subscribe', 'vitals') +
+        frame('node_baseinfo', { hostname: 'pi', client: 7, uuid }) +
+        frame('vitals', values) +
+        frame('info', 'history', { about: { vital: 'ram_free', from: 0, to: 1 }, id: 1 }),
+    )
+    await peer.hears(/"id":1\}\r/)
+    expect(peer.heard).toContain('"type":"history"')
+    await peer.hears(/"values"/)
+    expect(peer.heard).not.toMatch(/"time":/)
+    writeFileSync(set, '')
+    await peer.hears(/"time":"\d{4}-/)
+    await vi.waitFor(async () => expect(valuesOf(await historyOf(chapter, 'ram_free'))).toEqual([1024]), PATIENCE)
+    expect(primary.lines.filter((line) => /WARN/.test(line))).toEqual([])
+  },
+)
