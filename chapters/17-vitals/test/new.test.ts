@@ -151,7 +151,10 @@ test.runIf(process.platform === 'linux' && !existsSync('/run/systemd/timesync/sy
     expect(peer.heard).not.toMatch(/"time":/)
     writeFileSync(set, '')
     await peer.hears(/"time":"\d{4}-/)
-    await vi.waitFor(async () => expect(valuesOf(await historyOf(chapter, 'ram_free'))).toEqual([1024]), PATIENCE)
+    await vi.waitFor(
+      async () => expect(valuesOf(await historyOf(chapter, 'ram_free'))).toEqual([1024]),
+      PATIENCE,
+    )
     expect(primary.lines.filter((line) => /WARN/.test(line))).toEqual([])
   },
 )
