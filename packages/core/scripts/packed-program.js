@@ -3,6 +3,7 @@ import assert from 'node:assert/strict'
 import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { loadConfig, port } from '@rpi-cluster/core/config'
+import { deliver } from '@rpi-cluster/core/deliver'
 import { Dialogue } from '@rpi-cluster/core/dialogue'
 import { eventsOf } from '@rpi-cluster/core/event-stream'
 import { newIdentity, openIdentity } from '@rpi-cluster/core/identity'
@@ -22,9 +23,11 @@ import { nodeTasks } from '@rpi-cluster/core/node-tasks'
 import { programFolder } from '@rpi-cluster/core/program-folder'
 import { stayConnected } from '@rpi-cluster/core/reconnect'
 import { Roster } from '@rpi-cluster/core/roster'
+import { Sensors } from '@rpi-cluster/core/sensors'
 import { unitOf } from '@rpi-cluster/core/service'
 import { connect, listen } from '@rpi-cluster/core/sockets'
 import { openStore } from '@rpi-cluster/core/store'
+import { baseInfo, takeVitals, vitalsJson } from '@rpi-cluster/core/vitals'
 import { createSite, html, serveSite } from '@rpi-cluster/core/web'
 
 const stop = stopSignal()
@@ -112,6 +115,19 @@ store.add({ node: 'a', name: 'pi-1', at: 1_700_000_000, values: { load: 1.5 } })
 await store.flush()
 const history = await store.history({ vital: 'load', from: 1_700_000_000, to: 1_700_000_060 })
 assert.deepEqual(history.lines, [{ node: 'a', name: 'pi-1', mean: [1.5, null] }])
+
+const outbox = store.outbox('elsewhere')
+outbox.add('a text')
+await store.flush()
+const arrived = await new Promise((resolve) => {
+  void deliver({ to: 'elsewhere', outbox, send: async (texts) => resolve(texts), log, stop })
+})
+assert.deepEqual(arrived, ['a text'])
+
+assert.equal((await baseInfo()).ram, details.ram)
+assert.match(vitalsJson(await takeVitals()).json, /^\{"cpu_percentage":\d+\.\d+,/)
+const sensors = new Sensors([{ vital: 'answer', label: 'Answer', unit: '', read: () => 42 }], { log })
+assert.deepEqual(await sensors.read(), { answer: 42 })
 
 new Decoder().push(Buffer.from(encode('by hand')), (message) => received.push(message))
 assert.equal(received.at(-1), 'by hand')
