@@ -70,7 +70,7 @@ export function follow(path, { version, zone, begin, take }) {
   document.addEventListener('visibilitychange', () => (document.hidden ? close() : open()))
   addEventListener('pagehide', close)
   addEventListener('pageshow', () => document.hidden || open())
-  if (!document.hidden) setTimeout(open)
+  if (!document.hidden) setTimeout(open) // who follows has this to work with then
 
   return {
     /** Whether somebody is there, and the page is seen. */

@@ -164,19 +164,16 @@ class Chart {
 
   /** Says what stands at the cursor. */
   tell(index) {
+    if (index == null) return this.say('')
     const { times, lines, shown } = this.history
+    const among = (low, high) => `from ${textOf(low)} to ${textOf(high)} ${shown.unit}`
     const values = lines.map(({ mean }) => mean[index]).filter((value) => value != null)
     const { name, mean, min, max } = lines[this.line] ?? {}
-    const between = (low, high) => `from ${textOf(low)} to ${textOf(high)} ${shown.unit}`
-    if (index == null) this.say('')
-    else if (!mean)
-      this.say(`${values.length} nodes, ${between(Math.min(...values), Math.max(...values))}`, times[index])
-    else if (mean[index] == null) this.say(`${name}, nothing`, times[index])
-    else
-      this.say(
-        `${name}, ${textOf(mean[index])} ${shown.unit}${min ? `, ${between(min[index], max[index])}` : ''}`,
-        times[index],
-      )
+    let text = `${values.length} nodes`
+    if (mean) text = `${name}, ${mean[index] == null ? 'nothing' : `${textOf(mean[index])} ${shown.unit}`}`
+    else if (values.length > 0) text += `, ${among(Math.min(...values), Math.max(...values))}`
+    if (min?.[index] != null) text += `, ${among(min[index], max[index])}`
+    this.say(text, times[index])
   }
 
   say(text, time) {

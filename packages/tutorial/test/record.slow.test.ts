@@ -85,6 +85,9 @@ function counted(lines: readonly string[]): string[] {
   })
 }
 
+/** What a node sends by a clock of its own: before or after something else, and how often, is chance. */
+const AT_SOME_TIME = new Set(['vitals', 'alarms'])
+
 /**
  * What happened on each program's connections, as lines that begin with its name. How bytes were cut into pieces is chance, and
  * so is which changes of a roster come together.
@@ -96,10 +99,12 @@ function storyOf({ lanes, connections, events }: WireRecording): string[] {
       const lines: string[] = []
       let pending = ''
       let speaker = ''
+      const atSomeTime = new Set<string>()
       const flush = () => {
         for (const message of pending.split(/(?<=\r)/)) {
-          if (message && !message.startsWith('{"type":"roster"'))
-            lines.push(`${lane} | ${speaker} sends ${escaped(message)}`)
+          const [, type = ''] = /^\{"type":"(\w+)"/.exec(message) ?? []
+          if (AT_SOME_TIME.has(type)) atSomeTime.add(`${lane} | ${speaker} sends ${type} at some time`)
+          else if (message && type !== 'roster') lines.push(`${lane} | ${speaker} sends ${escaped(message)}`)
         }
         pending = ''
       }
@@ -110,10 +115,11 @@ function storyOf({ lanes, connections, events }: WireRecording): string[] {
         else lines.push(`${lane} | ${event.type} by ${event.from}${'reset' in event ? ', by a reset' : ''}`)
       }
       flush()
-      return lines.filter((line, index) => {
+      const told = lines.filter((line, index) => {
         const same = lines.slice(0, index).filter((before) => normalized(before) === normalized(line))
         return same.length < COUNTED - 1
       })
+      return [...told, ...[...atSomeTime].toSorted()]
     }),
   ]
 }
