@@ -60,7 +60,13 @@ export function hasRoomToWait(): boolean {
   }
 }
 
-function forPeers(limit: number): number {
+/**
+ * How many of so many descriptors peers may have that are served. Where there is no limit, there is none for them.
+ *
+ * @internal
+ */
+export function forPeers(limit: number): number {
+  if (limit === Infinity) return limit // of which no part can be taken
   return limit - LEFT_FREE - Math.floor(limit / PART_TO_WAIT)
 }
 
@@ -92,10 +98,15 @@ function whyNothingCanBeOpened(): string | undefined {
   }
 }
 
-/** The limit, where the system tells: on Linux. Elsewhere the last descriptor is turned away. */
-function limitOfProcess(): number {
+/**
+ * The limit, where the system tells: on Linux. Elsewhere the last descriptor is turned away.
+ *
+ * @param limits where it tells
+ * @internal
+ */
+export function limitOfProcess(limits = '/proc/self/limits'): number {
   try {
-    return Number(/^Max open files +(\d+)/m.exec(readFileSync('/proc/self/limits', 'utf8'))?.[1] ?? Infinity)
+    return Number(/^Max open files +(\d+)/m.exec(readFileSync(limits, 'utf8'))?.[1] ?? Infinity)
   } catch {
     return Infinity
   }

@@ -2,6 +2,7 @@ import { once } from 'node:events'
 import { connect, type Socket } from 'node:net'
 import { join } from 'node:path'
 import { expect, onTestFinished, test, vi } from 'vitest'
+import { forPeers, limitOfProcess } from '../src/descriptors.ts'
 import { jsonLines, type Program, start, tempFolder } from './support.ts'
 
 /** Descriptors that are left to the program itself, and to peers that only wait before they are sent away. */
@@ -9,6 +10,11 @@ const LEFT_FREE = 8
 const WAITING = 4
 
 const until = (isSo: () => void) => vi.waitFor(isSo, { timeout: 20_000, interval: 10 })
+
+test('where the system does not say how many there may be, peers have room', () => {
+  expect(forPeers(limitOfProcess('/nowhere'))).toBe(Infinity)
+  expect(forPeers(1024)).toBe(1024 - LEFT_FREE - 64)
+})
 
 // Elsewhere the system does not say how many a program may have.
 test.runIf(process.platform === 'linux')(
