@@ -75,6 +75,12 @@ test('an alarm is seen and told as it comes, and goes by itself; what a sensor m
   await expect
     .poll(headings, PATIENCE)
     .toEqual(expect.arrayContaining(['Temperature of the processor, °C', 'Disk in use, %']))
+
+  await page.goto(new URL('/vitals?node=nobody', address).href)
+  const readout = page.locator('[data-vital="cpu_temperature"] .readout')
+  await expect.poll(() => readout.textContent(), PATIENCE).toBe('Nothing was measured in this time.')
+  await page.waitForTimeout(500) // what draws tells its cursor later
+  expect(await readout.textContent()).toBe('Nothing was measured in this time.')
   expect(problems).toEqual([])
   await context.close()
 })

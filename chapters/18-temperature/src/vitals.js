@@ -101,13 +101,13 @@ class Chart {
   }
 
   draw() {
-    const { label, shown, lines } = this.history
+    const { label, shown } = this.history
     this.drawnAt = performance.now()
     this.part('h2').textContent = shown.unit ? `${label}, ${shown.unit}` : label
     this.line = node ? 0 : undefined
     this.plot?.destroy()
     this.plot = new uPlot(this.options(), this.data, this.place)
-    this.say(lines.length === 0 ? 'Nothing was measured in this time.' : '')
+    this.tell()
   }
 
   options() {
@@ -164,8 +164,8 @@ class Chart {
 
   /** Says what stands at the cursor. */
   tell(index) {
-    if (index == null) return this.say('')
     const { times, lines, shown } = this.history
+    if (index == null) return this.say(lines.length === 0 ? 'Nothing was measured in this time.' : '')
     const among = (low, high) => `from ${textOf(low)} to ${textOf(high)} ${shown.unit}`
     const values = lines.map(({ mean }) => mean[index]).filter((value) => value != null)
     const { name, mean, min, max } = lines[this.line] ?? {}
