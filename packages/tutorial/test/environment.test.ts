@@ -1,5 +1,5 @@
 import { execa } from 'execa'
-import { expect, test } from 'vitest'
+import { expect, test, vi } from 'vitest'
 import { freePort, programEnvironment } from '../src/run/environment.ts'
 
 /** Listens in each of the ways that Node knows, connects in each, and says where that was. */
@@ -33,4 +33,14 @@ test('a program on a port of its own listens and connects elsewhere, in whatever
     extendEnv: false,
   })
   expect(stdout.split('\n')).toEqual([`${port} hello`, `${port} hello`, `${port} hello`])
+})
+
+test('how the tests themselves are run is nothing that a program sees', () => {
+  const own = ['TEST_RETRY', 'TEST_REPORT', 'TEST_CPU', 'CHAPTER_UNDER_TEST', 'VITEST_POOL_ID']
+  for (const name of own) vi.stubEnv(name, '1')
+  vi.stubEnv('TEST_BENCH', '1') // a reader's own
+  const seen = programEnvironment({})
+  vi.unstubAllEnvs()
+  expect(Object.keys(seen).filter((name) => own.includes(name))).toEqual([])
+  expect(seen).toHaveProperty('TEST_BENCH')
 })
