@@ -50,6 +50,13 @@ class Outbox {
     return this.#wait
   }
 
+  /** Writes bytes behind what was added before. They are read when they go out, and may be shared. */
+  addBytes(bytes: Uint8Array): Promise<void> | undefined {
+    this.#connection.throwIfLost()
+    this.flush()
+    return this.#keep(this.#connection.write(bytes))
+  }
+
   addPieces(pieces: readonly string[]): Promise<void> | undefined {
     this.#connection.throwIfLost()
     this.flush()
