@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict'
 import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { Broadcast } from '@rpi-cluster/core/broadcast'
 import { loadConfig, port } from '@rpi-cluster/core/config'
 import { deliver } from '@rpi-cluster/core/deliver'
 import { Dialogue } from '@rpi-cluster/core/dialogue'
@@ -128,6 +129,9 @@ assert.equal((await baseInfo()).ram, details.ram)
 assert.match(vitalsJson(await takeVitals()).json, /^\{"cpu_percentage":\d+\.\d+,/)
 const sensors = new Sensors([{ vital: 'answer', label: 'Answer', unit: '', read: () => 42 }], { log })
 assert.deepEqual(await sensors.read(), { answer: 42 })
+
+const broadcast = new Broadcast({ log, topics: { news: {} } })
+assert.throws(() => broadcast.publish('old', 1), /There is no topic "old"/)
 
 new Decoder().push(Buffer.from(encode('by hand')), (message) => received.push(message))
 assert.equal(received.at(-1), 'by hand')

@@ -33,6 +33,8 @@ export interface Change {
   added: string[]
   /** The smallest symbol that holds it, `imports` for import lines, if there is one. */
   symbol?: string
+  /** The file in the chapter before, when there is none in this one. */
+  goneFrom?: string
   /** What the README says of it; nothing when it says nothing. */
   explanation?: string
   /** The same as Markdown. */
@@ -48,7 +50,10 @@ export function explainedChanges(before: Chapter, chapter: Chapter): Change[] {
   const programs = comparison
     .hunks('own')
     .filter(({ file }) => /^src\/.*\.ts$/.test(file))
-    .flatMap((hunk) => changesOf(hunk, chapter, comparison.texts.own[1].get(hunk.file) ?? ''))
+    .flatMap((hunk): Change[] => {
+      const text = comparison.texts.own[1].get(hunk.file)
+      return text === undefined ? [goneFile(hunk, before, chapter)] : changesOf(hunk, chapter, text)
+    })
   const pieces = shownPieces(readme)
   const names = comparison.newModules.flatMap(({ name }) => publicNamesOf(`packages/core/src/${name}.ts`))
   const pages = [...modulePages(), readme]
@@ -64,11 +69,24 @@ export function unexplainedChanges(): string[] {
   return chapters.slice(1).flatMap((chapter, index) =>
     explainedChanges(chapters[index] as Chapter, chapter)
       .filter(({ explanation }) => explanation === undefined)
-      .map(({ file, line, symbol, added, removed }) => {
+      .map(({ file, line, symbol, added, removed, goneFrom }) => {
+        if (goneFrom !== undefined)
+          return `${file}: chapters/${chapter.name}/README.md does not say that it is gone, in a sentence that links ${goneFrom}`
         const what = [...removed.map((text) => `-${text}`), ...added.map((text) => `+${text}`)].join('\n    ')
         return `${file}:${line}: chapters/${chapter.name}/README.md does not explain ${symbol ?? 'this'}${what && `:\n    ${what}`}`
       }),
   )
+}
+
+function goneFile({ file, line, removed }: Hunk, before: Chapter, chapter: Chapter): Change {
+  return {
+    file: `chapters/${chapter.name}/${file}`,
+    line,
+    last: line - 1,
+    removed,
+    added: [],
+    goneFrom: `chapters/${before.name}/${file}`,
+  }
 }
 
 /** A hunk, taken apart at the statements of its file. */
@@ -171,9 +189,11 @@ function rangeOf(source: BlockSource): LineRange | undefined {
   }
 }
 
-/** The sentence that names the file and the smallest symbol of the change. */
-function byMention({ file, symbol }: Change, { mentions }: Readme): Explanation | undefined {
-  if (symbol === undefined) return undefined
-  const mention = mentions.find((mention) => mention.file === file && mention.symbol === symbol)
+/** The sentence that names the file and the smallest symbol of the change, or a file that is gone. */
+function byMention({ file, symbol, goneFrom }: Change, { mentions }: Readme): Explanation | undefined {
+  if (symbol === undefined && goneFrom === undefined) return undefined
+  const mention = mentions.find((mention) =>
+    goneFrom === undefined ? mention.file === file && mention.symbol === symbol : mention.file === goneFrom,
+  )
   return mention && { explanation: mention.sentence, explanationMarkdown: mention.sentenceMarkdown }
 }
