@@ -1,4 +1,5 @@
 import { max, quantileSorted } from 'simple-statistics'
+import { delivered, frozenCost } from './broadcast/index.ts'
 import { beats, hellos, idleMemory, type Thousand, thousand } from './cluster/index.ts'
 import { crowd } from './crowd/index.ts'
 import { type Herd, herd, peak, WAYS, type Way } from './herd/index.ts'
@@ -51,6 +52,7 @@ export function measurements(setting: Setting): Measurement[] {
     aCrowd(setting),
     aPage(setting),
     aStore(setting),
+    aBroadcast(setting),
   ]
 }
 
@@ -361,6 +363,47 @@ function aStore({ progress }: Setting): Measurement {
     ],
     async measure() {
       return { ...(await storeCosts(progress)) }
+    },
+  }
+}
+
+function aBroadcast({ contestants, natsPort, progress }: Setting): Measurement {
+  const hasNats = contestants.includes('nats')
+  return {
+    name: 'broadcast',
+    what: '1 KiB to 1,000 subscribers',
+    unit: 'messages a second',
+    mostRounds: 3,
+    comparisons: [
+      { of: 'read by each', ours: 'ours', theirs: 'nats', goal: { atLeast: 2 } },
+      { of: 'read by each, 16 at once', ours: 'ours 16', theirs: 'nats 16', goal: { atLeast: 2 } },
+      { of: 'bytes alone', ours: 'bytes', theirs: 'loop', goal: { atLeast: 1.5 } },
+      { of: 'bytes alone, 16 at once', ours: 'bytes 16', theirs: 'loop 16', goal: { atLeast: 2.5 } },
+      {
+        of: 'p99 beside a frozen one',
+        unit: 'ms',
+        ours: 'beside',
+        theirs: 'withoutIt',
+        goal: { atMost: 1.2 },
+      },
+      { of: 'what a frozen one takes of memory', unit: 'MiB', ours: 'memory', goal: { atMost: 1 } },
+    ],
+    async measure() {
+      const sample: Sample = {}
+      const measureOne = async (name: string, ...what: Parameters<typeof delivered>) => {
+        progress(`a broadcast: ${name}`)
+        sample[name] = await delivered(...what)
+      }
+      for (const burst of [1, 16]) {
+        const named = (name: string) => (burst === 1 ? name : `${name} ${burst}`)
+        await measureOne(named('ours'), 'broadcast', 'core', burst, natsPort)
+        if (hasNats) await measureOne(named('nats'), 'nats', 'nats', burst, natsPort)
+        await measureOne(named('bytes'), 'broadcast', 'bytes', burst, natsPort)
+        await measureOne(named('loop'), 'loop', 'bytes', burst, natsPort)
+      }
+      progress('a broadcast beside a frozen one')
+      const { alone, beside, memory } = await frozenCost()
+      return { ...sample, withoutIt: alone, beside, memory }
     },
   }
 }

@@ -24,6 +24,8 @@ const NAMES: Record<string, string> = {
   fixed: "the original's 60 s",
   jitter: 'full jitter, up to 60 s',
   alone: 'without them',
+  loop: 'a loop of send',
+  withoutIt: 'without it',
   one: 'one page',
   'many webserver memory': 'all read',
   'one news': 'one page, which reads',

@@ -9,7 +9,8 @@ import { secondaryConfig } from './config.ts'
 const stop = stopSignal()
 const log = createLogger('everyone')
 const [command] = process.argv.splice(2, 1) // what is left is --config FILE, or nothing
-if (!command || command.startsWith('-')) throw new OperationalError('Say what everyone is to do: name, or blink.')
+if (!command || command.startsWith('-'))
+  throw new OperationalError('Say what everyone is to do: name, or blink.')
 const { primaryIp: host, socketPort: port } = loadRenamedConfig(secondaryConfig, log)
 
 const primary = await connect({ peer: 'primary', host, port, stop })

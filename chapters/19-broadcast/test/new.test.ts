@@ -65,11 +65,16 @@ test('who has not subscribed, or has unsubscribed, gets nothing; who returns can
     chapter.port,
     frame('subscribe', 'command') + frame('unsubscribe', 'command') + frame('info', 'uuid', { id: 1 }),
   )
-  const subscriber = await sayTo(chapter.port, frame('subscribe', 'command') + frame('info', 'uuid', { id: 1 }))
+  const subscriber = await sayTo(
+    chapter.port,
+    frame('subscribe', 'command') + frame('info', 'uuid', { id: 1 }),
+  )
   for (const each of [other, former, subscriber]) await each.hears(/"id":1\}\r/)
   const asker = await sayTo(chapter.port, frame('info', 'everyone', { about: 'name', id: 7 }))
   await asker.hears(/"id":7\}\r/)
-  expect(asker.heard).toMatch(/^\{"type":"report","payload":\{"answered":\[\],"silent":\["[^"]+"\],"offline":\[\]\},"id":7\}\r$/)
+  expect(asker.heard).toMatch(
+    /^\{"type":"report","payload":\{"answered":\[\],"silent":\["[^"]+"\],"offline":\[\]\},"id":7\}\r$/,
+  )
   const command = frame('command', { id: 1, command: 'name' })
   expect(subscriber.heard.endsWith(command)).toBe(true)
   for (const each of [other, former]) expect(each.heard).not.toContain('command')

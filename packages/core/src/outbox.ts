@@ -50,11 +50,10 @@ class Outbox {
     return this.#wait
   }
 
-  /** Writes bytes behind what was added before. They are read when they go out, and may be shared. */
-  addBytes(bytes: Uint8Array): Promise<void> | undefined {
-    this.#connection.throwIfLost()
+  /** Writes bytes, or text that is ASCII, behind what was added before. Bytes are read when they go out, and may be shared. */
+  write(data: string | Uint8Array): Promise<void> | undefined {
     this.flush()
-    return this.#keep(this.#connection.write(bytes))
+    return this.#keep(this.#connection.write(data, 'latin1'))
   }
 
   addPieces(pieces: readonly string[]): Promise<void> | undefined {

@@ -27,7 +27,9 @@ const call = v.object({ id: callId, command: shortText })
 const answer = v.object({ id: callId, says: shortText })
 
 const report = v.object({
-  answered: v.array(v.object({ name: shortText, afterMs: v.pipe(v.number(), v.minValue(0)), says: shortText })),
+  answered: v.array(
+    v.object({ name: shortText, afterMs: v.pipe(v.number(), v.minValue(0)), says: shortText }),
+  ),
   silent: v.array(shortText),
   offline: v.array(shortText),
 })

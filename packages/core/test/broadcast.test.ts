@@ -164,7 +164,8 @@ describe('a subscriber that does not read', () => {
     const missed = slow.messages.filter(({ type }) => type === 'missed')
     expect(missed).toEqual([{ type: 'missed', payload: { topic: 'news', count: expect.any(Number) } }])
     const got = slow.messages.filter(({ type }) => type === 'news').map(({ payload }) => numberOf(payload))
-    const { count: lost } = missed[0]?.payload as { count: number }
+    const [{ payload }] = missed as [Message]
+    const { count: lost } = payload as { count: number }
     expect(got.length + lost).toBe(count)
     // They are missing in one place, where that is told.
     const at = slow.messages.findIndex(({ type }) => type === 'missed')
@@ -251,7 +252,11 @@ describe('a roll call', () => {
     second?.far.socket.destroy()
     const report = await calling
     calls.take({ id: 1, says: 'late' }, second?.peer as Connection)
-    expect(report).toMatchObject({ answered: [{ name: 'pi-1', says: 'here' }], silent: [], offline: ['pi-2'] })
+    expect(report).toMatchObject({
+      answered: [{ name: 'pi-1', says: 'here' }],
+      silent: [],
+      offline: ['pi-2'],
+    })
     const listeners = first?.peer.socket.listenerCount('close')
     await calls.call('say')
     expect(first?.peer.socket.listenerCount('close')).toBe(listeners)

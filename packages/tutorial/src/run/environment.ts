@@ -11,7 +11,8 @@ export const CLOCK_SPEED = 10
 export type Ports = ReadonlyMap<number, number>
 
 /** What a test's own environment has, and a reader's has not. */
-const OF_A_TEST = /^(npm_|pnpm_|vitest|node_env|init_cwd|force_color|test$|chapter_under_test|test_(report|retry|cpu)$)/i
+const OF_A_TEST =
+  /^(npm_|pnpm_|vitest|node_env|init_cwd|force_color|test$|chapter_under_test|test_(report|retry|cpu)$)/i
 
 export interface ProgramEnvironment {
   /** How many times as fast as real time its timers run. Default: 10. */
