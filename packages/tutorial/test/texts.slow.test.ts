@@ -103,6 +103,23 @@ describe('in a clean copy', () => {
   )
 
   test(
+    'a program that is gone, and no sentence says so, is told',
+    async () => {
+      await changed(
+        'chapters/19-broadcast/README.md',
+        (text) => text.replace('](../18-temperature/src/webserver.ts)', '](../18-temperature/README.md)'),
+        async () => {
+          const { all } = await tutorial('texts')
+          expect(all.trim()).toBe(
+            'chapters/19-broadcast/src/webserver.ts: chapters/19-broadcast/README.md does not say that it is gone, in a sentence that links chapters/18-temperature/src/webserver.ts',
+          )
+        },
+      )
+    },
+    LONG,
+  )
+
+  test(
     'links that lead nowhere, scripts that do not exist, and code from nowhere are told',
     async () => {
       const wrong = [
