@@ -78,10 +78,10 @@ test('the primary takes and answers either name, and each node hears the one tha
   chapter,
 }) => {
   const primary = await chapter.run('primary')
-  const answer = async (type: string, question: string) => {
+  const answer = async (type: string, question: string, mark = {}) => {
     const peer = await sayTo(
       chapter.port,
-      frame(type, { hostname: type, client: 1 }) + frame('info', question, { id: 1 }),
+      frame(type, { hostname: type, client: 1, ...mark }) + frame('info', question, { id: 1 }),
     )
     await peer.hears(/"id":1\}\r/)
     await peer.leaves()
@@ -92,11 +92,18 @@ test('the primary takes and answers either name, and each node hears the one tha
     payload: { swap: expect.any(Number), cpu_frequency_max: expect.any(Number) },
   })
   expect(await answer('computer_details', 'computer_details')).toMatchObject({ type: 'master_info' })
+  expect(await answer('machine_details', 'computer_details', { names: 'primary' })).toMatchObject({
+    type: 'primary_info',
+  })
+  expect((await ask(chapter, 'secondary_details')).type).toBe('secondary_details')
   await primary.says(/node_baseinfo #1 has joined/)
   await primary.says(/computer_details #1 has joined/)
+  await primary.says(/machine_details #1 has joined/)
 })
 
-test('what is no vitals is told and not kept, and who follows them hears the others', async ({ chapter }) => {
+test('what is no vitals is told and not kept, and who follows them hears the others, as the page does', async ({
+  chapter,
+}) => {
   const primary = await chapter.run('primary')
   const peer = await sayTo(
     chapter.port,
@@ -105,9 +112,9 @@ test('what is no vitals is told and not kept, and who follows them hears the oth
       frame('node_baseinfo', { hostname: 'pi', client: 7, uuid }) +
       frame('vitals', { cpu_percentage: 'high' }) +
       frame('vitals', values) +
-      frame('info', 'uuid', { id: 1 }),
+      frame('info', 'secondary_details', { id: 1 }),
   )
-  await peer.hears(/"type":"uuid".*\r/)
+  await peer.hears(/"type":"secondary_details".*\r/)
   const warnings = primary.lines.filter((line) => /WARN/.test(line)).map((line) => line.replace(/^.*?: /, ''))
   expect(warnings).toEqual([
     `${peer.address} has sent vitals before it has told who it is. They are not kept.`,
@@ -124,6 +131,18 @@ test('what is no vitals is told and not kept, and who follows them hears the oth
     time: expect.stringMatching(/^\d{4}-.*Z$/),
     values,
   })
+  await chapter.run('webserver')
+  const [port] = chapter.portsOf('webserver')
+  const shows = (path: string, text: string) =>
+    vi.waitFor(
+      async () => expect(await (await fetch(`http://127.0.0.1:${port}${path}`)).text()).toContain(text),
+      PATIENCE,
+    )
+  await shows('/', `<a href="/vitals?node=${uuid}">pi #7</a>`)
+  await shows('/vitals', `<option value="${uuid}" >pi #7</option>`)
+  await shows('/api/vitals?vital=ram_free', '1024')
+  await primary.kill()
+  await shows('/', 'The primary is gone.')
 })
 
 test.runIf(process.platform === 'linux' && !existsSync('/run/systemd/timesync/synchronized'))(
