@@ -94,7 +94,11 @@ export function explanationsFor(comparison: Comparison): Change[] {
   const chapters = allChapters().filter(({ number }) => before.number <= number && number <= after.number)
   return chapters.slice(1).flatMap((chapter, index) => {
     const names = renamedFiles(after, chapter, chapters)
-    return explainedChanges(chapters[index] as Chapter, chapter).flatMap((change) =>
+    // What came and went in between is in neither.
+    const isKnown = ({ file, goneFrom }: Change) =>
+      goneFrom === undefined || comparison.texts.own[0].has(file.replace(/^chapters\/[^/]+\//, ''))
+    const changes = explainedChanges(chapters[index] as Chapter, chapter).filter(isKnown)
+    return changes.flatMap((change) =>
       placedIn(after.name, comparison.texts.own[1], change, chapter.name, names),
     )
   })
