@@ -3,8 +3,14 @@ import { Buffer } from 'node:buffer'
 
 const UINT32 = 2 ** 32
 
+/** How many bytes a browser gives at once. */
+const MOST_AT_ONCE = 65_536
+
 export function randomBytes(count: number): Buffer {
-  return Buffer.from(globalThis.crypto.getRandomValues(new Uint8Array(count)))
+  const bytes = Buffer.alloc(count)
+  for (let from = 0; from < count; from += MOST_AT_ONCE)
+    globalThis.crypto.getRandomValues(bytes.subarray(from, from + MOST_AT_ONCE))
+  return bytes
 }
 
 export const randomUUID = () => globalThis.crypto.randomUUID()

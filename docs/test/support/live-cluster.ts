@@ -6,6 +6,7 @@ import type { LabEvent } from '@rpi-cluster/tutorial/lab/events'
 import { build } from 'esbuild'
 import type { Browser, Page } from 'playwright-core'
 import { liveChapter, liveWorker } from '../../live/bundle.ts'
+import type { LiveChapter } from '../../live/chapter.ts'
 import type { LiveCluster, LiveOptions } from '../../live/cluster.ts'
 import { findChromium, launch } from './chromium.ts'
 
@@ -13,6 +14,13 @@ export const LIVE = join(dirname(fileURLToPath(import.meta.url)), '../../live')
 
 /** Where the page is: no such place is asked, its files are handed over. Workers and `crypto` want a secure one. */
 const AT = 'https://live.test/'
+
+const PAGE = `<!doctype html>
+<title>Live</title>
+<script type="module">
+import { LiveCluster } from '${AT}cluster.js'
+Object.assign(window, { LiveCluster })
+</script>`
 
 declare global {
   interface Window {
@@ -51,7 +59,7 @@ export async function openPage(browser: Browser, files: Record<string, string>):
     const body = files[name]
     return route.fulfill(
       body === undefined
-        ? { contentType: 'text/html', body: '<!doctype html><title>Live</title>' }
+        ? { contentType: 'text/html', body: PAGE }
         : { contentType: 'text/javascript', body },
     )
   })
@@ -74,11 +82,20 @@ export class LiveRun {
   ): Promise<LiveRun> {
     const live = liveChapter(findChapter(chapter))
     if (!live) throw new Error(`${chapter} does not run in a page`)
+    return LiveRun.startThese(page, live, options)
+  }
+
+  /** Programs of no chapter. */
+  static async startThese(
+    page: Page,
+    live: LiveChapter,
+    options: Omit<LiveOptions, 'worker'> & { speed?: number } = {},
+  ): Promise<LiveRun> {
     await page.evaluate(
       async ({ live, at, options: { speed = 1, ...options } }) => {
-        const { LiveCluster } = (await import(`${at}cluster.js`)) as typeof import('../../live/cluster.ts')
+        window.cluster?.close()
         window.events = []
-        window.cluster = new LiveCluster(live, { ...options, worker: `${at}worker.js` }, (events) => {
+        window.cluster = new window.LiveCluster(live, { ...options, worker: `${at}worker.js` }, (events) => {
           window.events.push(...events)
         })
         window.cluster.setSpeed(speed)
