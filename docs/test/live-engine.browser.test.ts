@@ -3,7 +3,7 @@ import { gzipSync } from 'node:zlib'
 import { allChapters } from '@rpi-cluster/tutorial/chapters/chapters'
 import type { Browser, Page } from 'playwright-core'
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import { engineFiles, launchBrowser, LiveRun, openPage } from './support/live-cluster.ts'
+import { engineFiles, LiveRun, launchBrowser, openPage } from './support/live-cluster.ts'
 
 /** What the page may load for clusters, without the editor, in bytes. */
 const MOST_COMPRESSED = 200_000
@@ -116,7 +116,10 @@ test('a changed program runs after a restart, and a mistake is shown at its line
 })
 
 test('a configuration that is wrong is told in the words of the core', async () => {
-  const run = await LiveRun.start(page, '04', { copies: 1, files: { 'rpicluster.cfg': '[master]\nsocket_port = many\n' } })
+  const run = await LiveRun.start(page, '04', {
+    copies: 1,
+    files: { 'rpicluster.cfg': '[master]\nsocket_port = many\n' },
+  })
   await run.said('master', /socket_port/)
   expect(await run.ended('master')).toBe('exit code 1')
 })

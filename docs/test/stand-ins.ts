@@ -80,128 +80,206 @@ async function textOf(socket: Socket): Promise<string> {
   return text
 }
 
-behaviour('bytes arrive in the order in which they were written', () => withPair(async ({ near, far }) => {
-  for (let number = 0; number < 100; number += 1) near.write(`${number},`)
-  near.end()
-  return textOf(far)
-}), `${Array.from({ length: 100 }, (_, number) => number).join(',')},`)
+behaviour(
+  'bytes arrive in the order in which they were written',
+  () =>
+    withPair(async ({ near, far }) => {
+      for (let number = 0; number < 100; number += 1) near.write(`${number},`)
+      near.end()
+      return textOf(far)
+    }),
+  `${Array.from({ length: 100 }, (_, number) => number).join(',')},`,
+)
 
-behaviour('what arrives is a Buffer', () => withPair(async ({ near, far }) => {
-  near.write('é')
-  const [chunk] = await once(far, 'data')
-  return [Buffer.isBuffer(chunk), chunk.toString()]
-}), [true, 'é'])
+behaviour(
+  'what arrives is a Buffer',
+  () =>
+    withPair(async ({ near, far }) => {
+      near.write('é')
+      const [chunk] = await once(far, 'data')
+      return [Buffer.isBuffer(chunk), chunk.toString()]
+    }),
+  [true, 'é'],
+)
 
-behaviour('a socket counts what it has read and written', () => withPair(async ({ near, far }) => {
-  near.write('12345')
-  await once(far, 'data')
-  return [near.bytesWritten, far.bytesRead]
-}), [5, 5])
+behaviour(
+  'a socket counts what it has read and written',
+  () =>
+    withPair(async ({ near, far }) => {
+      near.write('12345')
+      await once(far, 'data')
+      return [near.bytesWritten, far.bytesRead]
+    }),
+  [5, 5],
+)
 
-behaviour('each end knows both addresses', () => withPair(async ({ server, near, far }) => [
-  near.remoteAddress,
-  near.remotePort === portOf(server),
-  far.remoteAddress,
-  far.remotePort === near.localPort,
-]), ['127.0.0.1', true, '127.0.0.1', true])
+behaviour(
+  'each end knows both addresses',
+  () =>
+    withPair(async ({ server, near, far }) => [
+      near.remoteAddress,
+      near.remotePort === portOf(server),
+      far.remoteAddress,
+      far.remotePort === near.localPort,
+    ]),
+  ['127.0.0.1', true, '127.0.0.1', true],
+)
 
-behaviour('corked pieces arrive as one', () => withPair(async ({ near, far }) => {
-  near.cork()
-  for (const piece of ['a', 'b', 'c']) near.write(piece)
-  near.uncork()
-  const [chunk] = await once(far, 'data')
-  return String(chunk)
-}), 'abc')
+behaviour(
+  'corked pieces arrive as one',
+  () =>
+    withPair(async ({ near, far }) => {
+      near.cork()
+      for (const piece of ['a', 'b', 'c']) near.write(piece)
+      near.uncork()
+      const [chunk] = await once(far, 'data')
+      return String(chunk)
+    }),
+  'abc',
+)
 
-behaviour('an end is answered with an end', () => withPair(async ({ near, far }) => {
-  far.resume()
-  near.end('bye')
-  await Promise.all([once(near.resume(), 'close'), once(far, 'close')])
-  return [near.destroyed, far.destroyed, far.readableEnded]
-}), [true, true, true])
+behaviour(
+  'an end is answered with an end',
+  () =>
+    withPair(async ({ near, far }) => {
+      far.resume()
+      near.end('bye')
+      await Promise.all([once(near.resume(), 'close'), once(far, 'close')])
+      return [near.destroyed, far.destroyed, far.readableEnded]
+    }),
+  [true, true, true],
+)
 
-behaviour('a socket that may be half open goes on writing after the other end', () => withPair(async ({ near, far }) => {
-  near.end('question')
-  const question = await textOf(far)
-  far.end(`${question}, answered`)
-  return textOf(near)
-}, { allowHalfOpen: true }), 'question, answered')
+behaviour(
+  'a socket that may be half open goes on writing after the other end',
+  () =>
+    withPair(
+      async ({ near, far }) => {
+        near.end('question')
+        const question = await textOf(far)
+        far.end(`${question}, answered`)
+        return textOf(near)
+      },
+      { allowHalfOpen: true },
+    ),
+  'question, answered',
+)
 
-behaviour('a destroyed socket ends the other', () => withPair(async ({ near, far }) => {
-  near.destroy()
-  await once(far.resume(), 'end')
-  return far.readableEnded
-}), true)
+behaviour(
+  'a destroyed socket ends the other',
+  () =>
+    withPair(async ({ near, far }) => {
+      near.destroy()
+      await once(far.resume(), 'end')
+      return far.readableEnded
+    }),
+  true,
+)
 
-behaviour('a reset is told as ECONNRESET', () => withPair(async ({ near, far }) => {
-  near.resetAndDestroy()
-  const [error] = await once(far, 'error').catch((error) => [error])
-  return codeOf(error)
-}), 'ECONNRESET')
+behaviour(
+  'a reset is told as ECONNRESET',
+  () =>
+    withPair(async ({ near, far }) => {
+      near.resetAndDestroy()
+      const [error] = await once(far, 'error').catch((error) => [error])
+      return codeOf(error)
+    }),
+  'ECONNRESET',
+)
 
-behaviour('a socket that was reset is closed', () => withPair(async ({ near, far }) => {
-  far.on('error', () => {})
-  near.resetAndDestroy()
-  await closed(far)
-  return [far.destroyed, far.writable, far.readable]
-}), [true, false, false])
+behaviour(
+  'a socket that was reset is closed',
+  () =>
+    withPair(async ({ near, far }) => {
+      far.on('error', () => {})
+      near.resetAndDestroy()
+      await closed(far)
+      return [far.destroyed, far.writable, far.readable]
+    }),
+  [true, false, false],
+)
 
-behaviour('who closes with something unread resets', () => withPair(async ({ near, far }) => {
-  far.pause()
-  const errors: unknown[] = []
-  near.on('error', (error) => errors.push(codeOf(error)))
-  // More than is taken from the system in advance.
-  near.write(Buffer.alloc(1024 * 1024))
-  await once(far, 'readable')
-  far.destroy()
-  await closed(near)
-  return errors.every((code) => code === 'ECONNRESET' || code === 'EPIPE') && errors.length
-}), 1)
+behaviour(
+  'who closes with something unread resets',
+  () =>
+    withPair(async ({ near, far }) => {
+      far.pause()
+      const errors: unknown[] = []
+      near.on('error', (error) => errors.push(codeOf(error)))
+      // More than is taken from the system in advance.
+      near.write(Buffer.alloc(1024 * 1024))
+      await once(far, 'readable')
+      far.destroy()
+      await closed(near)
+      return errors.every((code) => code === 'ECONNRESET' || code === 'EPIPE') && errors.length
+    }),
+  1,
+)
 
-behaviour('a write after the end is an error', () => withPair(async ({ near }) => {
-  near.end()
-  const failed = once(near, 'error').catch((error) => [error])
-  near.write('late')
-  return codeOf((await failed)[0])
-}), 'ERR_STREAM_WRITE_AFTER_END')
+behaviour(
+  'a write after the end is an error',
+  () =>
+    withPair(async ({ near }) => {
+      near.end()
+      const failed = once(near, 'error').catch((error) => [error])
+      near.write('late')
+      return codeOf((await failed)[0])
+    }),
+  'ERR_STREAM_WRITE_AFTER_END',
+)
 
-behaviour('a reader that does not read stops the writer, and sets it going again', () => withPair(async ({ near, far }) => {
-  const piece = Buffer.alloc(64 * 1024)
-  let written = 0
-  far.pause()
-  // Fills what both systems keep.
-  const fill = async () => {
-    for (let more = true; more; ) {
-      more = near.write(piece)
-      written += piece.length
-      if (!more) more = await Promise.race([once(near, 'drain').then(() => true), sleep(300, false)])
-    }
-  }
-  await fill()
-  const stopped = near.writableLength > 0
-  const drained = once(near, 'drain')
-  let read = 0
-  far.on('data', (chunk) => (read += chunk.length)).resume()
-  await drained
-  near.end()
-  await once(far, 'end')
-  return [stopped, read === written]
-}), [true, true])
+behaviour(
+  'a reader that does not read stops the writer, and sets it going again',
+  () =>
+    withPair(async ({ near, far }) => {
+      const piece = Buffer.alloc(64 * 1024)
+      let written = 0
+      far.pause()
+      // Fills what both systems keep.
+      const fill = async () => {
+        for (let more = true; more; ) {
+          more = near.write(piece)
+          written += piece.length
+          if (!more) more = await Promise.race([once(near, 'drain').then(() => true), sleep(300, false)])
+        }
+      }
+      await fill()
+      const stopped = near.writableLength > 0
+      const drained = once(near, 'drain')
+      let read = 0
+      far.on('data', (chunk) => (read += chunk.length)).resume()
+      await drained
+      near.end()
+      await once(far, 'end')
+      return [stopped, read === written]
+    }),
+  [true, true],
+)
 
-behaviour('a megabyte comes whole', () => withPair(async ({ near, far }) => {
-  const sent = randomBytes(1024 * 1024)
-  near.end(sent)
-  const chunks: Buffer[] = []
-  for await (const chunk of far) chunks.push(chunk)
-  return Buffer.concat(chunks).equals(sent)
-}), true)
+behaviour(
+  'a megabyte comes whole',
+  () =>
+    withPair(async ({ near, far }) => {
+      const sent = randomBytes(1024 * 1024)
+      near.end(sent)
+      const chunks: Buffer[] = []
+      for await (const chunk of far) chunks.push(chunk)
+      return Buffer.concat(chunks).equals(sent)
+    }),
+  true,
+)
 
-behaviour('no chunk is larger than 64 KiB', () => withPair(async ({ near, far }) => {
-  near.end(Buffer.alloc(300 * 1024))
-  let largest = 0
-  for await (const chunk of far) largest = Math.max(largest, chunk.length)
-  return largest <= 64 * 1024
-}), true)
+behaviour(
+  'no chunk is larger than 64 KiB',
+  () =>
+    withPair(async ({ near, far }) => {
+      near.end(Buffer.alloc(300 * 1024))
+      let largest = 0
+      for await (const chunk of far) largest = Math.max(largest, chunk.length)
+      return largest <= 64 * 1024
+    }),
+  true,
+)
 
 behaviour('nobody listens: ECONNREFUSED', async () => {
   const server = createServer().listen({ host: '127.0.0.1', port: 0 })
@@ -213,34 +291,53 @@ behaviour('nobody listens: ECONNREFUSED', async () => {
   return [error.code, error.syscall, error.message === `connect ECONNREFUSED 127.0.0.1:${port}`]
 }, ['ECONNREFUSED', 'connect', true])
 
-behaviour('a port that is taken: EADDRINUSE', () => withPair(async ({ server }) => {
-  const other = createServer().listen({ host: '127.0.0.1', port: portOf(server) })
-  const [error] = await once(other, 'listening').catch((error) => [error])
-  return [error.code, error.syscall, error.address, error.port === portOf(server)]
-}), ['EADDRINUSE', 'listen', '127.0.0.1', true])
+behaviour(
+  'a port that is taken: EADDRINUSE',
+  () =>
+    withPair(async ({ server }) => {
+      const other = createServer().listen({ host: '127.0.0.1', port: portOf(server) })
+      const [error] = await once(other, 'listening').catch((error) => [error])
+      return [error.code, error.syscall, error.address, error.port === portOf(server)]
+    }),
+  ['EADDRINUSE', 'listen', '127.0.0.1', true],
+)
 
-behaviour('an address of no machine here: EADDRNOTAVAIL', async () => {
-  const server = createServer().listen({ host: '192.0.2.1', port: 0 })
-  const [error] = await once(server, 'listening').catch((error) => [error])
-  return error.code
-}, 'EADDRNOTAVAIL')
+behaviour(
+  'an address of no machine here: EADDRNOTAVAIL',
+  async () => {
+    const server = createServer().listen({ host: '192.0.2.1', port: 0 })
+    const [error] = await once(server, 'listening').catch((error) => [error])
+    return error.code
+  },
+  'EADDRNOTAVAIL',
+)
 
-behaviour('a connection lives on when its server is closed', () => withPair(async ({ server, near, far }) => {
-  server.close()
-  near.end('still here')
-  return textOf(far)
-}), 'still here')
+behaviour(
+  'a connection lives on when its server is closed',
+  () =>
+    withPair(async ({ server, near, far }) => {
+      server.close()
+      near.end('still here')
+      return textOf(far)
+    }),
+  'still here',
+)
 
-behaviour('a server has closed when its last connection has', () => withPair(async ({ server, near, far }) => {
-  let isClosed = false
-  server.on('close', () => (isClosed = true)).close()
-  await sleep(20)
-  const before = isClosed
-  near.destroy()
-  far.resume()
-  await once(server, 'close')
-  return [before, far.destroyed]
-}), [false, true])
+behaviour(
+  'a server has closed when its last connection has',
+  () =>
+    withPair(async ({ server, near, far }) => {
+      let isClosed = false
+      server.on('close', () => (isClosed = true)).close()
+      await sleep(20)
+      const before = isClosed
+      near.destroy()
+      far.resume()
+      await once(server, 'close')
+      return [before, far.destroyed]
+    }),
+  [false, true],
+)
 
 behaviour('a socket that is closed while it connects does not connect', async () => {
   const server = createServer().listen({ host: '127.0.0.1', port: 0 })
@@ -255,23 +352,36 @@ behaviour('a socket that is closed while it connects does not connect', async ()
   return events
 }, ['close'])
 
-behaviour('what is written before the connection is there is sent then', async () => {
-  const server = createServer((socket) => socket.pipe(socket)).listen({ host: '127.0.0.1', port: 0 })
-  await once(server, 'listening')
-  const socket = connect({ host: '127.0.0.1', port: portOf(server) })
-  socket.end('early')
-  const text = await textOf(socket)
-  server.close()
-  return text
-}, 'early')
+behaviour(
+  'what is written before the connection is there is sent then',
+  async () => {
+    const server = createServer((socket) => socket.pipe(socket)).listen({ host: '127.0.0.1', port: 0 })
+    await once(server, 'listening')
+    const socket = connect({ host: '127.0.0.1', port: portOf(server) })
+    socket.end('early')
+    const text = await textOf(socket)
+    server.close()
+    return text
+  },
+  'early',
+)
 
-behaviour('a quiet socket says so, and stays open', () => withPair(async ({ near }) => {
-  near.setTimeout(20)
-  await once(near, 'timeout')
-  return near.destroyed
-}), false)
+behaviour(
+  'a quiet socket says so, and stays open',
+  () =>
+    withPair(async ({ near }) => {
+      near.setTimeout(20)
+      await once(near, 'timeout')
+      return near.destroyed
+    }),
+  false,
+)
 
-behaviour('addresses', () => ['127.0.0.1', '::1', '1.2.3', '256.1.1.1', 'pi.local', 'fe80::1%eth0', '01.2.3.4'].map(isIP), [4, 6, 0, 0, 0, 6, 0])
+behaviour(
+  'addresses',
+  () => ['127.0.0.1', '::1', '1.2.3', '256.1.1.1', 'pi.local', 'fe80::1%eth0', '01.2.3.4'].map(isIP),
+  [4, 6, 0, 0, 0, 6, 0],
+)
 
 // Timers.
 
@@ -293,26 +403,34 @@ behaviour('a promise is kept between two timers of the same moment', async () =>
   return order
 }, ['first', 'promise', 'second'])
 
-behaviour('a cleared timer does not run', async () => {
-  let runs = 0
-  clearTimeout(setTimeout(() => (runs += 1), 5))
-  clearInterval(setInterval(() => (runs += 1), 5))
-  clearImmediate(setImmediate(() => (runs += 1)))
-  await sleep(20)
-  return runs
-}, 0)
+behaviour(
+  'a cleared timer does not run',
+  async () => {
+    let runs = 0
+    clearTimeout(setTimeout(() => (runs += 1), 5))
+    clearInterval(setInterval(() => (runs += 1), 5))
+    clearImmediate(setImmediate(() => (runs += 1)))
+    await sleep(20)
+    return runs
+  },
+  0,
+)
 
-behaviour('an interval ends when it clears itself', async () => {
-  let runs = 0
-  const timer = setInterval(() => {
-    runs += 1
-    if (runs === 3) clearInterval(timer)
-  }, 2)
-  await sleep(40)
-  return runs
-}, 3)
+behaviour(
+  'an interval ends when it clears itself',
+  async () => {
+    let runs = 0
+    const timer = setInterval(() => {
+      runs += 1
+      if (runs === 3) clearInterval(timer)
+    }, 2)
+    await sleep(40)
+    return runs
+  },
+  3,
+)
 
-behaviour('a timer can be refreshed, unref\'d and ref\'d', async () => {
+behaviour("a timer can be refreshed, unref'd and ref'd", async () => {
   let runs = 0
   const timer = setTimeout(() => (runs += 1), 10)
   const refs = [timer.hasRef(), timer.unref().hasRef(), timer.ref().hasRef()]
@@ -330,13 +448,19 @@ function timerEnds(ms: number): EventEmitter {
 
 behaviour('a wait is given up on its signal', async () => {
   const controller = new AbortController()
-  const wait = sleep(10_000, undefined, { signal: controller.signal }).catch((error) => [error.name, error.code])
+  const wait = sleep(10_000, undefined, { signal: controller.signal }).catch((error) => [
+    error.name,
+    error.code,
+  ])
   controller.abort()
   return wait
 }, ['AbortError', 'ABORT_ERR'])
 
-behaviour('a wait with a signal that has been given does not begin', () =>
-  sleep(10_000, undefined, { signal: AbortSignal.abort() }).catch((error) => error.name), 'AbortError')
+behaviour(
+  'a wait with a signal that has been given does not begin',
+  () => sleep(10_000, undefined, { signal: AbortSignal.abort() }).catch((error) => error.name),
+  'AbortError',
+)
 
 behaviour('a wait gives its value', () => sleep(1, 'value'), 'value')
 
@@ -348,12 +472,16 @@ behaviour('the next turn comes before a timer', async () => {
 
 // Events.
 
-behaviour('once rejects with the error that comes instead', async () => {
-  const emitter = new EventEmitter()
-  const waits = once(emitter, 'never').catch((error) => error.message)
-  emitter.emit('error', new Error('instead'))
-  return waits
-}, 'instead')
+behaviour(
+  'once rejects with the error that comes instead',
+  async () => {
+    const emitter = new EventEmitter()
+    const waits = once(emitter, 'never').catch((error) => error.message)
+    emitter.emit('error', new Error('instead'))
+    return waits
+  },
+  'instead',
+)
 
 behaviour('once is given up on its signal, and leaves no listener', async () => {
   const emitter = new EventEmitter()
@@ -363,20 +491,28 @@ behaviour('once is given up on its signal, and leaves no listener', async () => 
   return [await waits, emitter.listenerCount('never'), emitter.listenerCount('error')]
 }, ['AbortError', 0, 0])
 
-behaviour('who listens to a signal that has been given is told all the same', async () => {
-  let told = false
-  addAbortListener(AbortSignal.abort(), () => (told = true))
-  await nextTurn()
-  return told
-}, true)
+behaviour(
+  'who listens to a signal that has been given is told all the same',
+  async () => {
+    let told = false
+    addAbortListener(AbortSignal.abort(), () => (told = true))
+    await nextTurn()
+    return told
+  },
+  true,
+)
 
-behaviour('a listener of a signal can be taken away', () => {
-  const controller = new AbortController()
-  let told = false
-  addAbortListener(controller.signal, () => (told = true))[Symbol.dispose]()
-  controller.abort()
-  return told
-}, false)
+behaviour(
+  'a listener of a signal can be taken away',
+  () => {
+    const controller = new AbortController()
+    let told = false
+    addAbortListener(controller.signal, () => (told = true))[Symbol.dispose]()
+    controller.abort()
+    return told
+  },
+  false,
+)
 
 // Files.
 
@@ -393,20 +529,28 @@ behaviour('a file that is not there: ENOENT', () => {
     () => fs.rmSync(path),
     () => fs.realpathSync(path),
   ]
-  return [errors.map(thrownBy), fs.existsSync(path), fs.statSync(path, { throwIfNoEntry: false }) === undefined]
+  return [
+    errors.map(thrownBy),
+    fs.existsSync(path),
+    fs.statSync(path, { throwIfNoEntry: false }) === undefined,
+  ]
 }, [Array(7).fill('ENOENT'), false, true])
 
-behaviour('what is appended comes after what is there, from wherever', () => {
-  const path = join(folder(), 'log')
-  const { O_WRONLY, O_APPEND, O_CREAT } = fs.constants
-  const [a, b] = [fs.openSync(path, O_WRONLY | O_APPEND | O_CREAT), fs.openSync(path, 'a')]
-  fs.writeSync(a, 'one\n')
-  fs.writeSync(b, 'two\n')
-  fs.writeSync(a, Buffer.from('xthree\n'), 1)
-  fs.closeSync(a)
-  fs.closeSync(b)
-  return fs.readFileSync(path, 'utf8')
-}, 'one\ntwo\nthree\n')
+behaviour(
+  'what is appended comes after what is there, from wherever',
+  () => {
+    const path = join(folder(), 'log')
+    const { O_WRONLY, O_APPEND, O_CREAT } = fs.constants
+    const [a, b] = [fs.openSync(path, O_WRONLY | O_APPEND | O_CREAT), fs.openSync(path, 'a')]
+    fs.writeSync(a, 'one\n')
+    fs.writeSync(b, 'two\n')
+    fs.writeSync(a, Buffer.from('xthree\n'), 1)
+    fs.closeSync(a)
+    fs.closeSync(b)
+    return fs.readFileSync(path, 'utf8')
+  },
+  'one\ntwo\nthree\n',
+)
 
 behaviour('a renamed file keeps its number, and what is open', () => {
   const path = join(folder(), 'log')
@@ -429,11 +573,15 @@ behaviour('a removed file has no name any more, and can be written', () => {
   return [nlink, size]
 }, [0, 4])
 
-behaviour('a file is made once where it has to be new', () => {
-  const path = join(folder(), 'claimed')
-  fs.closeSync(fs.openSync(path, 'wx'))
-  return thrownBy(() => fs.openSync(path, 'wx'))
-}, 'EEXIST')
+behaviour(
+  'a file is made once where it has to be new',
+  () => {
+    const path = join(folder(), 'claimed')
+    fs.closeSync(fs.openSync(path, 'wx'))
+    return thrownBy(() => fs.openSync(path, 'wx'))
+  },
+  'EEXIST',
+)
 
 behaviour('a file is read piece by piece', () => {
   const path = join(folder(), 'text')
@@ -450,7 +598,11 @@ behaviour('folders are made, with those above them, and listed', () => {
   fs.mkdirSync(join(top, 'a/b'), { recursive: true })
   fs.mkdirSync(join(top, 'a/b'), { recursive: true })
   fs.writeFileSync(join(top, 'a/file'), '')
-  return [fs.readdirSync(join(top, 'a')).sort(), fs.statSync(join(top, 'a')).isDirectory(), thrownBy(() => fs.mkdirSync(join(top, 'a')))]
+  return [
+    fs.readdirSync(join(top, 'a')).sort(),
+    fs.statSync(join(top, 'a')).isDirectory(),
+    thrownBy(() => fs.mkdirSync(join(top, 'a'))),
+  ]
 }, [['b', 'file'], true, 'EEXIST'])
 
 behaviour('a folder is no file', () => {
@@ -458,19 +610,27 @@ behaviour('a folder is no file', () => {
   return [() => fs.readFileSync(top), () => fs.openSync(top, 'a')].map(thrownBy)
 }, ['EISDIR', 'EISDIR'])
 
-behaviour('a descriptor that is closed cannot be written', () => {
-  const fd = fs.openSync(devNull, 'w')
-  fs.closeSync(fd)
-  return thrownBy(() => fs.writeSync(fd, 'x'))
-}, 'EBADF')
+behaviour(
+  'a descriptor that is closed cannot be written',
+  () => {
+    const fd = fs.openSync(devNull, 'w')
+    fs.closeSync(fd)
+    return thrownBy(() => fs.writeSync(fd, 'x'))
+  },
+  'EBADF',
+)
 
-behaviour('the reason in an error\'s message comes before the call', () => {
-  try {
-    return fs.openSync('/none/of/it', 'r')
-  } catch (error) {
-    return (error as Error).message
-  }
-}, "ENOENT: no such file or directory, open '/none/of/it'")
+behaviour(
+  "the reason in an error's message comes before the call",
+  () => {
+    try {
+      return fs.openSync('/none/of/it', 'r')
+    } catch (error) {
+      return (error as Error).message
+    }
+  },
+  "ENOENT: no such file or directory, open '/none/of/it'",
+)
 
 behaviour('the null device takes all and gives nothing', () => {
   const fd = fs.openSync(devNull, 'r+')
@@ -496,28 +656,48 @@ behaviour('options that a program was started with', () => {
     thrownBy(() => parseArgs({ args: ['word'], options })),
     thrownBy(() => parseArgs({ args: ['--config'], options })),
   ]
-}, ['a', 'b', 'ERR_PARSE_ARGS_UNKNOWN_OPTION', 'ERR_PARSE_ARGS_UNEXPECTED_POSITIONAL', 'ERR_PARSE_ARGS_INVALID_OPTION_VALUE'])
+}, [
+  'a',
+  'b',
+  'ERR_PARSE_ARGS_UNKNOWN_OPTION',
+  'ERR_PARSE_ARGS_UNEXPECTED_POSITIONAL',
+  'ERR_PARSE_ARGS_INVALID_OPTION_VALUE',
+])
 
 behaviour('random numbers stay within their limits', () => {
   const numbers = Array.from({ length: 500 }, () => randomInt(1, 4))
   return [[...new Set(numbers)].sort(), randomBytes(8).length, randomUUID().length]
 }, [[1, 2, 3], 8, 36])
 
-behaviour('bytes that are text, and such that are not', () => [
-  isUtf8(Buffer.from('é')),
-  isUtf8(Buffer.from([0xff])),
-  isAscii(Buffer.from('e')),
-  isAscii(Buffer.from('é')),
-], [true, false, true, false])
+behaviour(
+  'bytes that are text, and such that are not',
+  () => [
+    isUtf8(Buffer.from('é')),
+    isUtf8(Buffer.from([0xff])),
+    isAscii(Buffer.from('e')),
+    isAscii(Buffer.from('é')),
+  ],
+  [true, false, true, false],
+)
 
-behaviour('values that are alike', () => [
-  isDeepStrictEqual({ a: [1, { b: 2 }] }, { a: [1, { b: 2 }] }),
-  isDeepStrictEqual({ a: 1 }, { a: '1' }),
-  isDeepStrictEqual([1], [1, 2]),
-], [true, false, false])
+behaviour(
+  'values that are alike',
+  () => [
+    isDeepStrictEqual({ a: [1, { b: 2 }] }, { a: [1, { b: 2 }] }),
+    isDeepStrictEqual({ a: 1 }, { a: '1' }),
+    isDeepStrictEqual([1], [1, 2]),
+  ],
+  [true, false, false],
+)
 
-behaviour('a callback becomes a promise', () =>
-  promisify((value: number, tell: (error: Error | null, twice: number) => void) => tell(null, 2 * value))(21), 42)
+behaviour(
+  'a callback becomes a promise',
+  () =>
+    promisify((value: number, tell: (error: Error | null, twice: number) => void) => tell(null, 2 * value))(
+      21,
+    ),
+  42,
+)
 
 behaviour('what is put off to the end of a turn comes before its timers', async () => {
   const order: string[] = []

@@ -40,5 +40,5 @@ export function onNothingAlive(tell: () => void): void {
 
 /** What is alive, by the names of its kinds. */
 export function kindsAlive(): string[] {
-  return [...alive].map(({ constructor }) => constructor.name)
+  return [...alive].map((what) => what.constructor.name)
 }

@@ -20,7 +20,9 @@ export function randomInt(from: number, to?: number): number {
   const [least, end] = to === undefined ? [0, from] : [from, to]
   const range = end - least
   if (!(range > 0 && range <= UINT32))
-    throw new RangeError(`The value of "max" is out of range. It must be greater than the value of "min" (${least}). Received ${end}`)
+    throw new RangeError(
+      `The value of "max" is out of range. It must be greater than the value of "min" (${least}). Received ${end}`,
+    )
   const fair = UINT32 - (UINT32 % range)
   for (;;) {
     const [number = 0] = globalThis.crypto.getRandomValues(new Uint32Array(1))

@@ -34,7 +34,9 @@ declare global {
 export async function launchBrowser(): Promise<Browser> {
   const path = findChromium()
   if (path === undefined)
-    throw new Error('No Chromium is here: set CHROMIUM to the path of one, or install it: apt install chromium')
+    throw new Error(
+      'No Chromium is here: set CHROMIUM to the path of one, or install it: apt install chromium',
+    )
   return launch(path)
 }
 
@@ -145,7 +147,9 @@ export class LiveRun {
   async ended(lane: string): Promise<string | undefined> {
     await this.page.waitForFunction(
       (lane) =>
-        window.events.some((event) => event.type === 'state' && event.lane === lane && event.state === 'ended'),
+        window.events.some(
+          (event) => event.type === 'state' && event.lane === lane && event.state === 'ended',
+        ),
       lane,
       { timeout: 60_000, polling: 20 },
     )
@@ -159,7 +163,10 @@ export class LiveRun {
   }
 
   signal(lane: string, signal: 'SIGINT' | 'SIGTERM'): Promise<void> {
-    return this.page.evaluate(([lane, signal]) => window.cluster.signal(lane, signal), [lane, signal] as const)
+    return this.page.evaluate(([lane, signal]) => window.cluster.signal(lane, signal), [
+      lane,
+      signal,
+    ] as const)
   }
 }
 
