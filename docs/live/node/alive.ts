@@ -11,6 +11,10 @@ export const dates = { skewMs: 0, beganAt: Date.now() }
 
 const alive = new Set<object>()
 const browserSetTimeout = globalThis.setTimeout.bind(globalThis)
+
+/** How long the browser may take to tell of a promise that was rejected, in ms. */
+const REJECTION_MS = 10
+
 let isLookAsked = false
 let whenNothingIsAlive = () => {}
 
@@ -31,7 +35,7 @@ export function look(): void {
   browserSetTimeout(() => {
     isLookAsked = false
     if (alive.size === 0) whenNothingIsAlive()
-  })
+  }, REJECTION_MS)
 }
 
 export function onNothingAlive(tell: () => void): void {
