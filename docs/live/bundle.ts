@@ -87,7 +87,7 @@ function standIns(imports: ReadonlyMap<string, string>): Plugin {
         const resolveDir = imports.get(path)
         return resolveDir === undefined ? undefined : resolve(path, { kind, resolveDir, pluginData: 'kept' })
       }
-      onResolve({ filter: /^live:modules$/ }, ({ path }) => ({ path, namespace: 'live' }))
+      onResolve({ filter: /^virtual:live-modules$/ }, ({ path }) => ({ path, namespace: 'live' }))
       onLoad({ filter: /.*/, namespace: 'live' }, () => ({
         contents: registry([...imports.keys()].sort()),
         resolveDir: HERE,

@@ -1,8 +1,8 @@
 /** A node of the cluster: runs a program of the chapter as Node would, in a worker of the page. */
 import './node/early.ts'
 import './node/globals.ts'
-import { modules } from 'live:modules'
 import { dirname, join } from 'node:path'
+import { modules } from 'virtual:live-modules'
 import type { FromWorker, Script, StartMessage, ToWorker } from './messages.ts'
 import { clock, dates, look } from './node/alive.ts'
 import { existsSync, mkdirSync, writeFileSync } from './node/fs.ts'

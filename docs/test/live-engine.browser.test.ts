@@ -3,6 +3,7 @@ import { gzipSync } from 'node:zlib'
 import { allChapters } from '@rpi-cluster/tutorial/chapters/chapters'
 import type { Browser, Page } from 'playwright-core'
 import { afterAll, beforeAll, expect, test } from 'vitest'
+import { MOST_NODES } from '../live/cluster.ts'
 import { engineFiles, LiveRun, launchBrowser, openPage } from './support/live-cluster.ts'
 
 /** What the page may load for clusters, without the editor, in bytes. */
@@ -122,6 +123,18 @@ test('a configuration that is wrong is told in the words of the core', async () 
   })
   await run.said('master', /socket_port/)
   expect(await run.ended('master')).toBe('exit code 1')
+})
+
+test('as many nodes run as a page may have, and no more', async () => {
+  const run = await LiveRun.start(page, '11', { copies: 2, speed: 10 })
+  const lanes = await page.evaluate(() => {
+    window.cluster.setCopies(99)
+    return window.cluster.lanes.map(({ name }) => name)
+  })
+  expect(lanes).toHaveLength(MOST_NODES)
+  await run.said('master', /has joined/, MOST_NODES - 1)
+  await page.evaluate(() => window.cluster.setCopies(1))
+  await run.said('master', /has left/, MOST_NODES - 2)
 })
 
 test('what the page loads is small', () => {

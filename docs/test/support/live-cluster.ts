@@ -10,7 +10,7 @@ import type { LiveChapter } from '../../live/chapter.ts'
 import type { LiveCluster, LiveOptions } from '../../live/cluster.ts'
 import { findChromium, launch } from './chromium.ts'
 
-export const LIVE = join(dirname(fileURLToPath(import.meta.url)), '../../live')
+const LIVE = join(dirname(fileURLToPath(import.meta.url)), '../../live')
 
 /** Where the page is: no such place is asked, its files are handed over. Workers and `crypto` want a secure one. */
 const AT = 'https://live.test/'
