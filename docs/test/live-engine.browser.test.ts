@@ -31,6 +31,7 @@ const KNOWN: Record<string, string | RegExp> = {
   '10-disconnection': /pi #\d+ has joined/,
   '11-reconnection': /pi #\d+ has joined/,
   '13-slave-class': /pi #\d+ has joined/,
+  '19-broadcast': /pi #\d+ has joined/,
 }
 
 const live = allChapters().filter(({ live }) => live === true)
@@ -39,14 +40,15 @@ test('these chapters run in the page', () => {
   expect(live.map(({ name }) => name)).toEqual(Object.keys(KNOWN))
 })
 
-test.each(live)('$name says its known lines, from each of three', async ({ name }) => {
+test.each(live)('$name says its known lines, from each of three', async ({ name, programs }) => {
+  const [listens, connects] = programs.map((program) => program.name) as [string, string]
   const run = await LiveRun.start(page, name, { copies: 3, speed: 10 })
-  await run.said('master', 'Listening on')
-  await run.said('master', KNOWN[name] ?? '', 3)
-  for (const copy of [1, 2, 3]) await run.said(`slave ${copy}`, 'Connected to 127.0.0.1')
-  await run.signal('master', 'SIGINT')
-  expect(await run.ended('master')).toBe('exit code 0')
-  await run.said('master', 'Stopped')
+  await run.said(listens, 'Listening on')
+  await run.said(listens, KNOWN[name] ?? '', 3)
+  for (const copy of [1, 2, 3]) await run.said(`${connects} ${copy}`, 'Connected to 127.0.0.1')
+  await run.signal(listens, 'SIGINT')
+  expect(await run.ended(listens)).toBe('exit code 0')
+  await run.said(listens, 'Stopped')
 })
 
 test('10 is told that one has left, and why', async () => {

@@ -3,10 +3,10 @@
  * as a program of a cluster, in the page: there the stand-ins of `docs/live/node` have to give the same.
  */
 import { Buffer, isAscii, isUtf8 } from 'node:buffer'
-import { randomBytes, randomInt, randomUUID } from 'node:crypto'
+import { createHash, randomBytes, randomInt, randomUUID } from 'node:crypto'
 import { addAbortListener, EventEmitter, once } from 'node:events'
 import * as fs from 'node:fs'
-import { readFile, writeFile } from 'node:fs/promises'
+import { open, readFile, writeFile } from 'node:fs/promises'
 import { type AddressInfo, connect, createServer, isIP, type Server, type Socket } from 'node:net'
 import { devNull, tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -668,6 +668,40 @@ behaviour('random numbers stay within their limits', () => {
   const numbers = Array.from({ length: 500 }, () => randomInt(1, 4))
   return [[...new Set(numbers)].sort(), randomBytes(8).length, randomUUID().length]
 }, [[1, 2, 3], 8, 36])
+
+behaviour(
+  'a digest of text and of bytes',
+  () => {
+    const digest = createHash('sha256').update('a').update(Buffer.from('bc'))
+    return digest.digest('hex')
+  },
+  'ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad', // the example of FIPS 180-2
+)
+
+behaviour('a file that is written and made to last, and one that cannot be opened', async () => {
+  const path = join(folder(), 'kept')
+  const file = await open(path, 'w', 0o644)
+  await file.writeFile('kept')
+  await file.sync()
+  await file.close()
+  const missing = await open(`${path}/no`, 'r').catch(codeOf)
+  return [await readFile(path, 'utf8'), missing]
+}, ['kept', 'ENOTDIR'])
+
+behaviour('a name is listened at once, until it is given back', async () => {
+  const name = `\0stand-ins-${randomUUID()}`
+  const listens = async () => {
+    const server = createServer().listen(name)
+    return once(server, 'listening').then(() => server, codeOf)
+  }
+  const first = await listens()
+  const second = await listens()
+  if (typeof first !== 'object') return first
+  first.close()
+  const third = await listens()
+  if (typeof third === 'object') third.close()
+  return [second, typeof third]
+}, ['EADDRINUSE', 'object'])
 
 behaviour(
   'bytes that are text, and such that are not',

@@ -1,5 +1,6 @@
-/** What is random. Digests are not among it: who needs one is told so. */
+/** What is random, and the digest that the core makes. */
 import { Buffer } from 'node:buffer'
+import { sha256 } from '@noble/hashes/sha2.js'
 
 const UINT32 = 2 ** 32
 
@@ -30,8 +31,21 @@ export function randomInt(from: number, to?: number): number {
   }
 }
 
-export function createHash(): never {
-  throw new Error('The page has no digests as node:crypto makes them.')
+/** A browser makes digests, too, but not at once. */
+export function createHash(name: string) {
+  if (name !== 'sha256') throw new Error(`The page makes no digest ${name}, only sha256.`)
+  const hash = sha256.create()
+  const digest = {
+    update(data: string | Uint8Array) {
+      hash.update(typeof data === 'string' ? Buffer.from(data) : data)
+      return digest
+    },
+    digest(encoding?: BufferEncoding): string | Buffer {
+      const bytes = Buffer.from(hash.digest())
+      return encoding ? bytes.toString(encoding) : bytes
+    },
+  }
+  return digest
 }
 
 export default { randomBytes, randomUUID, randomInt, createHash }

@@ -146,6 +146,11 @@ export function closeSync(fd: number): void {
   open.delete(fd)
 }
 
+/** Memory lasts no longer for it. */
+export function fsyncSync(fd: number): void {
+  descriptor(fd, 'fsync')
+}
+
 export function readSync(
   fd: number,
   into: Uint8Array,
@@ -318,7 +323,11 @@ export function readFileSync(path: Path | number, options?: Encoding): string | 
   }
 }
 
-export function writeFileSync(path: Path, data: string | Uint8Array, options?: Encoding): void {
+export function writeFileSync(path: Path | number, data: string | Uint8Array, options?: Encoding): void {
+  if (typeof path === 'number') {
+    writeSync(path, data)
+    return
+  }
   const flag = (typeof options === 'object' && options?.flag) || 'w'
   const fd = openSync(path, flag)
   try {
@@ -360,6 +369,7 @@ export default {
   constants,
   openSync,
   closeSync,
+  fsyncSync,
   readSync,
   writeSync,
   statSync,

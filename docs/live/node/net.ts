@@ -12,6 +12,8 @@ export const network = { send: (_message: ToNetwork, _transfer?: Transferable[])
 
 const sockets = new Map<number, Socket>()
 const servers = new Map<number, Server>()
+/** The names that servers of this node have in place of a port: nobody else's, since each node is a machine of its own. */
+const paths = new Map<string, Server>()
 let nextNumber = 1
 
 /** What the two systems keep of what the other program has not read, in bytes: beyond that, who writes has to wait. */
@@ -265,8 +267,9 @@ export class Server extends EventEmitter {
     if (taker) this.on('connection', taker)
   }
 
-  listen(options: { host?: string; port?: number } | number = {}, ...rest: unknown[]): this {
+  listen(options: { host?: string; port?: number } | number | string = {}, ...rest: unknown[]): this {
     const told = rest.find((one) => typeof one === 'function') as (() => void) | undefined
+    if (typeof options === 'string') return this.#listenAt(options, told)
     const host = rest.find((one) => typeof one === 'string') as string | undefined
     const wanted = typeof options === 'number' ? { port: options, ...(host && { host }) } : options
     this.#asked = { address: wanted.host ?? '::', port: wanted.port ?? 0 }
@@ -274,6 +277,25 @@ export class Server extends EventEmitter {
     servers.set(this.#number, this)
     keepAlive(this)
     network.send({ what: 'listen', server: this.#number, host: this.#asked.address, port: this.#asked.port })
+    return this
+  }
+
+  #listenAt(path: string, told?: () => void): this {
+    if (told) this.once('listening', told)
+    const isTaken = paths.has(path)
+    if (!isTaken) {
+      paths.set(path, this)
+      servers.set(this.#number, this)
+      keepAlive(this)
+    }
+    process.nextTick(() => {
+      if (isTaken)
+        this.emit('error', Object.assign(systemError('EADDRINUSE', 'listen', ` ${path}`), { address: path }))
+      else if (!this.#isClosing) {
+        this.listening = true
+        this.emit('listening')
+      }
+    })
     return this
   }
 
@@ -325,6 +347,7 @@ export class Server extends EventEmitter {
     if (told) this.once('close', () => told())
     this.#isClosing = true
     this.listening = false
+    for (const [path, server] of paths) if (server === this) paths.delete(path)
     network.send({ what: 'close-server', server: this.#number })
     servers.delete(this.#number)
     letGo(this)
