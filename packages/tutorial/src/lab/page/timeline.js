@@ -27,6 +27,10 @@ const MAX_SPAN = 24 * 3600
 const FIRST_SPAN = 30
 
 const AXIS_HEIGHT = 24
+/** How many kinds of marks may lie on each other, and each be seen. */
+const LAYERS = 4
+/** Less room than that has no text, in CSS pixels. */
+const MIN_TEXT = 36
 /** How near a click has to be, in CSS pixels. */
 const NEAR = 10
 
@@ -391,7 +395,8 @@ export function createTimeline(element, { lanes: firstLanes, onSelect, onFollow 
         pen.fillRect(from, top, to - from, size - thick - 4)
         pen.globalAlpha = 1
         pen.fillRect(from, top, to - from, 2)
-        if (size >= 28 && to - from > 40) {
+        // Where its begin is out of sight, and its mark with it.
+        if (bar.from < start() && size >= 28 && to - from > 40) {
           pen.font = '11px system-ui, sans-serif'
           pen.fillText(shortened(pen, `⚡ ${bar.says}`, to - from - 6), from + 4, top + 8)
         }
@@ -423,45 +428,35 @@ export function createTimeline(element, { lanes: firstLanes, onSelect, onFollow 
 
   /** @param {number} left @param {number} size */
   function drawItems(left, size) {
-    const first = firstAt(items, start() - span * 0.02)
     const columns = Math.ceil(width)
-    // Where something is drawn already. Zoomed out, most of an hour's events lie on others.
-    const taken = new Uint8Array(columns * (lanes.length + 1) * 4)
-    /** @type {Map<string, number>} where the text of a lane's row ends */
-    const textEnds = new Map()
-    pen.font = `${size < 20 ? 10 : 12}px system-ui, sans-serif`
-    /** @type {{ x: number, y: number, item: Item, text: boolean }[]} */
+    // Where something is drawn already: zoomed out, most of an hour's events lie on others.
+    const taken = new Uint8Array(columns * (lanes.length + 1) * LAYERS)
+    /** @type {{ x: number, item: Item }[]} */
     const marks = []
-    for (let index = first; index < items.length; index += 1) {
+    /** @type {{ x: number, item: Item, to: string }[]} */
+    const arrows = []
+    for (let index = firstAt(items, start() - span * 0.02); index < items.length; index += 1) {
       const item = /** @type {Item} */ (items[index])
       if (item.at > end) break
-      if (!item.shown) continue
-      const x = xOf(item.at)
-      if (x < left - 4) continue
       const { event, lane, to } = item
-      const row = lane === undefined ? 0 : (rows.get(lane) ?? -1) + 1
-      if (lane !== undefined && !rows.has(lane)) continue
-      const layer = layerOf(event)
-      const cell = ((row * 4 + layer) * columns + Math.min(columns - 1, Math.max(0, Math.round(x)))) | 0
-      if (taken[cell] && item !== selected) continue
+      if (!item.shown || (lane !== undefined && !rows.has(lane))) continue
+      const x = xOf(item.at)
+      const row = lane === undefined ? 0 : (rows.get(lane) ?? 0) + 1
+      const column = Math.min(columns - 1, Math.max(0, Math.round(x)))
+      const cell = (row * LAYERS + layerOf(event)) * columns + column
+      if (taken[cell]) continue
       taken[cell] = 1
-      if (to !== undefined && rows.has(to)) drawArrow(x, yOf(lane), yOf(to), event, size)
-      else marks.push({ x, y: yOf(lane), item, text: true })
+      if (to !== undefined && rows.has(to)) arrows.push({ x, item, to })
+      else marks.push({ x, item })
     }
-    // What is said stands in front of what is sent, and has its text where there is room.
-    for (const [index, { x, y, item }] of marks.entries()) {
-      drawMark(x, y, item.event, size)
-      if (size < 18) continue
-      const key = item.lane ?? ''
-      if (x < (textEnds.get(key) ?? 0)) continue
-      const next = marks.slice(index + 1, index + 200).find((other) => other.y === y)
-      const room = (next?.x ?? width) - x - 14
-      if (room < 36) continue
-      pen.fillStyle = item.event.type === 'line' ? colours.text : colours.fault
-      const text = shortened(pen, item.label, room)
-      pen.fillText(text, x + 8, y - (size >= 28 ? 2 : 1))
-      textEnds.set(key, x + 8 + pen.measureText(text).width)
+    // Where arrows would be a wall, each is only a stroke at the lane that it comes from.
+    const isDense = arrows.length > (width - left) / 4
+    for (const { x, item, to } of arrows) {
+      const [from, tip] = [yOf(item.lane), yOf(to)]
+      drawArrow(x, from, isDense ? from + Math.sign(tip - from) * size * 0.4 : tip, item.event, size)
     }
+    for (const { x, item } of marks) drawMark(x, yOf(item.lane), item.event, size)
+    drawTexts(left, size, marks)
     if (selected && selected.at >= start() && selected.at <= end) {
       pen.strokeStyle = colours.selected
       pen.lineWidth = 2
@@ -470,6 +465,28 @@ export function createTimeline(element, { lanes: firstLanes, onSelect, onFollow 
       pen.stroke()
       pen.lineWidth = 1
     }
+  }
+
+  /** What is said and done has its text where there is room. @param {number} left @param {number} size @param {{ x: number, item: Item }[]} marks */
+  function drawTexts(left, size, marks) {
+    /** @type {Map<string | undefined, number>} where a row's next mark is */
+    const next = new Map()
+    pen.font = `${size < 20 ? 10 : 12}px system-ui, sans-serif`
+    pen.strokeStyle = colours.background
+    pen.lineWidth = 3
+    pen.lineJoin = 'round'
+    for (const { x, item } of marks.toReversed()) {
+      const room = (next.get(item.lane) ?? width) - x - 16
+      next.set(item.lane, x)
+      if (room < MIN_TEXT || item.event.type === 'state' || x < left) continue
+      const text = shortened(pen, item.label, room)
+      const y = yOf(item.lane) - (size >= 28 ? 2 : 0)
+      // So that it is read in front of an arrow.
+      pen.strokeText(text, x + 9, y)
+      pen.fillStyle = item.event.type === 'line' ? colours.text : colours.fault
+      pen.fillText(text, x + 9, y)
+    }
+    pen.lineWidth = 1
   }
 
   /** @param {number} x @param {number} from @param {number} to @param {LabEvent} event @param {number} size */
