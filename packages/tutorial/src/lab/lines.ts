@@ -28,7 +28,11 @@ export class Lines {
       case 'line':
         return this.#line(at, event.lane, event.text)
       case 'state':
-        return this.#line(at, event.lane, `(${event.state}${event.how === undefined ? '' : `, ${event.how}`})`)
+        return this.#line(
+          at,
+          event.lane,
+          `(${event.state}${event.how === undefined ? '' : `, ${event.how}`})`,
+        )
       case 'done':
         return this.#line(at, LAB, this.#strong(told(event.action)))
       case 'checked': {

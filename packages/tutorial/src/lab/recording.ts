@@ -2,10 +2,11 @@
  * What happened in a lab, as a file: JSON lines, the first about the run and then one for each event, written while it
  * happens. It is bounded, and says itself what was left out.
  */
+
+import { once } from 'node:events'
 import { createReadStream, createWriteStream, type WriteStream } from 'node:fs'
 import { basename } from 'node:path'
 import { createInterface } from 'node:readline'
-import { once } from 'node:events'
 import {
   array,
   type InferOutput,
@@ -17,10 +18,10 @@ import {
   safeParse,
   string,
 } from 'valibot'
-import { textOfFile } from '../workspace/files.ts'
-import { ReaderError } from '../workspace/reader-error.ts'
 import { castLines, readCast } from '../record/cast.ts'
 import type { WireRecording } from '../record/wire.ts'
+import { textOfFile } from '../workspace/files.ts'
+import { ReaderError } from '../workspace/reader-error.ts'
 import type { LabEvent, Lane } from './events.ts'
 
 /** What the first line says. */
@@ -94,12 +95,7 @@ export class Recorder {
     return recorder
   }
 
-  private constructor(
-    file: string,
-    stream: WriteStream,
-    mostBytes: number,
-    onTold: (line: string) => void,
-  ) {
+  private constructor(file: string, stream: WriteStream, mostBytes: number, onTold: (line: string) => void) {
     this.file = file
     this.#stream = stream
     this.#mostBytes = mostBytes
@@ -196,7 +192,8 @@ export async function readRecording(file: string): Promise<Recording> {
     if (number === 1) {
       if (/^\{"chapter":.*,$/.test(line)) return readWire(file)
       header = headerOf(value, file)
-    } else if (typeof value === 'object' && value !== null && 'leftOut' in value) leftOut += Number(value.leftOut)
+    } else if (typeof value === 'object' && value !== null && 'leftOut' in value)
+      leftOut += Number(value.leftOut)
     else if (safeParse(EventSchema, value).success) events.push(value as LabEvent)
     // The last line of one whose lab was killed may be a part of one.
     else broken = `${file}:${number}: this line is no event of a recording, so the file is damaged.`
@@ -249,7 +246,9 @@ function readWire(file: string): Recording {
   const { chapter, lanes, connections, events } = wire
   if (![lanes, connections, events].every(Array.isArray))
     throw new ReaderError(`${file} is damaged: it has no lanes, connections or events.`)
-  const peers = new Map(events.flatMap(({ type, from, to }) => (type === 'opened' ? [[from, to] as const] : [])))
+  const peers = new Map(
+    events.flatMap(({ type, from, to }) => (type === 'opened' ? [[from, to] as const] : [])),
+  )
   const programOf = (name: string) => name.replace(/ \d+$/, '')
   const cast = textOfFile(file.replace(/\.wire\.json$/, '.cast'))
   const lines = cast === undefined || !file.endsWith('.wire.json') ? [] : castLines(readCast(cast))

@@ -11,6 +11,7 @@ import { Lines } from './lines.ts'
 import { anySeed, randomBy } from './random.ts'
 import { Recorder } from './recording.ts'
 import { Replay } from './replay.ts'
+import { pluralsOf } from './scenario.ts'
 import type { Watched } from './watched.ts'
 import { actionsOf, completionsOf, helpFor, type Named } from './words.ts'
 
@@ -101,6 +102,15 @@ export async function runReplay(
   return 0
 }
 
+/** Aborted when somebody ends this command: by Ctrl-C, by closing the terminal, or because nobody reads what it prints. */
+export function stopOnSignals(): AbortSignal {
+  const stop = new AbortController()
+  const end = () => stop.abort()
+  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, end)
+  process.stdout.on('error', end)
+  return stop.signal
+}
+
 interface Shown {
   chapter?: Chapter
   random: () => number
@@ -116,14 +126,12 @@ function untilEnd(
   screen: Screen,
   { chapter, random, page, isLive, say }: Shown,
 ): { over: Promise<void>; end: () => void } {
-  const stop = new AbortController()
-  const end = () => stop.abort()
+  const ended = new AbortController()
+  const end = () => ended.abort()
+  const stop = AbortSignal.any([ended.signal, stopOnSignals()])
   const over = new Promise<void>((resolve) => {
-    stop.signal.addEventListener('abort', () => resolve())
+    stop.addEventListener('abort', () => resolve())
   })
-  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, end)
-  process.stdout.on('error', end) // the console is gone
-
   const lines = new Lines(watched.lanes, Boolean(process.stdout.hasColors?.()))
   const show = (events: Parameters<Parameters<Watched['onEvents']>[0]>[0]) => {
     for (const event of events) {
@@ -133,13 +141,11 @@ function untilEnd(
   }
   show(watched.history())
   watched.onEvents(show)
-  if (page) void servePage(watched, stop.signal, isLive, say)
+  if (page) void servePage(watched, stop, isLive, say)
 
   const named: Named = {
     lanes: watched.lanes,
-    plurals: new Map(
-      (chapter?.programs ?? []).flatMap(({ name, many }) => (many === undefined ? [] : [[name, many] as const])),
-    ),
+    plurals: chapter ? pluralsOf(chapter) : new Map(),
     random,
   }
   if (isLive && screen.isTyped) say('Type what is to happen, such as: help. Ctrl-C ends all.')
@@ -156,7 +162,12 @@ function untilEnd(
   return { over, end }
 }
 
-async function obey(text: string, watched: Watched, named: Named, say: (line: string) => void): Promise<void> {
+async function obey(
+  text: string,
+  watched: Watched,
+  named: Named,
+  say: (line: string) => void,
+): Promise<void> {
   if (text === '') return
   if (text === 'help') {
     for (const line of helpFor(named)) say(line)
@@ -177,12 +188,12 @@ async function servePage(
   say: (line: string) => void,
 ): Promise<void> {
   const { serveLabPage } = await import('./server.ts')
-  const address = await serveLabPage(watched, { stop, canAct })
+  const { address } = await serveLabPage(watched, { stop, canAct })
   say(`Its page: ${address}`)
 }
 
 /** A name that no file has. */
-function newRecording(chapter: string, folder: string): string {
+export function newRecording(chapter: string, folder: string): string {
   for (let count = 1; ; count += 1) {
     const file = join(folder, `${chapter}${count === 1 ? '' : `-${count}`}.lab.jsonl`)
     if (!existsSync(file)) return file

@@ -23,7 +23,11 @@ interface Word {
   actions(rest: string, named: Named): LabAction[]
 }
 
-const simple = (word: 'kill' | 'stop' | 'continue' | 'restart' | 'cut', usage: string, does: string): Word => ({
+const simple = (
+  word: 'kill' | 'stop' | 'continue' | 'restart' | 'cut',
+  usage: string,
+  does: string,
+): Word => ({
   usage,
   does,
   actions: (rest, named) => lanesOf(word, rest, named).map((lane) => ({ do: word, lane })),
@@ -33,7 +37,11 @@ const WORDS: Record<string, Word> = {
   kill: simple('kill', 'kill NODE', 'ends its process at once, as a power cut does (SIGKILL)'),
   stop: simple('stop', 'stop NODE', 'it hangs: nothing in it goes on (SIGSTOP)'),
   continue: simple('continue', 'continue NODE', 'it goes on (SIGCONT)'),
-  restart: simple('restart', 'restart NODE', 'ends its process in order, if there is one, and starts it again'),
+  restart: simple(
+    'restart',
+    'restart NODE',
+    'ends its process in order, if there is one, and starts it again',
+  ),
   skew: {
     usage: 'skew NODE -1h',
     does: 'its clock is wrong by so much; 0s: it is right',
@@ -74,7 +82,9 @@ const WORDS: Record<string, Word> = {
     actions(rest, named) {
       const [who, number] = lastWord('trickle', rest)
       if (!/^[1-9]\d*$/.test(number))
-        throw new ReaderError(`trickle takes a whole number of bytes a second, 1 or more, and not "${number}".`)
+        throw new ReaderError(
+          `trickle takes a whole number of bytes a second, 1 or more, and not "${number}".`,
+        )
       return lanesOf('trickle', who, named).map((lane) => ({
         do: 'trickle',
         lane,
@@ -88,7 +98,9 @@ const WORDS: Record<string, Word> = {
     actions(rest, named) {
       const groups = rest.split('|').map((group) => lanesOf('partition', group.trim(), named))
       if (groups.length < 2)
-        throw new ReaderError(`partition takes two groups or more, with a | between them: ${usageOf('partition', named)}`)
+        throw new ReaderError(
+          `partition takes two groups or more, with a | between them: ${usageOf('partition', named)}`,
+        )
       return [{ do: 'partition', groups }]
     },
   },
@@ -110,7 +122,9 @@ export function actionsOf(text: string, named: Named): LabAction[] {
   const known = Object.hasOwn(WORDS, word) ? WORDS[word] : undefined
   if (!known) {
     const words = Object.keys(WORDS)
-    throw new ReaderError(`There is no "${word}" here. Did you mean ${closest(word, words)}? There are: ${words.join(', ')}.`)
+    throw new ReaderError(
+      `There is no "${word}" here. Did you mean ${closest(word, words)}? There are: ${words.join(', ')}.`,
+    )
   }
   return known.actions(rest, named)
 }
@@ -192,7 +206,9 @@ function lanesNamed(name: string, named: Named): string[] {
 export function msOf(text: string): number {
   const time = ms(text as StringValue)
   if (!/[a-z]$/.test(text) || !Number.isFinite(time))
-    throw new ReaderError(`"${text}" is no time: it takes a number with its unit, such as 200ms, 20s, 2m or 1h.`)
+    throw new ReaderError(
+      `"${text}" is no time: it takes a number with its unit, such as 200ms, 20s, 2m or 1h.`,
+    )
   return time
 }
 
@@ -205,7 +221,9 @@ function notNegative(word: string, time: number): number {
 function lastWord(word: string, text: string): [before: string, last: string] {
   const [, before, last] = /^(.+)\s+(\S+)$/.exec(text) ?? []
   if (before === undefined || last === undefined)
-    throw new ReaderError(`${word} takes a node and a value: ${WORDS[word]?.usage.replaceAll('NODE', 'node')}`)
+    throw new ReaderError(
+      `${word} takes a node and a value: ${WORDS[word]?.usage.replaceAll('NODE', 'node')}`,
+    )
   return [before, last]
 }
 

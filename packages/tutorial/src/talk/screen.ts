@@ -31,10 +31,7 @@ export class Screen {
    *
    * @param completions what the Tab key offers: the whole lines that a beginning may become
    */
-  lines(
-    onInterrupt: () => void,
-    completions: (begun: string) => string[] = () => [],
-  ): AsyncIterator<string> {
+  lines(onInterrupt: () => void, completions: (begun: string) => string[] = () => []): AsyncIterator<string> {
     const { stdin, stdout } = process
     // A terminal that cannot move its cursor (an editor's, say) is written to as a file is.
     this.#isPrompting = Boolean(stdin.isTTY && stdout.isTTY) && process.env['TERM'] !== 'dumb'
