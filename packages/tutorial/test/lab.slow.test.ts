@@ -67,6 +67,9 @@ test.for(['SIGINT', 'SIGTERM', 'SIGHUP', 'SIGKILL', 'closed stdin', 'closed stdo
     await lab.says(/slave [12] +\| \(ready\)/, 2)
     type('stop slave 1')
     await lab.says(/slave 1 +\| \(stopped\)/)
+    const recorded = async () => (await readRecording(join(folder, RECORDING))).events
+    const stopped = expect.objectContaining({ type: 'state', lane: 'slave 1', state: 'stopped' })
+    await vi.waitFor(async () => expect(await recorded()).toContainEqual(stopped), 20_000)
     const there = await programs()
     expect(there.length).toBe(4) // and the guard
     if (how === 'closed stdin') {
@@ -79,10 +82,7 @@ test.for(['SIGINT', 'SIGTERM', 'SIGHUP', 'SIGKILL', 'closed stdin', 'closed stdo
     await vi.waitFor(() => expect(there.filter(isAlive)).toEqual([]), 20_000)
     await vi.waitFor(() => expect(left()).toEqual([RECORDING]), 20_000)
     expect(lab.exitCode).toBe(how === 'SIGKILL' ? 'SIGKILL' : 0)
-    const { events } = await readRecording(join(folder, RECORDING))
-    expect(events).toContainEqual(
-      expect.objectContaining({ type: 'state', lane: 'slave 1', state: 'stopped' }),
-    )
+    expect(await recorded()).toContainEqual(stopped)
   },
 )
 

@@ -30,6 +30,8 @@ export class LabNode {
   readonly lane: Lane
   readonly #options: NodeOptions
   #process: RunningProcess | undefined
+  /** It writes into the folder, which must not be removed meanwhile. */
+  #preparing: Promise<readonly string[]> | undefined
   #isStopped = false
   #isRestarting = false
   #isClosed = false
@@ -42,8 +44,12 @@ export class LabNode {
   /** Starts its program. Resolves when it is up, or has ended. */
   async start(): Promise<void> {
     const { cwd, env, ready, command, onStarted } = this.#options
-    const args = await command()
-    if (this.#isClosed || this.#process) return
+    if (this.#isClosed) return
+    this.#preparing = command()
+    const args = await this.#preparing.catch((error: unknown) => {
+      if (!this.#isClosed) throw error
+    })
+    if (this.#isClosed || this.#process || !args) return
     await new Promise<void>((resolve) => {
       let isUp = false
       const started = startNode(args, {
@@ -121,6 +127,7 @@ export class LabNode {
   /** Ends it for good. */
   async close(): Promise<void> {
     this.#isClosed = true
+    await this.#preparing?.catch(() => {})
     await this.#end()
   }
 
