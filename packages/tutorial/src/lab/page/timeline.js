@@ -27,6 +27,8 @@ const MAX_SPAN = 24 * 3600
 const FIRST_SPAN = 30
 
 const AXIS_HEIGHT = 24
+/** What a line begins with that its place and its sign say as well: `[12:00:01] INFO (node): `. */
+const PREFIX = /^\[[\d:.]+\] [A-Z]+ \([^)]*\): /
 /** How many kinds of marks may lie on each other, and each be seen. */
 const LAYERS = 4
 /** Less room than that has no text, in CSS pixels. */
@@ -580,6 +582,7 @@ export function createTimeline(element, { lanes: firstLanes, onSelect, onFollow 
         ? `The last ${listed.length} of ${all.toLocaleString('en')} entries between ${seconds(start())} and ${seconds(end)}`
         : `${all} ${all === 1 ? 'entry' : 'entries'} between ${seconds(start())} and ${seconds(end)}`
     showEntries(list, listed, selected)
+    if (isFollowing) list.scrollTop = list.scrollHeight
   }
 
   // What a reader does.
@@ -865,7 +868,7 @@ function itemOf(event) {
   const common = { event, at: event.at, shown: true }
   switch (event.type) {
     case 'line':
-      return { ...common, lane: event.lane, to: undefined, label: event.text }
+      return { ...common, lane: event.lane, to: undefined, label: event.text.replace(PREFIX, '') }
     case 'state':
       return { ...common, lane: event.lane, to: undefined, label: STATES[event.state].says }
     case 'done': {
