@@ -96,7 +96,7 @@ const DIRECTIONS = { toServer: 'what it sends', toClient: 'what it is sent', bot
  * @property {readonly string[] | undefined} [lanes] only these; undefined: all
  * @property {readonly string[] | undefined} [types] only these types of events: `line`, `bytes`, `opened`, `ended`, `state`,
  *   `done`, `checked`; undefined: all
- * @property {string | undefined} [text] only what has this in it, whatever the case
+ * @property {string | undefined} [text] only what has all these words in it, whatever the case
  */
 
 /**
@@ -140,6 +140,8 @@ export function createTimeline(element, { lanes: firstLanes, onSelect, onFollow 
   let rows = new Map()
   /** @type {Filter} */
   const filter = {}
+  /** What is searched for. @type {string[]} */
+  let words = []
   /** @type {Item | undefined} */
   let selected
   const bars = new Bars()
@@ -184,17 +186,15 @@ export function createTimeline(element, { lanes: firstLanes, onSelect, onFollow 
   }
 
   /** @param {Item} item */
-  function isShown({ event, lane, to, label }) {
+  function isShown({ event, lane, to }) {
     if (filter.types && !filter.types.includes(event.type)) return false
     if (filter.lanes && lane !== undefined && !filter.lanes.includes(lane)) {
       if (to === undefined || !filter.lanes.includes(to)) return false
     }
-    if (!filter.text) return true
-    const text = filter.text.toLowerCase()
-    if (label.toLowerCase().includes(text)) return true
-    return event.type === 'bytes'
-      ? contentOf(event).toLowerCase().includes(text)
-      : describe(event).toLowerCase().includes(text)
+    if (words.length === 0) return true
+    const said = event.type === 'bytes' ? `sends ${to} ${contentOf(event)}` : describe(event)
+    const text = `${lane ?? 'all'} ${said}`.toLowerCase()
+    return words.every((word) => text.includes(word))
   }
 
   /** @param {readonly LabEvent[]} events */
@@ -249,6 +249,7 @@ export function createTimeline(element, { lanes: firstLanes, onSelect, onFollow 
   /** @param {Filter} changed */
   function setFilter(changed) {
     Object.assign(filter, changed)
+    words = (filter.text ?? '').toLowerCase().split(/\s+/).filter(Boolean)
     for (const item of items) item.shown = isShown(item)
     if (changed.text !== undefined && search.value !== changed.text) search.value = changed.text
     redraw()
