@@ -26,6 +26,8 @@ const SPARE = 0.1
 const MAX_BARS = 2_000
 /** How many entries of the window stand in the list. */
 const MAX_LISTED = 100
+/** What lasts until it is healed. @type {LabAction['do'][]} */
+const LASTING = ['cut', 'black-hole', 'delay', 'trickle']
 /** How often the list follows what is drawn, in ms. */
 const LIST_MS = 400
 /** How long is waited for the next key before a search begins, in ms. */
@@ -816,7 +818,7 @@ class Bars {
       action.groups.forEach((group, index) => {
         for (const lane of group) this.#lasts(lane, at, 'partition', `in group ${groupName(index)}`)
       })
-    } else if (action.do === 'black-hole' || action.do === 'delay' || action.do === 'trickle') {
+    } else if (LASTING.includes(action.do) && 'lane' in action) {
       this.#lasts(action.lane, at, action.do, actionInWords(action, false))
     }
   }
