@@ -451,13 +451,22 @@ export function createTimeline(element, { lanes: firstLanes, onSelect, onFollow 
       if (to !== undefined && rows.has(to)) arrows.push({ x, item, to })
       else marks.push({ x, item })
     }
-    // Where arrows would be a wall, each is only a stroke at the lane that it comes from.
-    const isDense = arrows.length > (width - left) / 4
+    // Where arrows would be a wall, each is only a stroke at the lane that it comes from: rectangles are drawn fastest.
+    const isDense = arrows.length + marks.length > (width - left) / 4
     for (const { x, item, to } of arrows) {
       const [from, tip] = [yOf(item.lane), yOf(to)]
-      drawArrow(x, from, isDense ? from + Math.sign(tip - from) * size * 0.4 : tip, item.event, size)
+      if (isDense && item.event.type === 'bytes') {
+        pen.fillStyle = colours.message
+        pen.fillRect(x - 0.5, from, 1, Math.sign(tip - from) * size * 0.4)
+      } else drawArrow(x, from, tip, item.event, size)
     }
-    for (const { x, item } of marks) drawMark(x, yOf(item.lane), item.event, size)
+    for (const { x, item } of marks) {
+      const isPlain = item.event.type === 'line' && (item.event.level ?? 'info') === 'info'
+      if (isDense && isPlain) {
+        pen.fillStyle = colours.info
+        pen.fillRect(x - 1.5, yOf(item.lane) - 3, 3, 6)
+      } else drawMark(x, yOf(item.lane), item.event, size)
+    }
     drawTexts(left, size, marks)
     if (selected && selected.at >= start() && selected.at <= end) {
       pen.strokeStyle = colours.selected
