@@ -53,7 +53,7 @@ export async function runScenario(
   name: string,
   options: RunScenarioOptions,
 ): Promise<number> {
-  const scenario = readScenario(chapter, name)
+  const scenario = readScenario(chapter, name, options.copies)
   const { control = false, seed = anySeed(), from } = options
   const record = options.record ?? newRecording(`${chapter.name}-${name}`, from)
   const stop = stopOnSignals()
@@ -84,7 +84,7 @@ function verdictOf(hasPassed: boolean, control: boolean): string {
   return hasPassed ? 'PASS.' : 'FAIL.'
 }
 
-export interface TryOptions extends Omit<RunScenarioOptions, 'from'> {
+export interface TryOptions extends Omit<RunScenarioOptions, 'from' | 'copies'> {
   seed: number
   stop?: AbortSignal
   onLine?: (line: string) => void
@@ -94,11 +94,11 @@ export interface TryOptions extends Omit<RunScenarioOptions, 'from'> {
 export async function tryScenario(
   chapter: Chapter,
   scenario: Scenario,
-  { control = false, copies: asked, seed, speed, record, stop, onLine = () => {} }: TryOptions,
+  { control = false, seed, speed, record, stop, onLine = () => {} }: TryOptions,
 ): Promise<Outcome> {
   const changes = control ? scenario.control : {}
   const programs = changes.chapter === undefined ? chapter : findChapter(changes.chapter)
-  const copies = { ...scenario.copies, ...asked }
+  const { copies } = scenario
   const named = namedIn(programs, copies, randomBy(seed))
   // What cannot be done with so many nodes is told before anything runs.
   for (const { text } of scenario.steps) actionsOf(text, { ...named, random: () => 0 })

@@ -140,12 +140,13 @@ export function scenarioList(chapters: readonly Chapter[]): string {
 /**
  * Reads a scenario of a chapter.
  *
+ * @param asked how many of each program, where it is not as many as the scenario says
  * @throws ReaderError when there is none, or something in it is wrong: a line for each problem, with its place
  */
-export function readScenario(chapter: Chapter, name: string): Scenario {
+export function readScenario(chapter: Chapter, name: string, asked: Copies = {}): Scenario {
   const path = join(chapter.folder, 'scenarios', `${name}.yaml`)
   const yaml = textOfFile(path)
-  if (yaml !== undefined) return scenarioOf(yaml, relative(ROOT, path), name, chapter)
+  if (yaml !== undefined) return scenarioOf(yaml, { file: relative(ROOT, path), name, chapter, asked })
   const names = scenariosOf(chapter)
   throw new ReaderError(
     names.length === 0
@@ -155,7 +156,10 @@ export function readScenario(chapter: Chapter, name: string): Scenario {
 }
 
 /** The same of a text. `file` is how problems call it. */
-export function scenarioOf(yaml: string, file: string, name: string, chapter: Chapter): Scenario {
+export function scenarioOf(
+  yaml: string,
+  { file, name, chapter, asked = {} }: { file: string; name: string; chapter: Chapter; asked?: Copies },
+): Scenario {
   const lines = new LineCounter()
   const document = parseDocument(yaml, { lineCounter: lines, prettyErrors: false })
   const placed = (offset: number, what: string) => {
@@ -190,7 +194,7 @@ export function scenarioOf(yaml: string, file: string, name: string, chapter: Ch
     }
   }
   const { says, nodes = {}, speed = SPEED, steps, ends, promises, control } = output
-  const copies = read(['nodes'], () => copiesOf(nodes, chapter)) ?? {}
+  const copies = { ...read(['nodes'], () => copiesOf(nodes, chapter)), ...asked }
   const named = namedIn(chapter, copies, () => 0)
   const times = steps.map(({ at }, index) => (read(['steps', index, 'at'], () => msOf(at)) ?? 0) / 1000)
   steps.forEach(({ do: words }, index) => {
