@@ -161,6 +161,7 @@ export function createTimeline(element, { lanes: firstLanes, onSelect, onFollow 
   let listTimer
   /** @type {ReturnType<typeof setTimeout> | undefined} */
   let searchTimer
+  let listedPlace = ''
 
   const rowHeight = () => (lanes.length <= 8 ? 40 : lanes.length <= 16 ? 28 : 18)
   const labelWidth = () => Math.min(130, Math.max(76, width * 0.2))
@@ -575,8 +576,10 @@ export function createTimeline(element, { lanes: firstLanes, onSelect, onFollow 
   /** @param {boolean} isAsked whether it is told of what was just chosen */
   function updateList(isAsked) {
     if (signal.aborted) return
-    // Who reads in it is not to lose the place.
-    if (!isAsked && isFollowing && list.contains(document.activeElement)) return
+    // Who reads in it is not to lose the place, as long as the window stays where it is.
+    const place = `${start()} ${end}`
+    if (!isAsked && place === listedPlace && list.contains(document.activeElement)) return
+    listedPlace = place
     const window = []
     let all = 0
     for (let index = firstAt(items, start()); index < items.length; index += 1) {
