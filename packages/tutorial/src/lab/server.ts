@@ -25,10 +25,13 @@ const MAX_ACTION_BYTES = 32 * 1024
 /** What a page has, besides what happens. */
 const FILES = {
   '/': 'page.html',
+  '/icon.svg': 'icon.svg',
   '/page.css': 'page.css',
   '/page.js': 'page.js',
   '/timeline.css': 'timeline.css',
   '/timeline.js': 'timeline.js',
+  '/timeline-elements.js': 'timeline-elements.js',
+  '/words.js': 'words.js',
 }
 
 const lane = v.string()
@@ -156,14 +159,12 @@ function refusal(status: number, why: string): Response {
  */
 function streamOf(watched: Watched, stop: AbortSignal): ReadableStream<Uint8Array> {
   const waiting: LabEvent[] = [...watched.history()]
-  // What is in the history, and has not been told yet, would come twice.
-  const known = new WeakSet(waiting.slice(-MAX_AT_ONCE))
   const limit = waiting.length + MAX_WAITING
   const over = new AbortController()
   const ends = AbortSignal.any([over.signal, stop])
   let wake: (() => void) | undefined
   const unsubscribe = watched.onEvents((events) => {
-    waiting.push(...events.filter((event) => !known.has(event)))
+    waiting.push(...events)
     if (waiting.length > limit) over.abort()
     wake?.()
   })

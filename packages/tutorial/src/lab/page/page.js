@@ -3,7 +3,8 @@
  *
  * @import { Lane, LabAction, LabEvent } from '../events.ts'
  */
-import { actionInWords, createTimeline, describe } from './timeline.js'
+import { createTimeline } from './timeline.js'
+import { actionInWords, describe } from './words.js'
 
 /** How often the time of the page goes on by itself, in ms. */
 const TICK_MS = 50
@@ -76,9 +77,9 @@ const CHOICES = [
     action: ([by = 0]) => chosen && { do: 'skew', lane: chosen.name, seconds: by },
   },
   { to: 'of-link', name: 'Cut', key: 'x', action: simply('cut') },
-  { to: 'of-link', name: 'Black hole', key: 'b', action: blackHole('both') },
-  { to: 'of-link', name: 'For what it sends', key: 'o', action: blackHole('toServer') },
-  { to: 'of-link', name: 'For what it is sent', key: 'i', action: blackHole('toClient') },
+  { to: 'of-link', name: 'Black hole both ways', key: 'b', action: blackHole('both') },
+  { to: 'of-link', name: 'Black hole for what it sends', key: 'o', action: blackHole('toServer') },
+  { to: 'of-link', name: 'Black hole for what it is sent', key: 'i', action: blackHole('toClient') },
   {
     to: 'of-link',
     name: 'Delay',
@@ -138,9 +139,9 @@ async function send(action) {
       headers: { 'Content-Type': 'application/json', 'Lab-Token': token ?? '' },
       body: JSON.stringify(action),
     })
-    if (!answer.ok) refused.textContent = `${actionInWords(action)}: ${(await answer.text()).trim()}`
+    if (!answer.ok) refused.textContent = (await answer.text()).trim()
   } catch {
-    refused.textContent = `${actionInWords(action)}: the lab is out of reach. Is it still running in its terminal?`
+    refused.textContent = 'The lab is out of reach. Is it still running in its terminal?'
   }
 }
 
@@ -183,7 +184,7 @@ function showChoices() {
     box.className = 'with-numbers'
     box.append(button)
     for (const { label, input } of inputs) {
-      const unit = document.createElement('label')
+      const unit = Object.assign(document.createElement('label'), { className: 'unit' })
       unit.append(input, ` ${label}`)
       box.append(unit)
     }
@@ -317,9 +318,14 @@ function take(events) {
   telling = setTimeout(() => {
     telling = undefined
     // Only the last: who wants all has the list.
-    if (news.length > 0) happened.textContent = `${news.slice(-3).join('; ')}.`
+    if (news.length > 0) happened.textContent = sentence(news.slice(-3).join('; '))
     news = []
   }, TELL_MS)
+}
+
+/** @param {string} text */
+function sentence(text) {
+  return `${text.charAt(0).toUpperCase()}${text.slice(1)}.`
 }
 
 /** The lab's time, and when it was told. */
