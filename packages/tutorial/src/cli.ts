@@ -56,7 +56,11 @@ const lab = tutorial
   .option('--scenarios', 'list the scenarios of the chapter, or of all')
   .option('--record <file>', 'where the recording goes (default: a new file in this folder)')
   .addOption(new Option('--replay <file>', 'show a recording again').conflicts(['scenario', 'record']))
-  .option('--speed <number>', 'how many times as fast it goes: a scenario, or a recording', speed)
+  .option(
+    '--speed <number>',
+    'how many times as fast it goes, by the timers of its programs; or a recording',
+    speed,
+  )
   .option('--seed <number>', 'repeats what is left to chance', seed)
   .option('--for <time>', 'stop after this time, such as 20s or 2m', duration)
   .option('--config <file>', 'a configuration file for every program')

@@ -23,6 +23,8 @@ export interface RunLabOptions {
   /** A configuration file for every program that has none of its own. */
   config?: string
   seed?: number
+  /** How many times as fast as real time the programs' timers run. Default: 1. */
+  speed?: number
   /** Where the recording goes. Default: a new file in `from`. */
   record?: string
   /** The folder where the reader typed. */
@@ -37,10 +39,11 @@ export interface RunLabOptions {
  * @returns the exit code
  */
 export async function runLab(chapter: Chapter, options: RunLabOptions): Promise<number> {
-  const { copies, forMs, config, seed = anySeed(), from, page = true } = options
+  const { copies, forMs, config, seed = anySeed(), speed = 1, from, page = true } = options
   const record = options.record ?? newRecording(chapter.name, from)
   const lab = await Lab.start(chapter, {
     seed,
+    speed,
     ports: portsOfTest(),
     ...(copies && { copies }),
     ...(config !== undefined && { config }),
@@ -50,7 +53,7 @@ export async function runLab(chapter: Chapter, options: RunLabOptions): Promise<
   let recorder: Recorder | undefined
   try {
     const began = new Date().toISOString()
-    const { chapterName, lanes, speed } = lab
+    const { chapterName, lanes } = lab
     recorder = await Recorder.open(
       record,
       { version: 1, chapter: chapterName, lanes: [...lanes], seed, speed, began },

@@ -1,5 +1,5 @@
 /**
- * The words for what can be done to a cluster, as they are typed and as a scenario has them: `kill slave 2` in a chapter
+ * The words for what can be done to a cluster, as they are typed and as a scenario has them: `kill node 2` in a chapter
  * whose programs are called so.
  */
 import { closest, distance } from 'fastest-levenshtein'
@@ -170,7 +170,7 @@ export function completionsOf(text: string, { lanes, plurals }: Named): string[]
 }
 
 /**
- * The nodes that a text names: `slave 1`, several with commas, all of a kind, `all`, or `any` of these.
+ * The nodes that a text names: `node 1`, several with commas, all of a kind, `all`, or `any` of these.
  *
  * @param word who asks, for what is told when there is no such node
  * @throws ReaderError
