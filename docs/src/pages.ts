@@ -107,6 +107,7 @@ export function sidebar(modules?: DefaultTheme.SidebarItem[]): DefaultTheme.Side
       text: 'Look things up',
       items: [
         { text: 'Compare chapters', link: '/compare/' },
+        { text: 'The lab: make faults', link: '/lab/' },
         { text: 'The core by chapter', link: CORE_PAGE },
         { text: 'The protocol', link: '/protocol/' },
         { text: 'Glossary', link: '/glossary/' },

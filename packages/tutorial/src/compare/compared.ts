@@ -51,6 +51,9 @@ interface WithTexts<Chapter> {
 /** How alike two files must be to count as one that moved. Low, because these programs are short and change much. */
 const MOVED = 0.1
 
+/** What tries the programs, and is none of them. */
+const TRIES = /^(test|scenarios)\//
+
 /** Two chapters, compared. */
 export class Compared<Chapter extends ComparedChapter = ComparedChapter> {
   readonly before: Chapter
@@ -78,9 +81,9 @@ export class Compared<Chapter extends ComparedChapter = ComparedChapter> {
       all ? texts : withName(newer.chapter.name, texts, chapter.name),
     ) as [Texts, Texts]
     this.texts = {
-      own: [without('test/', before), without('test/', after)],
+      own: [without(TRIES, before), without(TRIES, after)],
       core: [new Map(), core],
-      tests: [only('test/', before), only('test/', after)],
+      tests: [only(TRIES, before), only(TRIES, after)],
     }
   }
 
@@ -169,12 +172,12 @@ function withName(other: string, texts: Texts, name: string): Texts {
     : new Map([...texts, ['package.json', withoutDescription(text).replaceAll(name, other)]])
 }
 
-function only(prefix: string, texts: Texts): Texts {
-  return new Map([...texts].filter(([file]) => file.startsWith(prefix)))
+function only(names: RegExp, texts: Texts): Texts {
+  return new Map([...texts].filter(([file]) => names.test(file)))
 }
 
-function without(prefix: string, texts: Texts): Texts {
-  return new Map([...texts].filter(([file]) => !file.startsWith(prefix)))
+function without(names: RegExp, texts: Texts): Texts {
+  return new Map([...texts].filter(([file]) => !names.test(file)))
 }
 
 /** A line without its line feed. */

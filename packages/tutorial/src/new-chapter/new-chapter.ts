@@ -19,7 +19,7 @@ import { pictureFrom } from './picture.ts'
 import { type NewChapter, readmeFor } from './readme.ts'
 
 /** What is not taken over from the chapter before: it is written anew, or checked there already. */
-const NOT_TAKEN_OVER = /^(README\.md|package\.json|picture\.yaml|test\/|[^/]*\.(svg|png)$)/
+const NOT_TAKEN_OVER = /^(README\.md|package\.json|picture\.yaml|(test|scenarios)\/|[^/]*\.(svg|png)$)/
 
 /**
  * Makes the folder, installs what it needs, and says what is to be done.
