@@ -8,8 +8,7 @@ import { delimiter, join, relative } from 'node:path'
 import type { Chapter } from '../chapters/chapters.ts'
 import { portsOf } from '../chapters/ports.ts'
 import { type Ports, portsOfTest, programEnvironment, type Tapped } from '../run/environment.ts'
-import type { Member } from '../run/members.ts'
-import { type Copies, membersOf } from '../run/members.ts'
+import { type Copies, linksBetween, membersOf } from '../run/members.ts'
 import { ReaderError } from '../workspace/reader-error.ts'
 import { ROOT } from '../workspace/repository.ts'
 import { type Cast, castLines, castText } from './cast.ts'
@@ -94,7 +93,7 @@ export async function recordRun(chapter: Chapter, options: RecordOptions = {}): 
   const lanes = membersOf(chapter, copiesFor(chapter)).map(({ name }) => name)
   const log = new WireLog(lanes, seconds)
   const taps = await Promise.all(
-    linksOf(chapter).map(async ({ lane, to, port }) => {
+    linksBetween(membersOf(chapter, copiesFor(chapter)), chapter).map(async ({ lane, to, port }) => {
       const tap = await openTap({ lane, to, port: ports.get(port) ?? port, log })
       return { lane, port, tapPort: tap.port, close: () => tap.close() }
     }),
@@ -129,24 +128,6 @@ export async function recordRun(chapter: Chapter, options: RecordOptions = {}): 
   cast.header.height = Math.max(ROWS, rowsOf(cast) + 1)
   await Promise.all(taps.map(({ close }) => close()))
   return { cast, exitCode, ...(taps.length > 0 && { wire: log.recording(chapter.name) }) }
-}
-
-/** Who connects to whom in the recorded cluster, and at which port. */
-function linksOf(chapter: Chapter): { lane: string; to: string; port: number }[] {
-  const members = membersOf(chapter, copiesFor(chapter))
-  return members.flatMap((member) =>
-    members
-      .filter((other) => other !== member && other.program.name === member.program.connectsTo)
-      .flatMap((other) =>
-        portsOfMember(other, chapter).map((port) => ({ lane: member.name, to: other.name, port })),
-      ),
-  )
-}
-
-function portsOfMember({ program, copy }: Member, chapter: Chapter): number[] {
-  return portsOf(chapter)
-    .filter((listening) => listening.program === program.name && (listening.copy ?? copy) === copy)
-    .map(({ port }) => port)
 }
 
 /** What pnpm runs for the command that is shown, without the lines that pnpm adds. */

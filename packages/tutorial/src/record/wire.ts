@@ -73,15 +73,18 @@ export class WireLog {
   readonly #seconds: () => number
   readonly #connections: WireConnection[] = []
   readonly #events: WireEvent[] = []
+  readonly #onEvent: ((event: WireEvent) => void) | undefined
   #chunks = 0
 
   /**
    * @param lanes the programs, in the order in which they start
    * @param seconds the time since the recording's zero
+   * @param onEvent is told each event as it comes, in place of its being kept here
    */
-  constructor(lanes: readonly string[], seconds: () => number) {
+  constructor(lanes: readonly string[], seconds: () => number, onEvent?: (event: WireEvent) => void) {
     this.#lanes = lanes
     this.#seconds = seconds
+    this.#onEvent = onEvent
   }
 
   /** The time since the recording's zero, in seconds. */
@@ -107,21 +110,26 @@ export class WireLog {
       connection,
       ...(by === 'lane' ? { from: lane, to } : { from: to, to: lane }),
     })
-    const before = this.#events.findLastIndex((event) => event.at <= at)
-    this.#events.splice(before + 1, 0, { type: 'opened', ...onWire('lane'), at })
+    this.#take({ type: 'opened', ...onWire('lane'), at })
     return {
       bytes: (by: 'lane' | 'to', bytes: Buffer) => {
         const came = onWire(by)
         const chunk = this.#chunks++
         for (const piece of cutAfterSeparators(bytes)) {
           const content = isUtf8(piece) ? { text: piece.toString() } : { base64: piece.toString('base64') }
-          this.#events.push({ type: 'bytes', ...came, chunk, ...content })
+          this.#take({ type: 'bytes', ...came, chunk, ...content })
         }
       },
       ended: (by: 'lane' | 'to', { reset = false } = {}) => {
-        this.#events.push({ type: 'ended', ...onWire(by), ...(reset && { reset }) })
+        this.#take({ type: 'ended', ...onWire(by), ...(reset && { reset }) })
       },
     }
+  }
+
+  /** In its place in the order of time: that a connection is open is heard late. */
+  #take(event: WireEvent): void {
+    if (this.#onEvent) this.#onEvent(event)
+    else this.#events.splice(this.#events.findLastIndex(({ at }) => at <= event.at) + 1, 0, event)
   }
 }
 

@@ -2,7 +2,7 @@
 import { join } from 'node:path'
 import type { Chapter } from '../chapters/chapters.ts'
 import type { Program } from '../chapters/cluster.ts'
-import { forCopy } from '../chapters/ports.ts'
+import { forCopy, portsOf } from '../chapters/ports.ts'
 
 /** One process of a cluster. */
 export interface Member {
@@ -36,6 +36,26 @@ export function membersOf({ programs, folder }: Chapter, copies: Copies = {}): M
       }
     })
   })
+}
+
+/** Who connects to whom, by their names, and at which port. */
+export function linksBetween(
+  members: readonly Member[],
+  chapter: Chapter,
+): { lane: string; to: string; port: number }[] {
+  return members.flatMap((member) =>
+    members
+      .filter((other) => other !== member && other.program.name === member.program.connectsTo)
+      .flatMap((other) =>
+        portsOfMember(other, chapter).map((port) => ({ lane: member.name, to: other.name, port })),
+      ),
+  )
+}
+
+function portsOfMember({ program, copy }: Member, chapter: Chapter): number[] {
+  return portsOf(chapter)
+    .filter((listening) => listening.program === program.name && (listening.copy ?? copy) === copy)
+    .map(({ port }) => port)
 }
 
 /** True when a program cannot do without this one: when this one ends, so does the cluster. */

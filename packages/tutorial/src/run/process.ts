@@ -9,6 +9,8 @@ export interface ProcessOptions {
   env: NodeJS.ProcessEnv
   /** Called with each line that it prints, on stdout or stderr. */
   onLine: (line: string) => void
+  /** Whether it is out of reach of this terminal's Ctrl-C, in a process group of its own. */
+  detached?: boolean
 }
 
 /** How a process ended. */
@@ -26,14 +28,19 @@ export interface RunningProcess {
   readonly ended: Promise<ProcessEnd>
   /** Asks it to end. One that has not after `graceMs` is killed. */
   stop(graceMs: number): void
+  /** Sends it a signal, if it has not ended. */
+  signal(name: NodeJS.Signals): void
 }
 
 /** Starts Node with these arguments. It throws nothing: whatever goes wrong is told by how it ends. */
-export function startNode(args: readonly string[], { cwd, env, onLine }: ProcessOptions): RunningProcess {
+export function startNode(
+  args: readonly string[],
+  { cwd, env, onLine, detached = false }: ProcessOptions,
+): RunningProcess {
   // Not by execa: when there are no file descriptors left, execa 9.6 throws a TypeError of its own.
   let child: ChildProcess
   try {
-    child = spawn(process.execPath, args, { cwd, env, stdio: ['ignore', 'pipe', 'pipe'] })
+    child = spawn(process.execPath, args, { cwd, env, detached, stdio: ['ignore', 'pipe', 'pipe'] })
   } catch (error) {
     return notStarted(Promise.resolve(error as NodeJS.ErrnoException))
   }
@@ -54,6 +61,7 @@ export function startNode(args: readonly string[], { cwd, env, onLine }: Process
       child.kill('SIGTERM')
       kill ??= setTimeout(() => child.kill('SIGKILL'), graceMs)
     },
+    signal: (name) => void child.kill(name),
   }
 }
 
@@ -62,5 +70,6 @@ function notStarted(reason: Promise<NodeJS.ErrnoException>): RunningProcess {
     pid: undefined,
     ended: reason.then((error) => ({ exitCode: 1, signal: null, notStarted: error })),
     stop() {},
+    signal() {},
   }
 }

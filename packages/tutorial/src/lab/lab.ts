@@ -1,0 +1,306 @@
+/**
+ * A chapter's cluster as real processes, each link through one on which faults can be made, and everything that happens
+ * told as it comes. The programs do not know.
+ */
+import { writeFileSync } from 'node:fs'
+import { mkdir } from 'node:fs/promises'
+import { fileURLToPath } from 'node:url'
+import { closest } from 'fastest-levenshtein'
+import type { Chapter } from '../chapters/chapters.ts'
+import { builtProgram } from '../harness/built.ts'
+import { tapOn } from '../record/tap.ts'
+import { WireLog } from '../record/wire.ts'
+import { type Ports, programEnvironment } from '../run/environment.ts'
+import { type Copies, linksBetween, type Member, membersOf } from '../run/members.ts'
+import { whyNotStarted } from '../run/not-started.ts'
+import { ReaderError } from '../workspace/reader-error.ts'
+import type { Checked, LabAction, LabEvent, Lane } from './events.ts'
+import { FaultyLink } from './faulty-link.ts'
+import { type LabFolder, makeFolder } from './folder.ts'
+import { Guard } from './guard.ts'
+import { Happenings } from './happenings.ts'
+import { LabNode } from './node-process.ts'
+import { anySeed, randomBy } from './random.ts'
+import type { Watched } from './watched.ts'
+
+export interface LabOptions {
+  /** How many of each program. Default: what the chapter says. */
+  copies?: Copies
+  /** What chance is made of, where a fault has some. Default: another one each time. */
+  seed?: number
+  /** Which port stands in for which. Default: the programs use their own. */
+  ports?: Ports
+  /** How many times as fast as real time the programs' timers run, and the lab's time with them. Default: 1. */
+  speed?: number
+  /** A configuration file for every program that has none of its own: its absolute path. */
+  config?: string
+  /** Changes the copy of the chapter before its programs are made. */
+  change?: (folder: string) => void
+  /** Listens from the first event on. */
+  onEvents?: (events: readonly LabEvent[]) => void
+}
+
+const CLOCK = fileURLToPath(new URL('clock.js', import.meta.url))
+
+/** A running cluster. */
+export class Lab implements Watched {
+  readonly chapterName: string
+  readonly seed: number
+  readonly speed: number
+  readonly lanes: readonly Lane[]
+  /** Resolves when each program was started once, in the chapter's order, and is up or has ended. */
+  readonly up: Promise<void>
+  readonly #chapter: Chapter
+  readonly #folder: LabFolder
+  readonly #guard: Guard
+  readonly #nodes: LabNode[]
+  readonly #links: readonly FaultyLink[]
+  readonly #happenings: Happenings
+  #closed: Promise<void> | undefined
+
+  private constructor(parts: {
+    chapter: Chapter
+    seed: number
+    speed: number
+    folder: LabFolder
+    guard: Guard
+    nodes: LabNode[]
+    links: FaultyLink[]
+    happenings: Happenings
+  }) {
+    this.#chapter = parts.chapter
+    this.chapterName = parts.chapter.name
+    this.seed = parts.seed
+    this.speed = parts.speed
+    this.#folder = parts.folder
+    this.#guard = parts.guard
+    this.#nodes = parts.nodes
+    this.#links = parts.links
+    this.#happenings = parts.happenings
+    this.lanes = parts.nodes.map(({ lane }) => lane)
+    this.up = this.#startAll()
+  }
+
+  /**
+   * Makes the cluster and begins to start it.
+   *
+   * @throws ReaderError when the chapter has no programs that connect to each other
+   */
+  static async start(original: Chapter, options: LabOptions = {}): Promise<Lab> {
+    const { copies, seed = anySeed(), ports = new Map(), speed = 1, config, change, onEvents } = options
+    if (!original.programs.some(({ connectsTo }) => connectsTo !== undefined))
+      throw new ReaderError(
+        `In ${original.name} no program connects to another, so there is no link to make a fault on. Chapters from 03 on have some.`,
+      )
+    let guard: Guard | undefined
+    const folder = await makeFolder(original, (path) => {
+      guard = new Guard(path)
+    })
+    if (!guard) throw new Error('a folder without its guard')
+    const links: FaultyLink[] = []
+    try {
+      change?.(folder.path)
+      const { chapter } = folder
+      const members = membersOf(chapter, copies)
+      const happenings = new Happenings(speed)
+      if (onEvents) happenings.onEvents(onEvents)
+      const seconds = () => happenings.seconds()
+      const emit = (event: LabEvent) => happenings.add(event)
+      const lanes = members.map(laneOf)
+      const log = new WireLog(
+        lanes.map(({ name }) => name),
+        seconds,
+        emit,
+      )
+      const random = randomBy(seed)
+      for (const { lane, to, port } of linksBetween(members, chapter)) {
+        const watch = () => tapOn({ lane, to, log })
+        const listensAt = ports.get(port) ?? port
+        links.push(await FaultyLink.open({ lane, to, port: listensAt, asked: port, watch, speed, random }))
+      }
+      const taps = links.map(({ lane, asked, port }) => ({ lane, port: asked, tapPort: port }))
+      const owner = guard
+      const nodes = await Promise.all(
+        members.map(async (member) => {
+          const lane = laneOf(member)
+          const state = folder.stateOf(lane.name)
+          await mkdir(state)
+          return new LabNode({
+            lane,
+            command: () => commandOf(member, chapter, config),
+            cwd: chapter.folder,
+            env: {
+              ...programEnvironment({ ports, speed, taps, preload: CLOCK }),
+              TUTORIAL_PROGRAM: lane.name,
+              TUTORIAL_CLOCK_FILE: folder.clockOf(lane.name),
+              STATE_DIRECTORY: state,
+            },
+            ready: member.program.ready,
+            seconds,
+            emit,
+            onStarted: (pid, ended) => owner.watch(pid, ended),
+            whyNot: (error) => whyNotStarted(lane.name, error, members.length),
+          })
+        }),
+      )
+      return new Lab({ chapter, seed, speed, folder, guard, nodes, links, happenings })
+    } catch (error) {
+      await Promise.all(links.map((link) => link.close()))
+      await guard.close()
+      throw error
+    }
+  }
+
+  seconds(): number {
+    return this.#happenings.seconds()
+  }
+
+  history(): readonly LabEvent[] {
+    return this.#happenings.history()
+  }
+
+  onEvents(listener: (events: readonly LabEvent[]) => void): () => void {
+    return this.#happenings.onEvents(listener)
+  }
+
+  /** Tells, as an event, whether a promise was kept. */
+  checked(result: Omit<Checked, 'type' | 'at'>): void {
+    this.#happenings.add({ type: 'checked', at: this.seconds(), ...result })
+  }
+
+  async do(action: LabAction): Promise<void> {
+    const work = this.#work(action)
+    this.#happenings.add({ type: 'done', at: this.seconds(), action })
+    await work()
+  }
+
+  /** Ends all programs, those that came last first, and leaves nothing. */
+  close(): Promise<void> {
+    this.#closed ??= this.#close()
+    return this.#closed
+  }
+
+  async #close(): Promise<void> {
+    const kinds = this.#chapter.programs.toReversed()
+    for (const { name } of kinds)
+      await Promise.all(this.#nodes.filter(({ lane }) => lane.program === name).map((node) => node.close()))
+    await Promise.all(this.#links.map((link) => link.close()))
+    this.#happenings.close()
+    await this.#guard.close()
+  }
+
+  async #startAll(): Promise<void> {
+    for (const { name } of this.#chapter.programs)
+      await Promise.all(this.#nodes.filter(({ lane }) => lane.program === name).map((node) => node.start()))
+  }
+
+  /** What an action does, when it can be done: it is refused before it is told. */
+  #work(action: LabAction): () => void | Promise<void> {
+    switch (action.do) {
+      case 'kill':
+      case 'stop':
+      case 'continue': {
+        const node = this.#node(action.lane)
+        const { do: word } = action
+        node.checkCan(word)
+        return () => node[word]()
+      }
+      case 'restart': {
+        const node = this.#node(action.lane)
+        node.checkCan('restart')
+        return () => node.restart()
+      }
+      case 'skew': {
+        const { name } = this.#node(action.lane).lane
+        return () => writeFileSync(this.#folder.clockOf(name), String(action.seconds))
+      }
+      case 'cut':
+        return this.#onLinks(action.lane, (link) => link.cut())
+      case 'heal':
+        return this.#onLinks(action.lane, (link) => link.heal())
+      case 'black-hole':
+        return this.#onLinks(action.lane, (link) => link.blackHole(action.direction))
+      case 'delay':
+        return this.#onLinks(action.lane, (link) => link.delay(action.delayMs, action.jitterMs))
+      case 'trickle':
+        return this.#onLinks(action.lane, (link) => link.trickle(action.bytesPerSecond))
+      case 'partition':
+        return this.#partition(action.groups)
+      case 'heal-all':
+        return () => {
+          for (const link of this.#links) link.heal()
+        }
+      default:
+        throw new ReaderError(
+          `There is no action "${(action as { do?: unknown }).do}". There are: kill, stop, continue, restart, skew, cut, heal, black-hole, delay, trickle, partition, heal-all.`,
+        )
+    }
+  }
+
+  #node(name: string): LabNode {
+    const node = this.#nodes.find(({ lane }) => lane.name === name)
+    if (node) return node
+    const names = this.lanes.map((lane) => lane.name)
+    throw new ReaderError(
+      `There is no node "${name}" here. Did you mean ${closest(name, names)}? There are: ${names.join(', ')}.`,
+    )
+  }
+
+  #onLinks(name: string, change: (link: FaultyLink) => void): () => void {
+    const { lane } = this.#node(name)
+    const links = this.#links.filter((link) => link.lane === lane.name)
+    if (links.length === 0) {
+      const connecting = [...new Set(this.#links.map((link) => link.lane))]
+      throw new ReaderError(
+        `${name} connects to nobody: a link is named by the node that connects. There are: ${connecting.join(', ')}.`,
+      )
+    }
+    return () => {
+      for (const link of links) change(link)
+    }
+  }
+
+  #partition(groups: readonly (readonly string[])[]): () => void {
+    const groupOf = new Map<string, number>()
+    for (const [index, names] of groups.entries()) {
+      for (const name of names) {
+        if (groupOf.has(this.#node(name).lane.name))
+          throw new ReaderError(`${name} stands in a partition twice: it is in one group, or in none.`)
+        groupOf.set(name, index)
+      }
+    }
+    const isParted = ({ lane, to }: FaultyLink) =>
+      groupOf.has(lane) && groupOf.has(to) && groupOf.get(lane) !== groupOf.get(to)
+    if (!this.#links.some(isParted)) {
+      const peers = [...new Set(this.#links.map(({ to }) => to))]
+      throw new ReaderError(
+        `This partition parts nobody: no link leads from one group to another. All links here lead to ${peers.join(', ')}: put that into a group, too.`,
+      )
+    }
+    return () => {
+      for (const link of this.#links) link.part(isParted(link))
+    }
+  }
+}
+
+function laneOf({ name, program }: Member): Lane {
+  return {
+    name,
+    program: program.name,
+    ...(program.connectsTo !== undefined && { connectsTo: program.connectsTo }),
+  }
+}
+
+/** How Node runs a program: as plain JavaScript, which starts in a fifth of the time, or else from its source, which says why not. */
+async function commandOf(
+  { program, args }: Member,
+  chapter: Chapter,
+  config: string | undefined,
+): Promise<string[]> {
+  const made = await builtProgram(chapter, program.name)
+  return [
+    ...(made ?? ['--import', 'tsx', `src/${program.name}.ts`]),
+    ...args,
+    ...(config !== undefined && !program.config ? ['--config', config] : []),
+  ]
+}
