@@ -1,0 +1,118 @@
+/**
+ * Makes what the page needs to run chapters' programs: the worker that a node runs in, with the core, its libraries and
+ * the stand-ins for Node's modules; and for each chapter its programs as they are, which the page turns into JavaScript.
+ */
+import { existsSync, readFileSync } from 'node:fs'
+import { dirname, join, relative } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import type { Chapter } from '@rpi-cluster/tutorial/chapters/chapters'
+import { build, type Plugin } from 'esbuild'
+import type { LiveChapter } from './chapter.ts'
+
+const HERE = dirname(fileURLToPath(import.meta.url))
+
+/** Where npm has what a stand-in would be a copy of. */
+const KEPT: Record<string, string> = {
+  path: 'path-browserify',
+  stream: 'readable-stream',
+  string_decoder: 'string_decoder/',
+}
+
+/** What a reader may import besides, who changes a program. */
+const FOR_READERS = ['net', 'timers/promises', 'fs', 'fs/promises', 'os', 'path', 'events', 'crypto', 'util', 'buffer', 'process']
+
+/** What the page needs of a chapter that runs there; nothing of one that cannot. */
+export function liveChapter(chapter: Chapter): LiveChapter | undefined {
+  const { name, folder, programs, config, live } = chapter
+  if (live !== true) return undefined
+  const paths = new Set<string>()
+  for (const { name } of programs) addWithImports(folder, join('src', `${name}.ts`), paths)
+  if (config !== undefined) paths.add(config)
+  return {
+    name,
+    ...(config !== undefined && { config }),
+    programs: programs.map(({ name, ready, many, copies, connectsTo, args }) => ({
+      name,
+      ready,
+      ...(many !== undefined && { many }),
+      copies,
+      ...(connectsTo !== undefined && { connectsTo }),
+      args,
+    })),
+    files: Object.fromEntries([...paths].map((path) => [path, readFileSync(join(folder, path), 'utf8')])),
+  }
+}
+
+/** The worker's program for these chapters, as one file. */
+export async function liveWorker(chapters: readonly Chapter[]): Promise<string> {
+  const imports = new Set(FOR_READERS.map((name) => `node:${name}`))
+  for (const { files } of chapters.flatMap((chapter) => liveChapter(chapter) ?? []))
+    for (const [path, text] of Object.entries(files))
+      if (path.endsWith('.ts')) for (const specifier of importsOf(text)) if (!isLocal(specifier)) imports.add(specifier)
+  const { outputFiles } = await build({
+    entryPoints: [join(HERE, 'worker.ts')],
+    bundle: true,
+    write: false,
+    minify: true,
+    keepNames: false,
+    format: 'iife',
+    platform: 'neutral',
+    // Not the files that packages have for browsers: the programs believe that they are in Node.
+    mainFields: ['module', 'main'],
+    conditions: ['node', 'import', 'module', 'default'],
+    target: 'es2023',
+    legalComments: 'none',
+    define: { 'process.env.NODE_ENV': '"production"' },
+    plugins: [standIns([...imports].sort())],
+  })
+  return outputFiles[0]?.text ?? ''
+}
+
+/** Node's modules, by what stands in for them, and the list of what a program may import. */
+function standIns(imports: readonly string[]): Plugin {
+  return {
+    name: 'stand-ins',
+    setup({ onResolve, onLoad, resolve }) {
+      onResolve({ filter: /^live:modules$/ }, ({ path }) => ({ path, namespace: 'live' }))
+      onLoad({ filter: /.*/, namespace: 'live' }, () => ({ contents: registry(imports), resolveDir: HERE }))
+      onResolve({ filter: /^(node:)?[a-z_]+(\/promises)?$|^process\/$/ }, ({ path, kind, importer, pluginData }) => {
+        if (pluginData === 'kept') return undefined
+        const name = path.replace(/^node:/, '').replace(/\/$/, '')
+        const kept = KEPT[name]
+        if (kept !== undefined)
+          return resolve(kept, { kind, importer, resolveDir: HERE, pluginData: 'kept' })
+        const file = join(HERE, 'node', `${name.replace('/', '-')}.ts`)
+        if (existsSync(file)) return { path: file, sideEffects: name === 'globals' }
+        // What a library asks for and no program here uses: pino's threads, for one.
+        return path.startsWith('node:') || UNUSED.has(name) ? { path: name, namespace: 'unused' } : undefined
+      })
+      onLoad({ filter: /.*/, namespace: 'unused' }, () => ({ contents: 'module.exports = {}' }))
+    },
+  }
+}
+
+const UNUSED = new Set(['assert', 'async_hooks', 'diagnostics_channel', 'http', 'module', 'url', 'v8', 'vm', 'zlib', 'dns', 'tls', 'https'])
+
+function registry(imports: readonly string[]): string {
+  const lines = imports.map((specifier, index) => `import * as m${index} from ${JSON.stringify(specifier)}`)
+  // As it tells apart what was a module from what was not.
+  const entries = imports.map(
+    (specifier, index) => `${JSON.stringify(specifier)}: { __esModule: true, ...m${index} }`,
+  )
+  return `${lines.join('\n')}\nexport const modules = {\n${entries.join(',\n')}\n}\n`
+}
+
+function addWithImports(folder: string, path: string, paths: Set<string>): void {
+  if (paths.has(path)) return
+  paths.add(path)
+  for (const specifier of importsOf(readFileSync(join(folder, path), 'utf8')))
+    if (isLocal(specifier)) addWithImports(folder, relative(folder, join(folder, dirname(path), specifier)), paths)
+}
+
+function importsOf(text: string): string[] {
+  return [...text.matchAll(/^(?:import|export|\}) ?.*?(?:from )?'([^']+)'$/gm)].map(([, specifier = '']) => specifier)
+}
+
+function isLocal(specifier: string): boolean {
+  return specifier.startsWith('.')
+}

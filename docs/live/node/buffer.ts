@@ -1,0 +1,22 @@
+/** Bytes: npm's, and what Node has besides. */
+// @ts-expect-error: npm's, by a path that Node's own of this name does not take.
+import * as npm from 'buffer/index.js'
+
+export const Buffer = npm.Buffer as typeof import('node:buffer').Buffer
+export const { kMaxLength, constants } = npm
+const strict = new TextDecoder('utf-8', { fatal: true })
+
+export function isUtf8(bytes: Uint8Array): boolean {
+  try {
+    strict.decode(bytes)
+    return true
+  } catch {
+    return false
+  }
+}
+
+export function isAscii(bytes: Uint8Array): boolean {
+  return bytes.every((byte) => byte < 0x80)
+}
+
+export default { Buffer, isUtf8, isAscii, kMaxLength, constants }

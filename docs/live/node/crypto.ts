@@ -1,0 +1,29 @@
+/** What is random. Digests are not among it: who needs one is told so. */
+import { Buffer } from 'node:buffer'
+
+const UINT32 = 2 ** 32
+
+export function randomBytes(count: number): Buffer {
+  return Buffer.from(globalThis.crypto.getRandomValues(new Uint8Array(count)))
+}
+
+export const randomUUID = () => globalThis.crypto.randomUUID()
+
+/** A whole number from `from`, or 0, to one less than `to`. */
+export function randomInt(from: number, to?: number): number {
+  const [least, end] = to === undefined ? [0, from] : [from, to]
+  const range = end - least
+  if (!(range > 0 && range <= UINT32))
+    throw new RangeError(`The value of "max" is out of range. It must be greater than the value of "min" (${least}). Received ${end}`)
+  const fair = UINT32 - (UINT32 % range)
+  for (;;) {
+    const [number = 0] = globalThis.crypto.getRandomValues(new Uint32Array(1))
+    if (number < fair) return least + (number % range)
+  }
+}
+
+export function createHash(): never {
+  throw new Error('The page has no digests as node:crypto makes them.')
+}
+
+export default { randomBytes, randomUUID, randomInt, createHash }
