@@ -22,7 +22,7 @@ const colours = HighlightStyle.define([
   { tag: [tags.number, tags.bool, tags.null], color: 'var(--warning)' },
   { tag: [tags.comment], color: 'var(--vp-c-text-2)', fontStyle: 'italic' },
   { tag: [tags.function(tags.variableName), tags.function(tags.propertyName)], color: 'var(--blue)' },
-  { tag: [tags.typeName, tags.className, tags.heading, tags.header], color: 'var(--cyan)' },
+  { tag: [tags.typeName, tags.className, tags.heading], color: 'var(--cyan)' },
 ])
 
 const looks = EditorView.theme({
