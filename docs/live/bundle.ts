@@ -6,7 +6,7 @@ import { existsSync, readFileSync } from 'node:fs'
 import { dirname, join, relative } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import type { Chapter } from '@rpi-cluster/tutorial/chapters/chapters'
-import { build, type Plugin } from 'esbuild'
+import { build, type ImportKind, type Plugin } from 'esbuild'
 import type { LiveChapter } from './chapter.ts'
 
 const HERE = dirname(fileURLToPath(import.meta.url))
@@ -45,10 +45,7 @@ export function liveChapter(chapter: Chapter): LiveChapter | undefined {
 
 /** The worker's program for these chapters, as one file. */
 export async function liveWorker(chapters: readonly Chapter[]): Promise<string> {
-  const imports = new Set(FOR_READERS.map((name) => `node:${name}`))
-  for (const { files } of chapters.flatMap((chapter) => liveChapter(chapter) ?? []))
-    for (const [path, text] of Object.entries(files))
-      if (path.endsWith('.ts')) for (const specifier of importsOf(text)) if (!isLocal(specifier)) imports.add(specifier)
+  const imports = importsOfAll(chapters)
   const { outputFiles } = await build({
     entryPoints: [join(HERE, 'worker.ts')],
     bundle: true,
@@ -63,35 +60,53 @@ export async function liveWorker(chapters: readonly Chapter[]): Promise<string> 
     target: 'es2023',
     legalComments: 'none',
     define: { 'process.env.NODE_ENV': '"production"' },
-    plugins: [standIns([...imports].sort())],
+    plugins: [standIns(imports)],
   })
   return outputFiles[0]?.text ?? ''
 }
 
 /** Node's modules, by what stands in for them, and the list of what a program may import. */
-function standIns(imports: readonly string[]): Plugin {
+function standIns(imports: ReadonlyMap<string, string>): Plugin {
   return {
     name: 'stand-ins',
     setup({ onResolve, onLoad, resolve }) {
+      /** A package that a chapter has, as it has it. */
+      const ownOf = (path: string, kind: ImportKind) => {
+        const resolveDir = imports.get(path)
+        return resolveDir === undefined ? undefined : resolve(path, { kind, resolveDir, pluginData: 'kept' })
+      }
       onResolve({ filter: /^live:modules$/ }, ({ path }) => ({ path, namespace: 'live' }))
-      onLoad({ filter: /.*/, namespace: 'live' }, () => ({ contents: registry(imports), resolveDir: HERE }))
+      onLoad({ filter: /.*/, namespace: 'live' }, () => ({ contents: registry([...imports.keys()].sort()), resolveDir: HERE }))
       onResolve({ filter: /^(node:)?[a-z_]+(\/promises)?$|^process\/$/ }, ({ path, kind, importer, pluginData }) => {
         if (pluginData === 'kept') return undefined
-        const name = path.replace(/^node:/, '').replace(/\/$/, '')
-        const kept = KEPT[name]
+        const name = path === 'process/' ? 'early' : path.replace(/^node:/, '')
+        // What is required is the class itself, which a module of ours cannot be.
+        const kept = name === 'events' && kind === 'require-call' ? 'events/events.js' : KEPT[name]
         if (kept !== undefined)
           return resolve(kept, { kind, importer, resolveDir: HERE, pluginData: 'kept' })
         const file = join(HERE, 'node', `${name.replace('/', '-')}.ts`)
-        if (existsSync(file)) return { path: file, sideEffects: name === 'globals' }
+        if (existsSync(file)) return { path: file, sideEffects: name === 'early' }
         // What a library asks for and no program here uses: pino's threads, for one.
-        return path.startsWith('node:') || UNUSED.has(name) ? { path: name, namespace: 'unused' } : undefined
+        if (path.startsWith('node:') || UNUSED.has(name)) return { path: name, namespace: 'unused' }
+        return ownOf(path, kind)
       })
+      onResolve({ filter: /^[@a-z]/, namespace: 'live' }, ({ path, kind }) => ownOf(path, kind))
       onLoad({ filter: /.*/, namespace: 'unused' }, () => ({ contents: 'module.exports = {}' }))
     },
   }
 }
 
 const UNUSED = new Set(['assert', 'async_hooks', 'diagnostics_channel', 'http', 'module', 'url', 'v8', 'vm', 'zlib', 'dns', 'tls', 'https'])
+
+/** What programs import, and the folder of a chapter that does. */
+function importsOfAll(chapters: readonly Chapter[]): Map<string, string> {
+  const imports = new Map(FOR_READERS.map((name) => [`node:${name}`, HERE]))
+  for (const chapter of chapters)
+    for (const [path, text] of Object.entries(liveChapter(chapter)?.files ?? {}))
+      for (const specifier of path.endsWith('.ts') ? importsOf(text) : [])
+        if (!isLocal(specifier) && !imports.has(specifier)) imports.set(specifier, chapter.folder)
+  return imports
+}
 
 function registry(imports: readonly string[]): string {
   const lines = imports.map((specifier, index) => `import * as m${index} from ${JSON.stringify(specifier)}`)

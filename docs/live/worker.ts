@@ -1,4 +1,5 @@
 /** A node of the cluster: runs a program of the chapter as Node would, in a worker of the page. */
+import './node/early.ts'
 import './node/globals.ts'
 import { happens, page, process } from './node/process.ts'
 import { clock, dates, look } from './node/alive.ts'

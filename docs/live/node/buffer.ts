@@ -3,7 +3,8 @@
 import * as npm from 'buffer/index.js'
 
 export const Buffer = npm.Buffer as typeof import('node:buffer').Buffer
-export const { kMaxLength, constants } = npm
+export const { kMaxLength } = npm
+export const constants = { MAX_LENGTH: npm.kMaxLength, MAX_STRING_LENGTH: 2 ** 29 - 24 }
 const strict = new TextDecoder('utf-8', { fatal: true })
 
 export function isUtf8(bytes: Uint8Array): boolean {

@@ -1,4 +1,5 @@
 /** The program's process: what it was started with, how it ends, and who is told. */
+import './early.ts'
 import { Writable } from 'node:stream'
 import { clock, kindsAlive, letGo, look, onNothingAlive } from './alive.ts'
 import { EventEmitter } from './events.ts'

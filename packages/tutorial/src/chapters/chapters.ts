@@ -8,7 +8,7 @@ import { fileURLToPath } from 'node:url'
 import { distance } from 'fastest-levenshtein'
 import { textOfFile } from '../workspace/files.ts'
 import { ReaderError } from '../workspace/reader-error.ts'
-import { type Program, readCluster } from './cluster.ts'
+import { type Live, type Program, readCluster } from './cluster.ts'
 import { type Part, partOf } from './parts.ts'
 import { type Minutes, minutesOf } from './times.ts'
 
@@ -41,6 +41,8 @@ export interface Chapter {
   commands: string[]
   /** The configuration file that its programs find by themselves: `rpicluster.cfg`. None when their values are in the code. */
   config?: string
+  /** Whether its programs run in the site's page, or what they need that a page does not have. */
+  live?: Live
 }
 
 interface PackageJson {
@@ -116,6 +118,7 @@ export function readChapter(folder: string): Chapter {
       (script) => hasSource(script) && !programs.some(({ name }) => name === script),
     ),
     ...(cluster.config !== undefined && { config: cluster.config }),
+    ...(cluster.live !== undefined && { live: cluster.live }),
   }
 }
 

@@ -10,6 +10,7 @@ import {
   type BaseIssue,
   type InferOutput,
   integer,
+  literal,
   maxValue,
   minLength,
   minValue,
@@ -64,10 +65,15 @@ export interface Program {
   formerly?: string
 }
 
+/** Whether a chapter's programs run in the site's page: they do, or they need what a page does not have. */
+export type Live = true | { needs: string }
+
 /** A chapter's cluster. */
 export interface Cluster {
   /** The configuration file that its programs find by themselves, and that `--config` replaces. */
   config?: string
+  /** Whether its programs run in the site's page as they are, or what they need that a page does not have: `a shell`. */
+  live?: Live
   /** Its programs, in the order in which they start. */
   programs: Program[]
 }
@@ -77,6 +83,7 @@ const TAKES = {
   cluster:
     'an object with the programs of the cluster, such as {"programs": {"node": {"ready": "Listening on"}}}',
   programs: 'an object with an entry for each program, in the order in which they start',
+  live: 'true, or an object with what its programs need and a page does not have, such as {"needs": "a shell"}',
   ready: 'what a line of the program says when it is up, such as "Listening on", or a list of such texts',
   many: 'the plural of the program\'s name, such as "nodes"',
   copies: `a whole number from 1 to ${MOST_COPIES}`,
@@ -118,6 +125,7 @@ const ProgramSchema = strictObject({
 
 const ClusterSchema = strictObject({
   config: optional(fileName),
+  live: optional(union([literal(true), strictObject({ needs: text })])),
   programs: record(string(), ProgramSchema),
 })
 
@@ -137,11 +145,12 @@ export function readCluster(folder: string): Cluster | undefined {
 function clusterOf(value: unknown, file: string): Cluster {
   const { success, output, issues = [] } = safeParse(ClusterSchema, value)
   if (!success) throw problem(file, issues.map(toldIssue))
-  const { config, programs } = output
+  const { config, live, programs } = output
   const problems = contradictions(output)
   if (problems.length > 0) throw problem(file, problems)
   return {
     ...(config !== undefined && { config }),
+    ...(live !== undefined && { live }),
     programs: Object.entries(programs).map(
       ([name, { ready, copies = 1, listens = [], log = `${name}.log`, args = [], ...rest }]) =>
         ({ name, ready: [ready].flat(), copies, listens, log, args, ...rest }) as Program,
