@@ -130,6 +130,8 @@ export class FilesEditor {
         'aria-label': labelOf(file),
         'aria-describedby': describedBy,
         autocapitalize: 'off',
+        // It can be reached as it is, which axe-core does not know.
+        tabindex: '0',
         spellcheck: 'false',
       }),
       EditorView.updateListener.of(({ docChanged, state }) => {

@@ -100,7 +100,7 @@ export function useCluster(
   async function start() {
     cluster.close()
     cluster = make()
-    problems.value = cluster.setFiles(files)
+    problems.value = cluster.setFiles({ ...chapter.files, ...files })
     for (const name of Object.keys(states)) delete states[name]
     for (const name of Object.keys(lines)) delete lines[name]
     lanes.value = [...cluster.lanes]
@@ -142,7 +142,7 @@ export function useCluster(
       (name) => name === undefined || chapter.programs.some(({ connectsTo }) => connectsTo === name),
     )
     if (!isRunning.value || isPaused.value || changed.length === 0 || isForAll) return start()
-    problems.value = cluster.setFiles(files)
+    problems.value = cluster.setFiles({ ...chapter.files, ...files })
     if (problems.value.length > 0) return
     running = { ...files }
     for (const { name, program } of cluster.lanes)
