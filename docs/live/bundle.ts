@@ -19,7 +19,19 @@ const KEPT: Record<string, string> = {
 }
 
 /** What a reader may import besides, who changes a program. */
-const FOR_READERS = ['net', 'timers/promises', 'fs', 'fs/promises', 'os', 'path', 'events', 'crypto', 'util', 'buffer', 'process']
+const FOR_READERS = [
+  'net',
+  'timers/promises',
+  'fs',
+  'fs/promises',
+  'os',
+  'path',
+  'events',
+  'crypto',
+  'util',
+  'buffer',
+  'process',
+]
 
 /** What the page needs of a chapter that runs there; nothing of one that cannot. */
 export function liveChapter(chapter: Chapter): LiveChapter | undefined {
@@ -75,28 +87,47 @@ function standIns(imports: ReadonlyMap<string, string>): Plugin {
         const resolveDir = imports.get(path)
         return resolveDir === undefined ? undefined : resolve(path, { kind, resolveDir, pluginData: 'kept' })
       }
-      onResolve({ filter: /^live:modules$/ }, ({ path }) => ({ path, namespace: 'live' }))
-      onLoad({ filter: /.*/, namespace: 'live' }, () => ({ contents: registry([...imports.keys()].sort()), resolveDir: HERE }))
-      onResolve({ filter: /^(node:)?[a-z_]+(\/promises)?$|^process\/$/ }, ({ path, kind, importer, pluginData }) => {
-        if (pluginData === 'kept') return undefined
-        const name = path === 'process/' ? 'early' : path.replace(/^node:/, '')
-        // What is required is the class itself, which a module of ours cannot be.
-        const kept = name === 'events' && kind === 'require-call' ? 'events/events.js' : KEPT[name]
-        if (kept !== undefined)
-          return resolve(kept, { kind, importer, resolveDir: HERE, pluginData: 'kept' })
-        const file = join(HERE, 'node', `${name.replace('/', '-')}.ts`)
-        if (existsSync(file)) return { path: file, sideEffects: name === 'early' }
-        // What a library asks for and no program here uses: pino's threads, for one.
-        if (path.startsWith('node:') || UNUSED.has(name)) return { path: name, namespace: 'unused' }
-        return ownOf(path, kind)
-      })
+      onResolve({ filter: /^virtual:live-modules$/ }, ({ path }) => ({ path, namespace: 'live' }))
+      onLoad({ filter: /.*/, namespace: 'live' }, () => ({
+        contents: registry([...imports.keys()].sort()),
+        resolveDir: HERE,
+      }))
+      onResolve(
+        { filter: /^(node:)?[a-z_]+(\/promises)?$|^process\/$/ },
+        ({ path, kind, importer, pluginData }) => {
+          if (pluginData === 'kept') return undefined
+          const name = path === 'process/' ? 'early' : path.replace(/^node:/, '')
+          // What is required is the class itself, which a module of ours cannot be.
+          const kept = name === 'events' && kind === 'require-call' ? 'events/events.js' : KEPT[name]
+          if (kept !== undefined)
+            return resolve(kept, { kind, importer, resolveDir: HERE, pluginData: 'kept' })
+          const file = join(HERE, 'node', `${name.replace('/', '-')}.ts`)
+          if (existsSync(file)) return { path: file, sideEffects: name === 'early' }
+          // What a library asks for and no program here uses: pino's threads, for one.
+          if (path.startsWith('node:') || UNUSED.has(name)) return { path: name, namespace: 'unused' }
+          return ownOf(path, kind)
+        },
+      )
       onResolve({ filter: /^[@a-z]/, namespace: 'live' }, ({ path, kind }) => ownOf(path, kind))
       onLoad({ filter: /.*/, namespace: 'unused' }, () => ({ contents: 'module.exports = {}' }))
     },
   }
 }
 
-const UNUSED = new Set(['assert', 'async_hooks', 'diagnostics_channel', 'http', 'module', 'url', 'v8', 'vm', 'zlib', 'dns', 'tls', 'https'])
+const UNUSED = new Set([
+  'assert',
+  'async_hooks',
+  'diagnostics_channel',
+  'http',
+  'module',
+  'url',
+  'v8',
+  'vm',
+  'zlib',
+  'dns',
+  'tls',
+  'https',
+])
 
 /** What programs import, and the folder of a chapter that does. */
 function importsOfAll(chapters: readonly Chapter[]): Map<string, string> {
@@ -121,11 +152,14 @@ function addWithImports(folder: string, path: string, paths: Set<string>): void 
   if (paths.has(path)) return
   paths.add(path)
   for (const specifier of importsOf(readFileSync(join(folder, path), 'utf8')))
-    if (isLocal(specifier)) addWithImports(folder, relative(folder, join(folder, dirname(path), specifier)), paths)
+    if (isLocal(specifier))
+      addWithImports(folder, relative(folder, join(folder, dirname(path), specifier)), paths)
 }
 
 function importsOf(text: string): string[] {
-  return [...text.matchAll(/^(?:import|export|\}) ?.*?(?:from )?'([^']+)'$/gm)].map(([, specifier = '']) => specifier)
+  return [...text.matchAll(/^(?:import|export|\}) ?.*?(?:from )?'([^']+)'$/gm)].map(
+    ([, specifier = '']) => specifier,
+  )
 }
 
 function isLocal(specifier: string): boolean {

@@ -97,8 +97,7 @@ export class Clock {
     if (!next || this.isAtRest || next.at > until) return
     const ms = next.at - this.now()
     if (ms <= 0) this.#askForTurn()
-    else
-      this.#waits = browserSetTimeout(() => this.#turn(), Math.min(Math.ceil(ms / speed), 2 ** 31 - 1))
+    else this.#waits = browserSetTimeout(() => this.#turn(), Math.min(Math.ceil(ms / speed), 2 ** 31 - 1))
   }
 
   /** A message to itself: a timer of the browser's would take 4 ms at least. */

@@ -1,5 +1,5 @@
 /** A chapter's cluster in the page: a worker for each node, a network in memory between them, and one clock for all. */
-import type { LabAction, Lane, LabEvent } from '@rpi-cluster/tutorial/lab/events'
+import type { LabAction, LabEvent, Lane } from '@rpi-cluster/tutorial/lab/events'
 import type { LiveChapter, LiveProgram } from './chapter.ts'
 import { browserTime, Clock } from './clock.ts'
 import type { FromWorker, Script, ToWorker } from './messages.ts'
@@ -134,7 +134,12 @@ export class LiveCluster {
       const isUp = () =>
         this.#places.every((place) => place.program !== program || !place.running || place.running.isReady)
       const late = this.#clock.now() + READY_MS
-      while (!this.#isClosed && !isUp() && this.#clock.now() < late && program !== this.#chapter.programs.at(-1))
+      while (
+        !this.#isClosed &&
+        !isUp() &&
+        this.#clock.now() < late &&
+        program !== this.#chapter.programs.at(-1)
+      )
         await new Promise<void>((resolve) => {
           this.#wakeStart = resolve
           this.#clock.at(late, resolve)
@@ -147,34 +152,50 @@ export class LiveCluster {
   /** Carries out what a button says. */
   do(action: LabAction): void {
     this.#happened({ type: 'done', at: this.seconds, action })
-    if (action.do === 'partition') return this.#network.partition(action.groups)
-    if (action.do === 'heal-all') return this.#network.healAll()
+    if (action.do === 'partition') {
+      this.#network.partition(action.groups)
+      return
+    }
+    if (action.do === 'heal-all') {
+      this.#network.healAll()
+      return
+    }
     const place = this.#places.find(({ lane }) => lane.name === action.lane)
     if (!place) return
     const { lane } = action
     switch (action.do) {
       case 'kill':
-        return this.#ended(place, 'killed (SIGKILL)')
+        this.#ended(place, 'killed (SIGKILL)')
+        return
       case 'restart':
         this.#ended(place, 'killed (SIGKILL)')
-        return this.#run(place)
+        this.#run(place)
+        return
       case 'stop':
-        return this.#hold(place, true)
+        this.#hold(place, true)
+        return
       case 'continue':
-        return this.#hold(place, false)
+        this.#hold(place, false)
+        return
       case 'skew':
         place.skew = action.seconds
-        return place.running?.post({ what: 'skew', seconds: action.seconds })
+        place.running?.post({ what: 'skew', seconds: action.seconds })
+        return
       case 'cut':
-        return this.#network.change(lane, { isCut: true })
+        this.#network.change(lane, { isCut: true })
+        return
       case 'heal':
-        return this.#network.change(lane, { toServer: {}, toClient: {}, isCut: false })
+        this.#network.change(lane, { toServer: {}, toClient: {}, isCut: false })
+        return
       case 'black-hole':
-        return this.#fault(lane, { blackHole: true }, action.direction)
+        this.#fault(lane, { blackHole: true }, action.direction)
+        return
       case 'delay':
-        return this.#fault(lane, { delayMs: action.delayMs, jitterMs: action.jitterMs ?? 0 })
+        this.#fault(lane, { delayMs: action.delayMs, jitterMs: action.jitterMs ?? 0 })
+        return
       case 'trickle':
-        return this.#fault(lane, { bytesPerSecond: action.bytesPerSecond })
+        this.#fault(lane, { bytesPerSecond: action.bytesPerSecond })
+        return
     }
   }
 
@@ -256,7 +277,12 @@ export class LiveCluster {
   }
 
   #pace(speed: number, until?: number): void {
-    const pace = { speed, shows: this.#clock.now(), when: browserTime(), ...(until !== undefined && { until }) }
+    const pace = {
+      speed,
+      shows: this.#clock.now(),
+      when: browserTime(),
+      ...(until !== undefined && { until }),
+    }
     this.#clock.set(pace)
     for (const { running } of this.#places) running?.post({ what: 'pace', pace })
     if (until === undefined) {

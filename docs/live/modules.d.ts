@@ -1,4 +1,4 @@
 /** What a program may import, by specifier. The build makes it of what the chapters import. */
-declare module 'live:modules' {
+declare module 'virtual:live-modules' {
   export const modules: Record<string, Record<string, unknown>>
 }

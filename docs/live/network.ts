@@ -121,25 +121,30 @@ export class Network {
   #take(node: Node, message: ToNetwork): void {
     switch (message.what) {
       case 'listen':
-        return this.#listen(node, message)
+        this.#listen(node, message)
+        return
       case 'close-server':
-        this.#listening = this.#listening.filter(
-          (one) => one.node !== node || one.server !== message.server,
-        )
+        this.#listening = this.#listening.filter((one) => one.node !== node || one.server !== message.server)
         return
       case 'connect':
-        return this.#connect(node, message)
+        this.#connect(node, message)
+        return
       case 'closed':
-        return node.ends.get(message.socket)?.close()
+        node.ends.get(message.socket)?.close()
+        return
       default:
-        return node.ends.get(message.socket)?.send(message)
+        node.ends.get(message.socket)?.send(message)
+        return
     }
   }
 
   #listen(node: Node, { server, host, port }: { server: number; host: string; port: number }): void {
     const address = host === 'localhost' ? '127.0.0.1' : host
     const code = !isOwn(address) ? 'EADDRNOTAVAIL' : this.#isTaken(address, port) ? 'EADDRINUSE' : undefined
-    if (code) return node.give({ what: 'not-listening', server, code })
+    if (code) {
+      node.give({ what: 'not-listening', server, code })
+      return
+    }
     const local = { address, port: port === 0 ? this.#freePort() : port }
     this.#listening.push({ node, server, ...local })
     node.give({ what: 'listening', server, local })
@@ -162,8 +167,10 @@ export class Network {
 
   #connect(client: Node, { socket, host, port }: { socket: number; host: string; port: number }): void {
     const address = host === 'localhost' || isAny(host) ? '127.0.0.1' : host
-    if (!/^[\d.]+$/.test(address) && !address.includes(':'))
-      return client.give({ what: 'not-connected', socket, code: 'ENOTFOUND' })
+    if (!/^[\d.]+$/.test(address) && !address.includes(':')) {
+      client.give({ what: 'not-connected', socket, code: 'ENOTFOUND' })
+      return
+    }
     const local = { address: '127.0.0.1', port: this.#freePort() }
     const remote = { address, port }
     const end = new End(client, socket)
@@ -193,10 +200,16 @@ export class Network {
 
   /** What asks for a connection has come to the other machine. */
   #arrive(client: End, heard: Listening | undefined, local: Address, remote: Address): void {
-    if (client.isClosed) return client.forget()
+    if (client.isClosed) {
+      client.forget()
+      return
+    }
     // Who listened when it set out may have gone, and another may have come.
     const there = heard && this.#listening.includes(heard) ? heard : this.#heard(remote)
-    if (!there) return client.reply(() => client.refuse('ECONNREFUSED'))
+    if (!there) {
+      client.reply(() => client.refuse('ECONNREFUSED'))
+      return
+    }
     const server = new End(there.node, this.#nextAccepted--)
     there.node.ends.set(server.socket, server)
     const number = this.#nextConnection++
@@ -205,13 +218,17 @@ export class Network {
     client.reply(() => {
       if (!client.isClosed) client.node.give({ what: 'connected', socket: client.socket, local, remote })
     })
-    there.node.give({ what: 'accepted', server: there.server, socket: server.socket, local: remote, remote: local })
+    there.node.give({
+      what: 'accepted',
+      server: there.server,
+      socket: server.socket,
+      local: remote,
+      remote: local,
+    })
   }
 
   #heard({ address, port }: Address): Listening | undefined {
-    return this.#listening.find(
-      (one) => one.port === port && (one.address === address || isAny(one.address)),
-    )
+    return this.#listening.find((one) => one.port === port && (one.address === address || isAny(one.address)))
   }
 }
 
@@ -283,7 +300,10 @@ class End {
   #bytes(bytes: Uint8Array): void {
     if (this.#isOver) return
     // Who writes to a socket that was closed gets a reset.
-    if (this.isClosed) return this.#reset()
+    if (this.isClosed) {
+      this.#reset()
+      return
+    }
     this.#unread += bytes.length
     this.node.give({ what: 'bytes', socket: this.socket, bytes })
   }
@@ -341,7 +361,10 @@ class End {
   /** The link is cut: both ends are reset at once. */
   #breakOff(): void {
     const peer = this.#peer
-    if (!peer) return this.refuse('ECONNRESET')
+    if (!peer) {
+      this.refuse('ECONNRESET')
+      return
+    }
     this.#watcher?.ended(this.#number, this.lane, peer.lane, true)
     for (const end of [this, peer]) {
       end.#isOver = true
@@ -421,7 +444,9 @@ class Pipe {
         return
       }
       const { bytes = NOTHING } = piece
-      const most = bytesPerSecond ? Math.max(1, Math.floor((bytesPerSecond * TRICKLE_MS) / 1000)) : bytes.length
+      const most = bytesPerSecond
+        ? Math.max(1, Math.floor((bytesPerSecond * TRICKLE_MS) / 1000))
+        : bytes.length
       if (bytesPerSecond && piece.bytes)
         this.#nextTrickle = now + (Math.min(most, bytes.length) * 1000) / bytesPerSecond
       if (most < bytes.length) piece.bytes = bytes.subarray(most)

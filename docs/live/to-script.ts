@@ -8,7 +8,11 @@ export function toScript(
   text: string,
 ): Script | { file: string; line: number; column: number; message: string } {
   try {
-    const { code } = transform(text, { transforms: ['typescript', 'imports'], filePath: path, disableESTransforms: true })
+    const { code } = transform(text, {
+      transforms: ['typescript', 'imports'],
+      filePath: path,
+      disableESTransforms: true,
+    })
     return { path, code }
   } catch (error) {
     const { message, loc } = error as Error & { loc?: { line: number; column: number } }

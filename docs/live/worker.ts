@@ -1,13 +1,13 @@
 /** A node of the cluster: runs a program of the chapter as Node would, in a worker of the page. */
 import './node/early.ts'
 import './node/globals.ts'
-import { happens, page, process } from './node/process.ts'
+import { dirname, join } from 'node:path'
+import { modules } from 'virtual:live-modules'
+import type { FromWorker, Script, StartMessage, ToWorker } from './messages.ts'
 import { clock, dates, look } from './node/alive.ts'
 import { existsSync, mkdirSync, writeFileSync } from './node/fs.ts'
 import { fromNetwork, network } from './node/net.ts'
-import { dirname, join } from 'node:path'
-import { modules } from 'live:modules'
-import type { FromWorker, Script, StartMessage, ToWorker } from './messages.ts'
+import { happens, page, process } from './node/process.ts'
 
 const post = self.postMessage.bind(self) as (message: FromWorker) => void
 page.said = (text) => post({ what: 'said', text })
@@ -60,7 +60,19 @@ function takeNext(): void {
   goOn()
 }
 
-function start({ main, scripts, files, folder, args, env, pid, hostname, pace, began, skew }: StartMessage): void {
+function start({
+  main,
+  scripts,
+  files,
+  folder,
+  args,
+  env,
+  pid,
+  hostname,
+  pace,
+  began,
+  skew,
+}: StartMessage): void {
   dates.skewMs = skew * 1000
   dates.beganAt = began
   clock.set(pace)

@@ -10,14 +10,13 @@ export const clock = new Clock({ speed: 1, shows: 0, when: browserTime() })
 export const dates = { skewMs: 0, beganAt: Date.now() }
 
 const alive = new Set<object>()
-const turns = new MessageChannel()
+const browserSetTimeout = globalThis.setTimeout.bind(globalThis)
+
+/** How long the browser may take to tell of a promise that was rejected, in ms. */
+const REJECTION_MS = 10
+
 let isLookAsked = false
 let whenNothingIsAlive = () => {}
-
-turns.port1.onmessage = () => {
-  isLookAsked = false
-  if (alive.size === 0) whenNothingIsAlive()
-}
 
 export function keepAlive(what: object): void {
   alive.add(what)
@@ -32,7 +31,11 @@ export function letGo(what: object): void {
 export function look(): void {
   if (isLookAsked || alive.size > 0) return
   isLookAsked = true
-  turns.port2.postMessage(undefined)
+  // Not a message: the browser tells of a rejected promise later than it brings one.
+  browserSetTimeout(() => {
+    isLookAsked = false
+    if (alive.size === 0) whenNothingIsAlive()
+  }, REJECTION_MS)
 }
 
 export function onNothingAlive(tell: () => void): void {
@@ -41,5 +44,5 @@ export function onNothingAlive(tell: () => void): void {
 
 /** What is alive, by the names of its kinds. */
 export function kindsAlive(): string[] {
-  return [...alive].map(({ constructor }) => constructor.name)
+  return [...alive].map((what) => what.constructor.name)
 }

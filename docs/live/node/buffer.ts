@@ -1,10 +1,11 @@
 /** Bytes: npm's, and what Node has besides. */
-// @ts-expect-error: npm's, by a path that Node's own of this name does not take.
+// By a path that Node's own of this name does not take.
 import * as npm from 'buffer/index.js'
 
-export const Buffer = npm.Buffer as typeof import('node:buffer').Buffer
-export const { kMaxLength } = npm
-export const constants = { MAX_LENGTH: npm.kMaxLength, MAX_STRING_LENGTH: 2 ** 29 - 24 }
+export const Buffer = npm.Buffer as unknown as typeof import('node:buffer').Buffer
+const LARGEST = 2 ** 31 - 1
+export const kMaxLength = LARGEST
+export const constants = { MAX_LENGTH: LARGEST, MAX_STRING_LENGTH: 2 ** 29 - 24 }
 const strict = new TextDecoder('utf-8', { fatal: true })
 
 export function isUtf8(bytes: Uint8Array): boolean {

@@ -2,7 +2,12 @@
 import { EventEmitter } from './events.ts'
 
 function notThere(command: string): Error {
-  return Object.assign(new Error(`spawn ${command} ENOENT`), { code: 'ENOENT', errno: -2, syscall: `spawn ${command}`, path: command })
+  return Object.assign(new Error(`spawn ${command} ENOENT`), {
+    code: 'ENOENT',
+    errno: -2,
+    syscall: `spawn ${command}`,
+    path: command,
+  })
 }
 
 export function execFile(command: string, ...rest: unknown[]): void {
@@ -10,7 +15,7 @@ export function execFile(command: string, ...rest: unknown[]): void {
   queueMicrotask(() => tell?.(notThere(command)))
 }
 
-export function spawn(command: string): EventEmitter {
+export function spawn(command: string) {
   const child = new EventEmitter()
   queueMicrotask(() => child.emit('error', notThere(command)))
   return child

@@ -5,7 +5,8 @@ export const early = {
   platform: 'linux',
   version: 'v22.0.0',
   versions: { node: '22.0.0' },
-  nextTick: (run: (...values: unknown[]) => void, ...values: unknown[]) => queueMicrotask(() => run(...values)),
+  nextTick: (run: (...values: unknown[]) => void, ...values: unknown[]) =>
+    queueMicrotask(() => run(...values)),
 }
 
 Object.assign(globalThis, { global: globalThis, process: early })

@@ -40,7 +40,15 @@ const WORDS: Record<string, string> = {
   EBADF: 'bad file descriptor',
   EINVAL: 'invalid argument',
 }
-const NUMBERS: Record<string, number> = { ENOENT: -2, EBADF: -9, EEXIST: -17, ENOTDIR: -20, EISDIR: -21, EINVAL: -22, ENOTEMPTY: -39 }
+const NUMBERS: Record<string, number> = {
+  ENOENT: -2,
+  EBADF: -9,
+  EEXIST: -17,
+  ENOTDIR: -20,
+  EISDIR: -21,
+  EINVAL: -22,
+  ENOTEMPTY: -39,
+}
 
 class Entry {
   readonly ino = nextIno++
@@ -81,12 +89,20 @@ interface Open {
   at: number
 }
 const CONSOLE = new Entry('device')
-const open = new Map<number, Open>([0, 1, 2].map((fd) => [fd, { entry: CONSOLE, flags: constants.O_RDWR, at: 0 }]))
+const open = new Map<number, Open>(
+  [0, 1, 2].map((fd) => [fd, { entry: CONSOLE, flags: constants.O_RDWR, at: 0 }]),
+)
 
 function fail(code: string, syscall: string, path?: string, dest?: string): never {
   const where = path === undefined ? '' : ` '${path}'${dest === undefined ? '' : ` -> '${dest}'`}`
   const error = new Error(`${code}: ${WORDS[code]}, ${syscall}${where}`)
-  throw Object.assign(error, { code, errno: NUMBERS[code], syscall, ...(path !== undefined && { path }), ...(dest !== undefined && { dest }) })
+  throw Object.assign(error, {
+    code,
+    errno: NUMBERS[code],
+    syscall,
+    ...(path !== undefined && { path }),
+    ...(dest !== undefined && { dest }),
+  })
 }
 
 type Path = string | URL
@@ -116,7 +132,8 @@ export function openSync(path: Path, flags: string | number = 'r', _mode?: numbe
     entry = new Entry('file')
     entries.set(full, entry)
   }
-  if (entry.kind === 'folder' && how & (constants.O_WRONLY | constants.O_RDWR)) fail('EISDIR', 'open', textOf(path))
+  if (entry.kind === 'folder' && how & (constants.O_WRONLY | constants.O_RDWR))
+    fail('EISDIR', 'open', textOf(path))
   if (how & constants.O_TRUNC) entry.size = 0
   let fd = 3
   while (open.has(fd)) fd += 1
@@ -136,7 +153,8 @@ export function readSync(
   length?: number,
   position?: number | null,
 ): number {
-  if (typeof offset === 'object') return readSync(fd, into, offset.offset ?? 0, offset.length, offset.position)
+  if (typeof offset === 'object')
+    return readSync(fd, into, offset.offset ?? 0, offset.length, offset.position)
   const file = descriptor(fd, 'read')
   if (file.entry.kind === 'folder') fail('EISDIR', 'read')
   const from = position ?? file.at
@@ -146,10 +164,18 @@ export function readSync(
   return count
 }
 
-export function writeSync(fd: number, data: string | Uint8Array, offset: number = 0, length?: number): number {
+export function writeSync(
+  fd: number,
+  data: string | Uint8Array,
+  offset: number = 0,
+  length?: number,
+): number {
   const file = descriptor(fd, 'write')
   if (!(file.flags & (constants.O_WRONLY | constants.O_RDWR))) fail('EBADF', 'write')
-  const bytes = typeof data === 'string' ? Buffer.from(data) : data.subarray(offset, length === undefined ? undefined : offset + length)
+  const bytes =
+    typeof data === 'string'
+      ? Buffer.from(data)
+      : data.subarray(offset, length === undefined ? undefined : offset + length)
   if (file.entry === CONSOLE) say(new TextDecoder().decode(bytes))
   else if (file.entry.kind === 'file') {
     const at = file.flags & constants.O_APPEND ? file.entry.size : file.at
@@ -210,7 +236,10 @@ export function accessSync(path: Path): void {
   find(path, 'access')
 }
 
-export function mkdirSync(path: Path, { recursive = false }: { recursive?: boolean } = {}): string | undefined {
+export function mkdirSync(
+  path: Path,
+  { recursive = false }: { recursive?: boolean } = {},
+): string | undefined {
   const full = fullPath(path)
   const there = entries.get(full)
   if (there) {
@@ -231,7 +260,10 @@ export function mkdirSync(path: Path, { recursive = false }: { recursive?: boole
 export function readdirSync(path: Path): string[] {
   if (find(path, 'scandir').kind !== 'folder') fail('ENOTDIR', 'scandir', textOf(path))
   const full = fullPath(path)
-  return [...entries.keys()].filter((one) => one !== '/' && dirname(one) === full).map((one) => basename(one)).sort()
+  return [...entries.keys()]
+    .filter((one) => one !== '/' && dirname(one) === full)
+    .map((one) => basename(one))
+    .sort()
 }
 
 export function renameSync(from: Path, to: Path): void {
@@ -325,6 +357,26 @@ export const promises = {
 }
 
 export default {
-  constants, openSync, closeSync, readSync, writeSync, statSync, lstatSync, fstatSync, existsSync, accessSync, mkdirSync,
-  readdirSync, renameSync, unlinkSync, rmSync, realpathSync, readlinkSync, readFileSync, writeFileSync, appendFileSync, mkdtempSync, promises,
+  constants,
+  openSync,
+  closeSync,
+  readSync,
+  writeSync,
+  statSync,
+  lstatSync,
+  fstatSync,
+  existsSync,
+  accessSync,
+  mkdirSync,
+  readdirSync,
+  renameSync,
+  unlinkSync,
+  rmSync,
+  realpathSync,
+  readlinkSync,
+  readFileSync,
+  writeFileSync,
+  appendFileSync,
+  mkdtempSync,
+  promises,
 }

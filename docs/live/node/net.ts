@@ -92,7 +92,7 @@ export class Socket extends Duplex {
   }
 
   /** What the network says of this socket. */
-  take(message: FromNetwork): void {
+  arrives(message: FromNetwork): void {
     switch (message.what) {
       case 'connected':
         this.connecting = false
@@ -110,14 +110,17 @@ export class Socket extends Duplex {
         this.bytesRead += message.bytes.length
         this.#sign()
         this.#arrived.push(message.bytes)
-        return this.#pushArrived()
+        this.#pushArrived()
+        return
       case 'end':
         this.#arrived.push(null)
-        return this.#pushArrived()
+        this.#pushArrived()
+        return
       case 'took':
         this.#onItsWay -= message.bytes
         this.#sign()
-        return this.#room()
+        this.#room()
+        return
       case 'reset':
         this.destroy(systemError('ECONNRESET', 'read'))
     }
@@ -160,7 +163,10 @@ export class Socket extends Duplex {
   }
 
   #whenOpen(run: () => void): void {
-    if (this.#isOpen) return run()
+    if (this.#isOpen) {
+      run()
+      return
+    }
     this.once('connect', run)
   }
 
@@ -271,7 +277,7 @@ export class Server extends EventEmitter {
     return this
   }
 
-  take(message: FromNetwork): void {
+  arrives(message: FromNetwork): void {
     if (message.what === 'listening') {
       if (this.#isClosing) return
       this.listening = true
@@ -353,8 +359,8 @@ export class Server extends EventEmitter {
 
 /** Something came from the network. */
 export function fromNetwork(message: FromNetwork): void {
-  if ('server' in message) servers.get(message.server)?.take(message)
-  else sockets.get(message.socket)?.take(message)
+  if ('server' in message) servers.get(message.server)?.arrives(message)
+  else sockets.get(message.socket)?.arrives(message)
 }
 
 export function connect(options: ConnectOptions | number, ...rest: unknown[]): Socket {
@@ -378,7 +384,12 @@ export function isIPv4(text: string): boolean {
 
 export function isIPv6(text: string): boolean {
   const [address = '', zone] = text.split('%')
-  return /^[\da-f:.]+$/i.test(address) && zone !== '' && address.includes(':') && URL.canParse(`http://[${address}]`)
+  return (
+    /^[\da-f:.]+$/i.test(address) &&
+    zone !== '' &&
+    address.includes(':') &&
+    URL.canParse(`http://[${address}]`)
+  )
 }
 
 export function isIP(text: string): 0 | 4 | 6 {
@@ -395,8 +406,17 @@ const NUMBERS: Record<string, number> = {
 }
 
 function systemError(code: string, syscall: string, where = ''): Error {
-  const words = code === 'EADDRINUSE' ? ': address already in use' : code === 'EADDRNOTAVAIL' ? ': address not available' : ''
-  return Object.assign(new Error(`${syscall} ${code}${words}${where}`), { code, errno: NUMBERS[code], syscall })
+  const words =
+    code === 'EADDRINUSE'
+      ? ': address already in use'
+      : code === 'EADDRNOTAVAIL'
+        ? ': address not available'
+        : ''
+  return Object.assign(new Error(`${syscall} ${code}${words}${where}`), {
+    code,
+    errno: NUMBERS[code],
+    syscall,
+  })
 }
 
 function connectError(code: string, host: string, port: number): Error {

@@ -21,7 +21,13 @@ export const loadavg = () => [0.1, 0.1, 0.1]
 export const uptime = () => clock.now() / 1000
 export const availableParallelism = () => CORES
 export const networkInterfaces = () => ({})
-export const userInfo = () => ({ username: 'pi', uid: 1000, gid: 1000, homedir: '/home/pi', shell: '/bin/sh' })
+export const userInfo = () => ({
+  username: 'pi',
+  uid: 1000,
+  gid: 1000,
+  homedir: '/home/pi',
+  shell: '/bin/sh',
+})
 
 /** A processor that is at work for about a twentieth of the time. */
 export function cpus() {
@@ -37,6 +43,23 @@ export function cpus() {
 
 export const constants = { signals: { SIGHUP: 1, SIGINT: 2, SIGKILL: 9, SIGTERM: 15 }, errno: {} }
 export default {
-  EOL, devNull, hostname, platform, type, arch, release, endianness, homedir, tmpdir, totalmem, freemem, loadavg, uptime,
-  availableParallelism, networkInterfaces, userInfo, cpus, constants,
+  EOL,
+  devNull,
+  hostname,
+  platform,
+  type,
+  arch,
+  release,
+  endianness,
+  homedir,
+  tmpdir,
+  totalmem,
+  freemem,
+  loadavg,
+  uptime,
+  availableParallelism,
+  networkInterfaces,
+  userInfo,
+  cpus,
+  constants,
 }

@@ -75,7 +75,8 @@ class Process extends EventEmitter {
   uptime = () => clock.now() / 1000
   hrtime = Object.assign(
     (since?: [number, number]): [number, number] => {
-      const ns = BigInt(Math.round(clock.now() * 1e6)) - (since ? BigInt(since[0]) * 10n ** 9n + BigInt(since[1]) : 0n)
+      const ns =
+        BigInt(Math.round(clock.now() * 1e6)) - (since ? BigInt(since[0]) * 10n ** 9n + BigInt(since[1]) : 0n)
       return [Number(ns / 10n ** 9n), Number(ns % 10n ** 9n)]
     },
     { bigint: () => BigInt(Math.round(clock.now() * 1e6)) },
@@ -98,14 +99,16 @@ class Process extends EventEmitter {
 
   /** Sends a signal, which comes with a turn of its own. */
   kill(pid: number, signal: string | number = 'SIGTERM'): true {
-    if (pid !== this.pid)
-      throw Object.assign(new Error('kill ESRCH'), { code: 'ESRCH', syscall: 'kill' })
+    if (pid !== this.pid) throw Object.assign(new Error('kill ESRCH'), { code: 'ESRCH', syscall: 'kill' })
     if (signal !== 0) setTimeout(() => this.signalled(String(signal)))
     return true
   }
 
   signalled(signal: string): void {
-    if (signal !== 'SIGKILL' && this.emit(signal, signal, SIGNALS[signal])) return look()
+    if (signal !== 'SIGKILL' && this.emit(signal, signal, SIGNALS[signal])) {
+      look()
+      return
+    }
     this.hasEnded = true
     page.ended(128 + (SIGNALS[signal] ?? 0), signal)
   }

@@ -6,7 +6,11 @@ interface Options {
   ref?: boolean
 }
 
-export function setTimeout<Value>(ms?: number, value?: Value, options: Options = {}): Promise<Value | undefined> {
+export function setTimeout<Value>(
+  ms?: number,
+  value?: Value,
+  options: Options = {},
+): Promise<Value | undefined> {
   return wait((done) => timers.setTimeout(done, ms), value, options)
 }
 

@@ -6,20 +6,20 @@ interface Option {
 }
 
 /** The options that a program was started with. `--name value`, `--name=value`, and nothing else. */
-export function parseArgs({
-  args,
-  options = {},
-}: {
-  args?: string[]
-  options?: Record<string, Option>
-}): { values: Record<string, string | boolean>; positionals: string[] } {
+export function parseArgs({ args, options = {} }: { args?: string[]; options?: Record<string, Option> }): {
+  values: Record<string, string | boolean>
+  positionals: string[]
+} {
   const given = [...(args ?? process.argv.slice(2))]
   const values: Record<string, string | boolean> = {}
   for (let one = given.shift(); one !== undefined; one = given.shift()) {
     const [, name = '', value] = /^--([^=]+)(?:=(.*))?$/s.exec(one) ?? []
     const option = options[name]
     if (!one.startsWith('-'))
-      fail('ERR_PARSE_ARGS_UNEXPECTED_POSITIONAL', `Unexpected argument '${one}'. This command does not take positional arguments`)
+      fail(
+        'ERR_PARSE_ARGS_UNEXPECTED_POSITIONAL',
+        `Unexpected argument '${one}'. This command does not take positional arguments`,
+      )
     if (!option) fail('ERR_PARSE_ARGS_UNKNOWN_OPTION', `Unknown option '${one.split('=')[0]}'`)
     if (option.type === 'boolean') values[name] = true
     else {
@@ -50,7 +50,10 @@ export function isDeepStrictEqual(a: unknown, b: unknown): boolean {
   if (Object.getPrototypeOf(a) !== Object.getPrototypeOf(b)) return false
   const [x, y] = [a as Record<string, unknown>, b as Record<string, unknown>]
   const keys = Object.keys(x)
-  return keys.length === Object.keys(y).length && keys.every((key) => Object.hasOwn(y, key) && isDeepStrictEqual(x[key], y[key]))
+  return (
+    keys.length === Object.keys(y).length &&
+    keys.every((key) => Object.hasOwn(y, key) && isDeepStrictEqual(x[key], y[key]))
+  )
 }
 
 export function inspect(value: unknown): string {
@@ -66,7 +69,11 @@ export function format(first?: unknown, ...rest: unknown[]): string {
   if (typeof first !== 'string') return [first, ...rest].map(said).join(' ')
   const text = first.replace(/%([sdifjoOc%])/g, (all, kind: string) => {
     if (kind === '%') return '%'
-    return rest.length === 0 ? all : kind === 'd' || kind === 'i' || kind === 'f' ? String(Number(rest.shift())) : said(rest.shift())
+    return rest.length === 0
+      ? all
+      : kind === 'd' || kind === 'i' || kind === 'f'
+        ? String(Number(rest.shift()))
+        : said(rest.shift())
   })
   return [text, ...rest.map(said)].join(' ')
 }
@@ -86,4 +93,17 @@ export const types = {
   isDate: (value: unknown) => value instanceof Date,
 }
 export const { TextDecoder, TextEncoder } = globalThis
-export default { parseArgs, promisify, isDeepStrictEqual, inspect, format, stripVTControlCharacters, deprecate, inherits, debuglog, types, TextDecoder, TextEncoder }
+export default {
+  parseArgs,
+  promisify,
+  isDeepStrictEqual,
+  inspect,
+  format,
+  stripVTControlCharacters,
+  deprecate,
+  inherits,
+  debuglog,
+  types,
+  TextDecoder,
+  TextEncoder,
+}

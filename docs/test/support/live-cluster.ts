@@ -6,13 +6,21 @@ import type { LabEvent } from '@rpi-cluster/tutorial/lab/events'
 import { build } from 'esbuild'
 import type { Browser, Page } from 'playwright-core'
 import { liveChapter, liveWorker } from '../../live/bundle.ts'
+import type { LiveChapter } from '../../live/chapter.ts'
 import type { LiveCluster, LiveOptions } from '../../live/cluster.ts'
 import { findChromium, launch } from './chromium.ts'
 
-export const LIVE = join(dirname(fileURLToPath(import.meta.url)), '../../live')
+const LIVE = join(dirname(fileURLToPath(import.meta.url)), '../../live')
 
 /** Where the page is: no such place is asked, its files are handed over. Workers and `crypto` want a secure one. */
 const AT = 'https://live.test/'
+
+const PAGE = `<!doctype html>
+<title>Live</title>
+<script type="module">
+import { LiveCluster } from '${AT}cluster.js'
+Object.assign(window, { LiveCluster })
+</script>`
 
 declare global {
   interface Window {
@@ -26,7 +34,9 @@ declare global {
 export async function launchBrowser(): Promise<Browser> {
   const path = findChromium()
   if (path === undefined)
-    throw new Error('No Chromium is here: set CHROMIUM to the path of one, or install it: apt install chromium')
+    throw new Error(
+      'No Chromium is here: set CHROMIUM to the path of one, or install it: apt install chromium',
+    )
   return launch(path)
 }
 
@@ -51,7 +61,7 @@ export async function openPage(browser: Browser, files: Record<string, string>):
     const body = files[name]
     return route.fulfill(
       body === undefined
-        ? { contentType: 'text/html', body: '<!doctype html><title>Live</title>' }
+        ? { contentType: 'text/html', body: PAGE }
         : { contentType: 'text/javascript', body },
     )
   })
@@ -74,11 +84,20 @@ export class LiveRun {
   ): Promise<LiveRun> {
     const live = liveChapter(findChapter(chapter))
     if (!live) throw new Error(`${chapter} does not run in a page`)
+    return LiveRun.startThese(page, live, options)
+  }
+
+  /** Programs of no chapter. */
+  static async startThese(
+    page: Page,
+    live: LiveChapter,
+    options: Omit<LiveOptions, 'worker'> & { speed?: number } = {},
+  ): Promise<LiveRun> {
     await page.evaluate(
       async ({ live, at, options: { speed = 1, ...options } }) => {
-        const { LiveCluster } = (await import(`${at}cluster.js`)) as typeof import('../../live/cluster.ts')
+        window.cluster?.close()
         window.events = []
-        window.cluster = new LiveCluster(live, { ...options, worker: `${at}worker.js` }, (events) => {
+        window.cluster = new window.LiveCluster(live, { ...options, worker: `${at}worker.js` }, (events) => {
           window.events.push(...events)
         })
         window.cluster.setSpeed(speed)
@@ -128,7 +147,9 @@ export class LiveRun {
   async ended(lane: string): Promise<string | undefined> {
     await this.page.waitForFunction(
       (lane) =>
-        window.events.some((event) => event.type === 'state' && event.lane === lane && event.state === 'ended'),
+        window.events.some(
+          (event) => event.type === 'state' && event.lane === lane && event.state === 'ended',
+        ),
       lane,
       { timeout: 60_000, polling: 20 },
     )
@@ -142,7 +163,10 @@ export class LiveRun {
   }
 
   signal(lane: string, signal: 'SIGINT' | 'SIGTERM'): Promise<void> {
-    return this.page.evaluate(([lane, signal]) => window.cluster.signal(lane, signal), [lane, signal] as const)
+    return this.page.evaluate(([lane, signal]) => window.cluster.signal(lane, signal), [
+      lane,
+      signal,
+    ] as const)
   }
 }
 

@@ -32,6 +32,74 @@ const start = tutorial
     process.exit()
   })
 
+interface LabCommand {
+  for?: number
+  config?: string
+  seed?: number
+  record?: string
+  replay?: string
+  speed?: number
+  scenario?: string
+  scenarios?: true
+  control?: true
+  page: boolean
+}
+
+const lab = tutorial
+  .command('lab')
+  .description(
+    "Make faults: a chapter's cluster on this machine, in which nodes are killed and links cut, by hand or by a scenario.",
+  )
+  .argument('[chapter]', "a chapter: 3, 03, 03-sockets or sockets (default: this folder's, or the newest)")
+  .option('--scenario <name>', 'run a scenario of the chapter, and say what it has shown')
+  .option('--control', 'with --scenario: without what it is about, so that it must fail')
+  .option('--scenarios', 'list the scenarios of the chapter, or of all')
+  .option('--record <file>', 'where the recording goes (default: a new file in this folder)')
+  .addOption(new Option('--replay <file>', 'show a recording again').conflicts(['scenario', 'record']))
+  .option('--speed <number>', 'how many times as fast it goes: a scenario, or a recording', speed)
+  .option('--seed <number>', 'repeats what is left to chance', seed)
+  .option('--for <time>', 'stop after this time, such as 20s or 2m', duration)
+  .option('--config <file>', 'a configuration file for every program')
+  .option('--no-page', 'without the page')
+  .action(async (text: string | undefined, options: LabCommand) => {
+    process.exitCode = await labCommand(text, options)
+    process.exit()
+  })
+
+async function labCommand(text: string | undefined, options: LabCommand): Promise<number> {
+  const { replay, scenario, scenarios, control = false, record, config } = options
+  const own = text === undefined ? currentChapter() : findChapter(text)
+  if (scenarios) {
+    const { scenarioList } = await import('./lab/scenario.ts')
+    console.log(scenarioList(own ? [own] : allChapters()))
+    return 0
+  }
+  const at = (file: string) => resolve(typedIn(), file)
+  const chosen = {
+    page: options.page,
+    from: typedIn(),
+    ...(options.seed !== undefined && { seed: options.seed }),
+    ...(options.speed !== undefined && { speed: options.speed }),
+    ...(options.for !== undefined && { forMs: options.for }),
+    ...(record !== undefined && { record: at(record) }),
+  }
+  const { runLab, runReplay } = await import('./lab/run-lab.ts')
+  if (replay !== undefined) return runReplay(at(replay), chosen)
+  const chapter = own ?? newestChapter()
+  const chapters = readersChapters()
+  const copies = copiesAskedFor(lab, chapter, chapters)
+  if (scenario !== undefined) {
+    const { runScenario } = await import('./lab/run-scenario.ts')
+    return runScenario(chapter, scenario, { ...chosen, copies, control })
+  }
+  if (control) throw new ReaderError('--control goes with --scenario NAME. --scenarios lists what there is.')
+  return runLab(chapter, {
+    ...chosen,
+    copies,
+    ...(config !== undefined && { config: at(configAskedFor(config, chapter, chapters)) }),
+  })
+}
+
 tutorial
   .command('talk')
   .description(
@@ -291,6 +359,20 @@ function duration(text: string): number {
   return time
 }
 
+function speed(text: string): number {
+  const number = Number(text)
+  if (!(number > 0 && number <= 1000))
+    throw new InvalidArgumentError('It takes a number up to 1000, such as 10, or 0.5 for half as fast.')
+  return number
+}
+
+function seed(text: string): number {
+  const number = Number(text)
+  if (!/^\d+$/.test(text) || number >= 2 ** 32)
+    throw new InvalidArgumentError('It takes a whole number from 0 to 4294967295.')
+  return number
+}
+
 function port(text: string): number {
   const number = Number(text)
   if (!/^\d+$/.test(text) || number < 1 || number > 65_535) {
@@ -312,7 +394,7 @@ process.on('uncaughtException', fail)
 process.on('unhandledRejection', fail)
 
 try {
-  addCopiesOptions(start, readersChapters())
+  for (const command of [start, lab]) addCopiesOptions(command, readersChapters())
   await tutorial.parseAsync()
 } catch (error) {
   console.error(toldOf(error))

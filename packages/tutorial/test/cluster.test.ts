@@ -110,6 +110,10 @@ test.for<[cluster: unknown, ...problems: string[]]>([
   [{}, 'cluster.programs is missing. It takes an object with an entry for each program'],
   [{ programs: {} }, 'cluster.programs is empty.'],
   [
+    { live: false, programs: { main: { ready } } },
+    'cluster.live is false. It takes true, or an object with what its programs need',
+  ],
+  [
     { programs: { main: {} } },
     'cluster.programs.main.ready is missing. It takes what a line of the program says',
   ],
@@ -121,7 +125,7 @@ test.for<[cluster: unknown, ...problems: string[]]>([
   ],
   [
     { order: [], programs: { main: { ready } } },
-    'cluster.order is not known here. Known here: config, programs.',
+    'cluster.order is not known here. Known here: config, live, programs.',
   ],
   [{ programs: { main: { ready, listens: ['31415'] } } }, 'cluster.programs.main.listens.0 is "31415".'],
   [{ programs: { main: { ready: [] } } }, 'cluster.programs.main.ready is []. It takes'],

@@ -127,7 +127,7 @@ test('the page runs nothing but its own files', async () => {
   expect(page).not.toMatch(/<script(?![^>]* src=)|<[^>]* (style|on\w+)=/)
   const files = [...page.matchAll(/(?:src|href)="([^"]+)"/g)].map(([, path = '']) => path)
   expect(files).toContain('page.js')
-  for (const file of [...files, 'timeline.js'])
+  for (const file of [...files, 'timeline.js', 'timeline-elements.js', 'words.js'])
     expect((await fetch(`${address}${file}`)).status, file).toBe(200)
 })
 

@@ -17,6 +17,8 @@ export interface LinkOptions {
   port: number
   /** Called for each connection when it comes: what it returns is told what happens there. */
   watch?: () => Watcher
+  /** The port of its own. Default: one that is free. One that is to be refused for a while should be none that outgoing connections get. */
+  at?: number
 }
 
 /** A link. What is set here holds for all of its connections, those to come included; each has faults of its own besides. */
@@ -44,14 +46,26 @@ export class Link {
    * @throws RangeError when there is no such port
    */
   static async open(options: LinkOptions): Promise<Link> {
-    const { port } = options
+    const { port, at = 0 } = options
     if (!Number.isInteger(port) || port < 1 || port > 65_535)
       throw new RangeError(`A link leads to a port from 1 to 65535, and not to ${port}.`)
     const link = new Link(options)
-    link.#listener.listen({ host: '127.0.0.1', port: 0 })
-    await once(link.#listener, 'listening')
-    link.#port = (link.#listener.address() as AddressInfo).port
+    link.#port = at
+    await link.accept()
     return link
+  }
+
+  /** Nobody can connect from now on: this system refuses it, as where nobody listens. The connections that there are stay. */
+  refuse(): void {
+    if (this.#listener.listening) this.#listener.close()
+  }
+
+  /** Who connects is connected, also after they were refused. */
+  async accept(): Promise<void> {
+    if (this.#listener.listening) return
+    this.#listener.listen({ host: '127.0.0.1', port: this.#port })
+    await once(this.#listener, 'listening')
+    this.#port = (this.#listener.address() as AddressInfo).port
   }
 
   /** The port to connect to in the server's place. */

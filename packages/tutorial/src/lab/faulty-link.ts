@@ -3,6 +3,7 @@ import { setInterval } from 'node:timers'
 import type { Watcher } from '../faults/connection.ts'
 import type { Direction, Fault } from '../faults/fault.ts'
 import { Link } from '../faults/link.ts'
+import { freePort } from '../run/environment.ts'
 
 export interface FaultyLinkOptions {
   /** The port of this machine that the other listens on. */
@@ -50,12 +51,13 @@ export class FaultyLink {
     this.#random = random
   }
 
-  /** Opens a link without faults. */
+  /** Opens a link without faults. Nobody listens behind it yet. */
   static async open(options: FaultyLinkOptions): Promise<FaultyLink> {
     const open = new Set<Watcher>()
     const { port, watch } = options
     const link = await Link.open({
       port,
+      at: await freePort(),
       watch() {
         const told = watch()
         return {
@@ -71,12 +73,19 @@ export class FaultyLink {
         }
       },
     })
+    link.refuse()
     return new FaultyLink(link, open, options)
   }
 
   /** The port to connect to in the other's place. */
   get port(): number {
     return this.#link.port
+  }
+
+  /** Whether the other listens. Where it does not, this machine's system refuses who connects, as it would without a link. */
+  async listens(isListening: boolean): Promise<void> {
+    if (isListening) await this.#link.accept()
+    else this.#link.refuse()
   }
 
   /** Resets every connection, and each that comes. */

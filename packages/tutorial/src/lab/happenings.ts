@@ -52,8 +52,11 @@ export class Happenings {
     clearTimeout(this.#timer)
     this.#timer = undefined
     if (this.#batch.length === 0) return
-    // That a connection is open is heard late.
-    const batch = this.#batch.sort((a, b) => a.at - b.at)
+    // That a connection is open is heard late. What would come before what was told already is told as of then.
+    const told = this.#kept.at(-1)?.at ?? 0
+    const batch = this.#batch
+      .map((event) => (event.at < told ? { ...event, at: told } : event))
+      .sort((a, b) => a.at - b.at)
     this.#batch = []
     this.#kept.push(...batch)
     if (this.#kept.length > MOST_KEPT * 1.1) this.#kept.splice(0, this.#kept.length - MOST_KEPT)

@@ -3,7 +3,7 @@
  * told as it comes. The programs do not know.
  */
 import { writeFileSync } from 'node:fs'
-import { mkdir } from 'node:fs/promises'
+import { mkdir, rm } from 'node:fs/promises'
 import { fileURLToPath } from 'node:url'
 import { closest } from 'fastest-levenshtein'
 import type { Chapter } from '../chapters/chapters.ts'
@@ -21,6 +21,7 @@ import { Guard } from './guard.ts'
 import { Happenings } from './happenings.ts'
 import { LabNode } from './node-process.ts'
 import { anySeed, randomBy } from './random.ts'
+import type { Lever } from './scenario.ts'
 import type { Watched } from './watched.ts'
 
 export interface LabOptions {
@@ -36,10 +37,13 @@ export interface LabOptions {
   config?: string
   /** Changes the copy of the chapter before its programs are made. */
   change?: (folder: string) => void
+  /** What the programs have to do without, in the control of a scenario. */
+  without?: Lever
   /** Listens from the first event on. */
   onEvents?: (events: readonly LabEvent[]) => void
 }
 
+const WITHOUT = new URL('without.js', import.meta.url)
 const CLOCK = fileURLToPath(new URL('clock.js', import.meta.url))
 
 /** A running cluster. */
@@ -87,7 +91,16 @@ export class Lab implements Watched {
    * @throws ReaderError when the chapter has no programs that connect to each other
    */
   static async start(original: Chapter, options: LabOptions = {}): Promise<Lab> {
-    const { copies, seed = anySeed(), ports = new Map(), speed = 1, config, change, onEvents } = options
+    const {
+      copies,
+      seed = anySeed(),
+      ports = new Map(),
+      speed = 1,
+      config,
+      change,
+      without,
+      onEvents,
+    } = options
     if (!original.programs.some(({ connectsTo }) => connectsTo !== undefined))
       throw new ReaderError(
         `In ${original.name} no program connects to another, so there is no link to make a fault on. Chapters from 03 on have some.`,
@@ -105,7 +118,12 @@ export class Lab implements Watched {
       const happenings = new Happenings(speed)
       if (onEvents) happenings.onEvents(onEvents)
       const seconds = () => happenings.seconds()
-      const emit = (event: LabEvent) => happenings.add(event)
+      const emit = (event: LabEvent) => {
+        happenings.add(event)
+        if (event.type !== 'state' || (event.state !== 'ready' && event.state !== 'ended')) return
+        for (const link of links)
+          if (link.to === event.lane) void link.listens(event.state === 'ready').catch(() => {})
+      }
       const lanes = members.map(laneOf)
       const log = new WireLog(
         lanes.map(({ name }) => name),
@@ -119,6 +137,7 @@ export class Lab implements Watched {
         links.push(await FaultyLink.open({ lane, to, port: listensAt, asked: port, watch, speed, random }))
       }
       const taps = links.map(({ lane, asked, port }) => ({ lane, port: asked, tapPort: port }))
+      const env = programEnvironment({ ports, speed, taps, preload: CLOCK })
       const owner = guard
       const nodes = await Promise.all(
         members.map(async (member) => {
@@ -127,10 +146,20 @@ export class Lab implements Watched {
           await mkdir(state)
           return new LabNode({
             lane,
-            command: () => commandOf(member, chapter, config),
+            async command() {
+              if (without === 'state') {
+                await rm(state, { recursive: true })
+                await mkdir(state)
+              }
+              return commandOf(member, chapter, config)
+            },
             cwd: chapter.folder,
             env: {
-              ...programEnvironment({ ports, speed, taps, preload: CLOCK }),
+              ...env,
+              ...(without !== undefined && {
+                NODE_OPTIONS: `${env['NODE_OPTIONS']} --import=${WITHOUT.href}`,
+                TUTORIAL_WITHOUT: without,
+              }),
               TUTORIAL_PROGRAM: lane.name,
               TUTORIAL_CLOCK_FILE: folder.clockOf(lane.name),
               STATE_DIRECTORY: state,

@@ -30,6 +30,8 @@ const FILES = {
   '/page.js': 'page.js',
   '/timeline.css': 'timeline.css',
   '/timeline.js': 'timeline.js',
+  '/timeline-elements.js': 'timeline-elements.js',
+  '/words.js': 'words.js',
 }
 
 const lane = v.string()

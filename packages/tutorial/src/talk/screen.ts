@@ -26,13 +26,18 @@ export class Screen {
     this.#prompt()
   }
 
-  /** The lines that are typed, or come over a pipe. */
-  lines(onInterrupt: () => void): AsyncIterator<string> {
+  /**
+   * The lines that are typed, or come over a pipe.
+   *
+   * @param completions what the Tab key offers: the whole lines that a beginning may become
+   */
+  lines(onInterrupt: () => void, completions: (begun: string) => string[] = () => []): AsyncIterator<string> {
     const { stdin, stdout } = process
     // A terminal that cannot move its cursor (an editor's, say) is written to as a file is.
     this.#isPrompting = Boolean(stdin.isTTY && stdout.isTTY) && process.env['TERM'] !== 'dumb'
+    const completer = (begun: string) => [completions(begun), begun]
     const input = this.#isPrompting
-      ? createInterface({ input: stdin, output: stdout, prompt: '> ', terminal: true })
+      ? createInterface({ input: stdin, output: stdout, prompt: '> ', terminal: true, completer })
       : createInterface({ input: stdin, terminal: false })
     this.#input = input
     input.on('SIGINT', onInterrupt)

@@ -3,7 +3,8 @@
  *
  * @import { Lane, LabAction, LabEvent } from '../events.ts'
  */
-import { actionInWords, createTimeline, describe } from './timeline.js'
+import { createTimeline } from './timeline.js'
+import { actionInWords, describe } from './words.js'
 
 /** How often the time of the page goes on by itself, in ms. */
 const TICK_MS = 50

@@ -4,8 +4,18 @@
  * Its looks are in timeline.css.
  *
  * @import { Lane, LabAction, LabEvent } from '../events.ts'
- * @import { WireBytes } from '../../record/wire.ts'
  */
+import { build, fillMenu, itemOfButton, showDetails, showEntries } from './timeline-elements.js'
+import {
+  actionInWords,
+  contentOf,
+  describe,
+  groupName,
+  messageTypeOf,
+  PREFIX,
+  STATES,
+  seconds,
+} from './words.js'
 
 /** How many events are kept, and how many characters of theirs: an hour of 50 nodes, in less than 150 MB. */
 const MAX_EVENTS = 200_000
@@ -16,6 +26,8 @@ const SPARE = 0.1
 const MAX_BARS = 2_000
 /** How many entries of the window stand in the list. */
 const MAX_LISTED = 100
+/** What lasts until it is healed. @type {LabAction['do'][]} */
+const LASTING = ['cut', 'black-hole', 'delay', 'trickle']
 /** How often the list follows what is drawn, in ms. */
 const LIST_MS = 400
 /** How long is waited for the next key before a search begins, in ms. */
@@ -27,10 +39,8 @@ const MAX_SPAN = 24 * 3600
 const FIRST_SPAN = 30
 
 const AXIS_HEIGHT = 24
-/** What a line begins with that its place and its sign say as well: `[12:00:01] INFO (node): `. */
-const PREFIX = /^\[[\d:.]+\] [A-Z]+ \([^)]*\): /
 /** How many kinds of marks may lie on each other, and each be seen. */
-const LAYERS = 4
+const LAYERS = 5
 /** Less room than that has no text, in CSS pixels. */
 const MIN_TEXT = 36
 /** How near a click has to be, in CSS pixels. */
@@ -61,17 +71,6 @@ const COLOURS = /** @type {const} */ ([
   'fault',
   'selected',
 ])
-
-/** What a state is called, and its sign: a colour is never the only one. */
-const STATES = {
-  started: { says: 'has started', sign: '▹' },
-  ready: { says: 'is ready', sign: '▸' },
-  stopped: { says: 'stands still', sign: '‖' },
-  continued: { says: 'goes on', sign: '▸' },
-  ended: { says: 'has ended', sign: '✕' },
-}
-
-const DIRECTIONS = { toServer: 'what it sends', toClient: 'what it is sent', both: 'both ways' }
 
 /**
  * @typedef {object} Item an event, and what is known of it
@@ -162,6 +161,7 @@ export function createTimeline(element, { lanes: firstLanes, onSelect, onFollow 
   let listTimer
   /** @type {ReturnType<typeof setTimeout> | undefined} */
   let searchTimer
+  let listedPlace = ''
 
   const rowHeight = () => (lanes.length <= 8 ? 40 : lanes.length <= 16 ? 28 : 18)
   const labelWidth = () => Math.min(130, Math.max(76, width * 0.2))
@@ -452,13 +452,22 @@ export function createTimeline(element, { lanes: firstLanes, onSelect, onFollow 
       if (to !== undefined && rows.has(to)) arrows.push({ x, item, to })
       else marks.push({ x, item })
     }
-    // Where arrows would be a wall, each is only a stroke at the lane that it comes from.
-    const isDense = arrows.length > (width - left) / 4
+    // Where arrows would be a wall, each is only a stroke at the lane that it comes from: rectangles are drawn fastest.
+    const isDense = arrows.length + marks.length > (width - left) / 4
     for (const { x, item, to } of arrows) {
       const [from, tip] = [yOf(item.lane), yOf(to)]
-      drawArrow(x, from, isDense ? from + Math.sign(tip - from) * size * 0.4 : tip, item.event, size)
+      if (isDense && item.event.type === 'bytes') {
+        pen.fillStyle = colours.message
+        pen.fillRect(x - 0.5, from, 1, Math.sign(tip - from) * size * 0.4)
+      } else drawArrow(x, from, tip, item.event, size)
     }
-    for (const { x, item } of marks) drawMark(x, yOf(item.lane), item.event, size)
+    for (const { x, item } of marks) {
+      const isPlain = item.event.type === 'line' && (item.event.level ?? 'info') === 'info'
+      if (isDense && isPlain) {
+        pen.fillStyle = colours.info
+        pen.fillRect(x - 1.5, yOf(item.lane) - 3, 3, 6)
+      } else drawMark(x, yOf(item.lane), item.event, size)
+    }
     drawTexts(left, size, marks)
     if (selected && selected.at >= start() && selected.at <= end) {
       pen.strokeStyle = colours.selected
@@ -479,9 +488,11 @@ export function createTimeline(element, { lanes: firstLanes, onSelect, onFollow 
     pen.lineWidth = 3
     pen.lineJoin = 'round'
     for (const { x, item } of marks.toReversed()) {
+      // A state's sign is narrow, and often follows at once.
+      if (item.event.type === 'state') continue
       const room = (next.get(item.lane) ?? width) - x - 16
       next.set(item.lane, x)
-      if (room < MIN_TEXT || item.event.type === 'state' || x < left) continue
+      if (room < MIN_TEXT || x < left) continue
       const text = shortened(pen, item.label, room)
       const y = yOf(item.lane) - (size >= 28 ? 2 : 0)
       // So that it is read in front of an arrow.
@@ -565,8 +576,10 @@ export function createTimeline(element, { lanes: firstLanes, onSelect, onFollow 
   /** @param {boolean} isAsked whether it is told of what was just chosen */
   function updateList(isAsked) {
     if (signal.aborted) return
-    // Who reads in it is not to lose the place.
-    if (!isAsked && isFollowing && list.contains(document.activeElement)) return
+    // Who reads in it is not to lose the place, as long as the window stays where it is.
+    const place = `${start()} ${end}`
+    if (!isAsked && place === listedPlace && list.contains(document.activeElement)) return
+    listedPlace = place
     const window = []
     let all = 0
     for (let index = firstAt(items, start()); index < items.length; index += 1) {
@@ -817,7 +830,7 @@ class Bars {
       action.groups.forEach((group, index) => {
         for (const lane of group) this.#lasts(lane, at, 'partition', `in group ${groupName(index)}`)
       })
-    } else if (action.do === 'black-hole' || action.do === 'delay' || action.do === 'trickle') {
+    } else if (LASTING.includes(action.do) && 'lane' in action) {
       this.#lasts(action.lane, at, action.do, actionInWords(action, false))
     }
   }
@@ -886,17 +899,6 @@ function itemOf(event) {
   }
 }
 
-/** What a message says that it is, where it is JSON that does. @param {WireBytes} event */
-function messageTypeOf({ text }) {
-  if (!text?.startsWith('{')) return ''
-  try {
-    const { type } = JSON.parse(text)
-    return typeof type === 'string' ? type : ''
-  } catch {
-    return '' // a piece of one, or none
-  }
-}
-
 /** @param {LabEvent} event */
 function charactersOf(event) {
   // What an object takes besides its text.
@@ -904,79 +906,6 @@ function charactersOf(event) {
   if (event.type === 'bytes') return own + (event.text ?? event.base64).length
   if (event.type === 'line') return own + event.text.length
   return own
-}
-
-/** @param {WireBytes} event */
-function bytesOf({ text, base64 }) {
-  if (text !== undefined) return new TextEncoder().encode(text)
-  return Uint8Array.from(atob(base64), (char) => char.charCodeAt(0))
-}
-
-/** @param {WireBytes} event */
-function contentOf(event) {
-  return event.text ?? new TextDecoder().decode(bytesOf(event))
-}
-
-/** An event in a sentence. @param {LabEvent} event @returns {string} */
-export function describe(event) {
-  switch (event.type) {
-    case 'line':
-      return event.text
-    case 'state':
-      return `${STATES[event.state].says}${event.how === undefined ? '' : `: ${event.how}`}`
-    case 'done':
-      return actionInWords(event.action, true)
-    case 'checked':
-      return `${event.kept ? 'Kept' : 'Broken'}: ${event.promise}${event.why === undefined ? '' : ` (${event.why})`}`
-    case 'opened':
-      return `connects to ${event.to}`
-    case 'ended':
-      return event.reset
-        ? `breaks the connection with ${event.to} off`
-        : `says to ${event.to} that it will send nothing more`
-    default: {
-      const length = bytesOf(event).length
-      const type = messageTypeOf(event)
-      return `sends ${event.to} ${type === '' ? '' : `${type}, `}${length} ${length === 1 ? 'byte' : 'bytes'}`
-    }
-  }
-}
-
-/**
- * An action in words.
- *
- * @param {LabAction} action
- * @param {boolean} isNamed whether the lane is to be named
- * @returns {string}
- */
-export function actionInWords(action, isNamed = true) {
-  const lane = 'lane' in action && isNamed ? ` ${action.lane}` : ''
-  const link = 'lane' in action && isNamed ? ` on the link of ${action.lane}` : ''
-  switch (action.do) {
-    case 'skew':
-      return `skew the clock${lane && ` of${lane}`} by ${action.seconds} s`
-    case 'cut':
-      return `cut${isNamed ? ` the link of${lane}` : ''}`
-    case 'heal':
-      return `heal${isNamed ? ` the link of${lane}` : ''}`
-    case 'black-hole':
-      return `black hole for ${DIRECTIONS[action.direction]}${link}`
-    case 'delay':
-      return `delay of ${action.delayMs} ms${action.jitterMs ? ` and up to ${action.jitterMs} more` : ''}${link}`
-    case 'trickle':
-      return `${action.bytesPerSecond} bytes a second${link}`
-    case 'partition':
-      return `partition: ${action.groups.map((group, index) => `${groupName(index)} ${group.join(', ')}`).join(' | ')}`
-    case 'heal-all':
-      return 'heal everything'
-    default:
-      return `${action.do}${lane}`
-  }
-}
-
-/** @param {number} index */
-function groupName(index) {
-  return String.fromCharCode(65 + index)
 }
 
 /** @param {LabEvent} event */
@@ -990,7 +919,8 @@ function signOf(event) {
 /** What may cover what: a line covers lines. @param {LabEvent} event */
 function layerOf(event) {
   if (event.type === 'line') return event.level === 'error' || event.level === 'warning' ? 1 : 0
-  return event.type === 'bytes' ? 2 : 3
+  if (event.type === 'bytes') return 2
+  return event.type === 'state' ? 4 : 3
 }
 
 /** Where the first item is that is as late as this. @param {readonly Item[]} items @param {number} at */
@@ -1022,11 +952,6 @@ function clock(at, step) {
   return hours > 0 ? `${hours}:${two(minutes)}:${two(rest)}` : `${minutes}:${two(rest)}`
 }
 
-/** @param {number} at */
-function seconds(at) {
-  return `${Math.max(0, at).toFixed(2)} s`
-}
-
 /** @param {CanvasRenderingContext2D} pen @param {string} text @param {number} room in pixels */
 function shortened(pen, text, room) {
   // No font has characters narrower than 3 pixels here: what is longer is not measured.
@@ -1052,239 +977,4 @@ function readColours(element) {
   })
   probe.remove()
   return /** @type {Record<typeof COLOURS[number], string>} */ (Object.fromEntries(entries))
-}
-
-// The elements.
-
-/** @type {WeakMap<HTMLButtonElement, Item>} */
-const itemOfButton = new WeakMap()
-
-/** How many time lines there have been: ids differ by it. */
-let made = 0
-
-/** @param {HTMLElement} element */
-function build(element) {
-  made += 1
-  element.classList.add('timeline')
-  const followButton = button('Pause')
-  const zoomIn = button('+', 'Zoom in')
-  const zoomOut = button('−', 'Zoom out')
-  const all = button('All', 'Show all of it')
-  const position = make('input', { type: 'range', min: '0', ariaLabel: 'Place in time' })
-  const search = make('input', { type: 'search', placeholder: 'Search', ariaLabel: 'Search in the events' })
-  const laneMenu = make('details', { className: 'timeline-menu' })
-  const kindMenu = make('details', { className: 'timeline-menu' })
-  const tools = make('div', { className: 'timeline-tools' })
-  tools.append(followButton, zoomOut, zoomIn, all, position, search, laneMenu, kindMenu)
-
-  const canvas = make('canvas')
-  canvas.setAttribute('aria-hidden', 'true')
-  const view = make('div', { className: 'timeline-view', tabIndex: 0 })
-  view.setAttribute('role', 'region')
-  view.ariaLabel =
-    'Time line. Arrow keys move it, plus and minus zoom, space stops it; what it shows is in the list'
-  view.append(canvas)
-  const kept = make('p', { className: 'timeline-kept', hidden: true })
-
-  const listPart = make('section', { className: 'timeline-list' })
-  const heading = make('h2', { id: `timeline-${made}-list`, textContent: 'In this window' })
-  listPart.setAttribute('aria-labelledby', heading.id)
-  const count = make('p', { className: 'timeline-count' })
-  const list = make('ol')
-  listPart.append(heading, count, list)
-
-  const details = make('section', { className: 'timeline-details' })
-  details.setAttribute('aria-live', 'polite')
-  details.ariaLabel = 'The chosen entry'
-  showDetails(details, undefined)
-
-  const below = make('div', { className: 'timeline-below' })
-  below.append(listPart, details)
-  element.replaceChildren(tools, view, kept, below)
-  return {
-    canvas,
-    view,
-    list,
-    count,
-    details,
-    position,
-    followButton,
-    zoomIn,
-    zoomOut,
-    all,
-    search,
-    laneMenu,
-    kindMenu,
-    kept,
-  }
-}
-
-/**
- * A menu of what is to be shown. All is shown while all or nothing is ticked.
- *
- * @param {HTMLDetailsElement} menu
- * @param {string} name
- * @param {[value: string, name: string][]} choices
- * @param {(chosen: string[] | undefined) => void} changed
- */
-function fillMenu(menu, name, choices, changed) {
-  const summary = make('summary', { textContent: `${name}: all` })
-  const box = make('fieldset')
-  box.append(make('legend', { textContent: `${name} that are shown` }))
-  const boxes = choices.map(([value, label]) => {
-    const input = make('input', { type: 'checkbox', value, checked: true })
-    const line = make('label')
-    line.append(input, ` ${label}`)
-    box.append(line)
-    return input
-  })
-  const tell = () => {
-    const chosen = boxes.filter(({ checked }) => checked).map(({ value }) => value)
-    const isAll = chosen.length === 0 || chosen.length === boxes.length
-    summary.textContent = `${name}: ${isAll ? 'all' : `${chosen.length} of ${boxes.length}`}`
-    changed(isAll ? undefined : chosen)
-  }
-  box.addEventListener('change', tell)
-  if (choices.length > 4) {
-    const none = button('None')
-    none.addEventListener('click', () => {
-      for (const input of boxes) input.checked = false
-      tell()
-    })
-    box.append(none)
-  }
-  menu.replaceChildren(summary, box)
-}
-
-/**
- * Shows entries in a list, with as few changes as there can be.
- *
- * @param {HTMLOListElement} list
- * @param {readonly Item[]} items
- * @param {Item | undefined} selected
- */
-function showEntries(list, items, selected) {
-  /** @type {Map<Item, Element>} */
-  const there = new Map()
-  for (const entry of list.children) {
-    const item = itemOfButton.get(/** @type {HTMLButtonElement} */ (entry.firstElementChild))
-    if (item) there.set(item, entry)
-  }
-  const wanted = new Set(items)
-  for (const [item, entry] of there) if (!wanted.has(item)) entry.remove()
-  let next = list.firstElementChild
-  for (const item of items) {
-    const entry = there.get(item) ?? entryOf(item)
-    if (entry === next) next = next.nextElementSibling
-    else list.insertBefore(entry, next)
-    entry.firstElementChild?.setAttribute('aria-pressed', String(item === selected))
-  }
-}
-
-/** @param {Item} item */
-function entryOf(item) {
-  const { event, lane } = item
-  const entry = make('li')
-  const choose = button('')
-  choose.className = `timeline-entry of-${event.type}${event.type === 'line' ? ` level-${event.level ?? 'info'}` : ''}`
-  const level = event.type === 'line' && event.level && event.level !== 'info' ? `${event.level}: ` : ''
-  choose.append(
-    make('span', { className: 'timeline-when', textContent: seconds(item.at) }),
-    ' ',
-    make('b', { textContent: lane ?? 'all' }),
-    ' ',
-    make('span', { className: 'timeline-what', textContent: `${level}${describe(event).slice(0, 300)}` }),
-  )
-  itemOfButton.set(choose, item)
-  entry.append(choose)
-  return entry
-}
-
-/** Shows all that an entry has. @param {HTMLElement} details @param {Item | undefined} item */
-function showDetails(details, item) {
-  if (!item) {
-    details.replaceChildren(
-      make('p', {
-        className: 'timeline-hint',
-        textContent: 'Choose an entry, and all that it has stands here.',
-      }),
-    )
-    return
-  }
-  const { event, lane } = item
-  const heading = make('h2', { textContent: `${lane ?? 'All'}, ${item.at.toFixed(3)} s` })
-  const text = make('p', { textContent: event.type === 'line' ? '' : describe(event) })
-  if (event.type === 'line') text.append(`${event.level ?? 'info'} line`)
-  details.replaceChildren(heading, text)
-  if (event.type === 'line') {
-    details.append(content(visible(event.text), 'Text'))
-  } else if (event.type === 'bytes') {
-    const pretty = event.text === undefined ? undefined : prettyJson(event.text)
-    const shown = content(pretty ?? visible(contentOf(event)), 'Content')
-    const asBytes = button('Byte by byte')
-    asBytes.setAttribute('aria-pressed', 'false')
-    asBytes.addEventListener('click', () => {
-      const isOn = asBytes.getAttribute('aria-pressed') !== 'true'
-      asBytes.setAttribute('aria-pressed', String(isOn))
-      const perLine = details.clientWidth < 460 ? 8 : 16
-      shown.textContent = isOn ? hexDump(bytesOf(event), perLine) : (pretty ?? visible(contentOf(event)))
-    })
-    details.append(shown, asBytes)
-  }
-}
-
-/** @param {string} text @param {string} name */
-function content(text, name) {
-  const shown = make('pre', { textContent: text, tabIndex: 0 })
-  shown.setAttribute('role', 'region')
-  shown.ariaLabel = name
-  return shown
-}
-
-/** JSON with a line for each part; nothing when it is none. @param {string} text */
-function prettyJson(text) {
-  try {
-    return JSON.stringify(JSON.parse(text), null, 2)
-  } catch {
-    return undefined
-  }
-}
-
-/** A text with its control characters made visible: `\r`, `\x1b`. @param {string} text */
-function visible(text) {
-  /** @type {Record<string, string>} */
-  const names = { '\r': '\\r', '\n': '\\n\n', '\t': '\\t' }
-  return text.replace(
-    /\p{Cc}/gu,
-    (char) => names[char] ?? `\\x${char.charCodeAt(0).toString(16).padStart(2, '0')}`,
-  )
-}
-
-/** So many bytes to a line, in hexadecimal and as ASCII. @param {Uint8Array} bytes @param {number} perLine */
-function hexDump(bytes, perLine) {
-  const lines = []
-  for (let at = 0; at < bytes.length; at += perLine) {
-    const row = [...bytes.subarray(at, at + perLine)]
-    const hex = row.map((byte) => byte.toString(16).padStart(2, '0')).join(' ')
-    const ascii = row.map((byte) => (byte >= 0x20 && byte < 0x7f ? String.fromCharCode(byte) : '.')).join('')
-    lines.push(`${hex.padEnd(perLine * 3)}  ${ascii}`)
-  }
-  return lines.join('\n')
-}
-
-/**
- * @template {keyof HTMLElementTagNameMap} Tag
- * @param {Tag} tag
- * @param {Partial<HTMLElementTagNameMap[Tag]>} [properties]
- * @returns {HTMLElementTagNameMap[Tag]}
- */
-function make(tag, properties = {}) {
-  return Object.assign(document.createElement(tag), properties)
-}
-
-/** @param {string} text @param {string} [name] what it is called, where its text is a sign */
-function button(text, name) {
-  const made = make('button', { type: 'button', textContent: text })
-  if (name !== undefined) made.ariaLabel = name
-  return made
 }
