@@ -88,7 +88,12 @@ export class FilesEditor {
         .filter((problem) => problem.file === file)
         .map(({ line, column, message }) => {
           const { from, to } = state.doc.line(Math.min(Math.max(line, 1), state.doc.lines))
-          return { from: Math.min(from + Math.max(column - 1, 0), to), to, severity: 'error' as const, message }
+          return {
+            from: Math.min(from + Math.max(column - 1, 0), to),
+            to,
+            severity: 'error' as const,
+            message,
+          }
         })
       const marked = setDiagnostics(state, diagnostics)
       if (file === this.#file) this.#view.dispatch(marked)
@@ -99,7 +104,10 @@ export class FilesEditor {
   /** Leads to a line of the file that is shown. */
   goTo(line: number): void {
     const { from } = this.#view.state.doc.line(Math.min(Math.max(line, 1), this.#view.state.doc.lines))
-    this.#view.dispatch({ selection: { anchor: from }, effects: EditorView.scrollIntoView(from, { y: 'center' }) })
+    this.#view.dispatch({
+      selection: { anchor: from },
+      effects: EditorView.scrollIntoView(from, { y: 'center' }),
+    })
     this.#view.focus()
   }
 

@@ -17,8 +17,14 @@ const MOST_LINES = 300
 /** How long programs may take to end by themselves, in ms: they promise a second. */
 const PATIENCE_MS = 2_000
 
-/** Where a file and its line are named, as in a stack: `src/node.ts:12:5`. */
-const PLACE = /((?:src\/)?[\w.-]+\.(?:ts|cfg))(?::| line |, line )(\d+)(?::(\d+))?/
+/** Where a file and its line are named: `src/node.ts:12:5`, `rpicluster.cfg, line 5`. */
+const PLACE = /((?:src\/)?[\w.-]+\.(?:ts|cfg))(?::|,? line )(\d+)(?::(\d+))?/
+
+/** A line of a stack that is in a program. */
+const IN_STACK = /^(\s+at .*\bsrc\/[\w.-]+\.ts:)(\d+)(?=:\d+)/
+
+/** How many lines this browser puts above the text of a function that is made of one, as a program is here. */
+const LINES_ABOVE = linesAbove()
 
 /**
  * @param show takes what happens; `begin` says that there has been nothing yet
@@ -26,10 +32,16 @@ const PLACE = /((?:src\/)?[\w.-]+\.(?:ts|cfg))(?::| line |, line )(\d+)(?::(\d+)
 export function useCluster(
   chapter: LiveChapter,
   worker: string | URL,
-  show: { begin(lanes: readonly Lane[]): void; lanes(lanes: readonly Lane[]): void; add(events: LabEvent[]): void },
+  show: {
+    begin(lanes: readonly Lane[]): void
+    lanes(lanes: readonly Lane[]): void
+    add(events: LabEvent[]): void
+  },
 ) {
   const several = chapter.programs.find(({ many }) => many !== undefined)
-  const others = chapter.programs.filter((program) => program !== several).reduce((sum, { copies }) => sum + copies, 0)
+  const others = chapter.programs
+    .filter((program) => program !== several)
+    .reduce((sum, { copies }) => sum + copies, 0)
   const mostCopies = MOST_NODES - others
 
   const copies = ref(Math.min(several?.copies ?? 1, mostCopies))
@@ -49,6 +61,8 @@ export function useCluster(
   let running: Record<string, string> = {}
   let cluster = make()
   let lastLine = 0
+  /** The last line of each node that is of no stack. */
+  const why = new Map<string, string>()
   let frame = 0
   lanes.value = [...cluster.lanes]
 
@@ -62,7 +76,10 @@ export function useCluster(
     return made
   }
 
-  function take(events: LabEvent[]) {
+  function take(told: LabEvent[]) {
+    const events = told.map((event) =>
+      event.type === 'line' ? { ...event, text: asWritten(event.text) } : event,
+    )
     show.add(events)
     const said = new Map<string, SaidLine[]>()
     for (const event of events) {
@@ -77,17 +94,24 @@ export function useCluster(
     }
     for (const [lane, added] of said) {
       lines[lane] = [...(lines[lane] ?? []), ...added].slice(-MOST_LINES)
-      for (const { text, level } of added) if (level === 'error') noteProblem(text)
+      for (const { text, level } of added) {
+        if (level === 'error') noteProblem(text, text)
+        // The first line of a stack that is in a program is where it failed; above it stands why.
+        else if (IN_STACK.test(text)) noteProblem(text, why.get(lane) ?? text)
+        else if (!/^\s+at /.test(text)) why.set(lane, text)
+      }
     }
   }
 
   /** What a program says of a line of a file, it is shown there. */
-  function noteProblem(text: string) {
+  function noteProblem(text: string, message: string) {
     const [, where = '', line, column] = PLACE.exec(text) ?? []
     const file = Object.keys(chapter.files).find((one) => one === where || one.endsWith(`/${where}`))
     if (file === undefined) return
-    const problem = { file, line: Number(line), column: Number(column ?? 1), message: text }
-    const isKnown = problems.value.some((one) => one.file === file && one.line === problem.line)
+    const problem = { file, line: Number(line), column: Number(column ?? 1), message }
+    const isKnown = problems.value.some(
+      (one) => one.message === message || (one.file === file && one.line === problem.line),
+    )
     if (!isKnown) problems.value = [...problems.value, problem]
   }
 
@@ -137,7 +161,9 @@ export function useCluster(
     const changed = [...new Set([...Object.keys(files), ...Object.keys(running)])].filter(
       (file) => files[file] !== running[file],
     )
-    const programs = changed.map((file) => chapter.programs.find(({ name }) => file === `src/${name}.ts`)?.name)
+    const programs = changed.map(
+      (file) => chapter.programs.find(({ name }) => file === `src/${name}.ts`)?.name,
+    )
     const isForAll = programs.some(
       (name) => name === undefined || chapter.programs.some(({ connectsTo }) => connectsTo === name),
     )
@@ -209,6 +235,7 @@ export function useCluster(
     },
     pause() {
       cluster.pause()
+      seconds.value = cluster.seconds
       isPaused.value = true
     },
     resume() {
@@ -220,4 +247,18 @@ export function useCluster(
       await cluster.step(ms)
     },
   }
+}
+
+/** A line of a stack with the number that the line has where it was written. */
+function asWritten(text: string): string {
+  return text.replace(IN_STACK, (_, head, line) => `${head}${Number(line) - LINES_ABOVE}`)
+}
+
+function linesAbove(): number {
+  const { stack } = new Function(
+    'require',
+    'exports',
+    'return new Error()\n//# sourceURL=first-line.ts',
+  )() as Error
+  return Number(/first-line\.ts:(\d+)/.exec(stack ?? '')?.[1] ?? 1) - 1
 }
