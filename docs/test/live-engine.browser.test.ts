@@ -71,14 +71,34 @@ test.each(['11-reconnection', '13-slave-class'])('%s comes back after a kill and
 })
 
 test('what a black hole held comes in order when it is healed', async () => {
-  const run = await LiveRun.start(page, '06', { copies: 1, speed: 10 })
-  await run.said('master', 'I am still alive')
-  await run.do({ do: 'black-hole', lane: 'slave 1', direction: 'toServer' })
+  const run = await LiveRun.startThese(
+    page,
+    {
+      name: 'counting',
+      programs: [
+        { name: 'listener', ready: ['up'], copies: 1, args: [] },
+        { name: 'counter', ready: ['up'], copies: 1, connectsTo: 'listener', args: [] },
+      ],
+      files: {
+        'src/listener.ts': `import { createServer } from 'node:net'
+createServer((socket) => socket.on('data', (bytes) => console.log(String(bytes)))).listen(9, () => console.log('up'))`,
+        'src/counter.ts': `import { connect } from 'node:net'
+let count = 0
+const socket = connect(9, '127.0.0.1', () => console.log('up'))
+setInterval(() => socket.write((count += 1) + '\\n'), 100)`,
+      },
+    },
+    { speed: 10 },
+  )
+  await run.said('listener', /^3$/)
+  await run.do({ do: 'black-hole', lane: 'counter', direction: 'toServer' })
   const before = await run.seconds()
-  await page.waitForFunction((until) => window.cluster.seconds > until, before + 20)
-  const held = (await run.lines('master')).length
-  await run.do({ do: 'heal', lane: 'slave 1' })
-  await run.said('master', 'I am still alive', held - 2 + 3)
+  await page.waitForFunction((until) => window.cluster.seconds > until, before + 5)
+  const held = (await run.lines('listener')).filter((line) => /^\d+$/.test(line)).length
+  await run.do({ do: 'heal', lane: 'counter' })
+  await run.said('listener', new RegExp(`^${held + 20}$`))
+  const numbers = (await run.lines('listener')).filter((line) => /^\d+$/.test(line)).map(Number)
+  expect(numbers).toEqual(numbers.map((_, index) => index + 1))
 })
 
 test('a program waits for its end where another is not there, or ends as it does on a Pi', async () => {

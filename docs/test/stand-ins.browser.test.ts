@@ -134,7 +134,7 @@ describe('in the page', () => {
       page,
       chapterOf(`${readFileSync(join(HERE, 'stand-ins.ts'), 'utf8')}
 for (const { name, run } of behaviours) {
-  const given = await Promise.resolve().then(run).then((gave) => ({ gave }), (error) => ({ failed: String(error.stack ?? error) }))
+  const given = await Promise.race([Promise.resolve().then(run), sleep(5_000).then(() => { throw new Error('it does not end') })]).then((gave) => ({ gave }), (error) => ({ failed: String(error.stack ?? error) }))
   console.log(JSON.stringify({ name, ...given }))
 }
 console.log('all done')
