@@ -5,7 +5,8 @@
  * - `virtual:site/parts`: the parts of the series, with those that are still to come
  * - `virtual:site/taste`: what the terminal showed in the run of the newest chapter
  * - `virtual:site/pieces`: functions that load the rest: the views of a chapter, the code of a module of the core, what
- *   is compared of a chapter and what it brought, a recording
+ *   is compared of a chapter and what it brought, a recording, a cluster to be run
+ * - `virtual:site/live-worker`: where the program is that runs a node in the page
  * - `virtual:site/colors.css`: the colours of code
  */
 import { existsSync, readFileSync } from 'node:fs'
@@ -21,6 +22,7 @@ import type { Link } from 'mdast'
 import { toString as textOf } from 'mdast-util-to-string'
 import { visitParents } from 'unist-util-visit-parents'
 import { createMarkdownRenderer, type MarkdownRenderer, type Plugin, type SiteConfig } from 'vitepress'
+import { liveChapter, liveWorker } from '../live/bundle.ts'
 import { chapterViews } from './chapter-views.ts'
 import { shownSources, shownStep } from './comparison.ts'
 import { COLORS_CSS, highlightLines } from './highlight.ts'
@@ -35,6 +37,7 @@ type Makers = Record<string, (...words: string[]) => Promise<unknown> | unknown>
 export function siteData(): Plugin {
   let md: Promise<MarkdownRenderer> | undefined
   let siteConfig: SiteConfig
+  let isServing = false
 
   const renderer = () =>
     (md ??= createMarkdownRenderer(siteConfig.srcDir, siteConfig.markdown, siteConfig.site.base))
@@ -46,11 +49,13 @@ export function siteData(): Plugin {
     views: async (chapter) =>
       chapterViews(findChapter(chapter ?? ''), await renderer(), siteConfig.site.base),
     recording: (chapter) => recordingOf(chapter ?? ''),
+    live: (chapter) => liveChapter(findChapter(chapter ?? '')),
   }
 
   return {
     name: 'site-data',
     configResolved(config) {
+      isServing = config.command === 'serve'
       siteConfig = (config as unknown as { vitepress: SiteConfig }).vitepress
     },
     resolveId: (id) => (id.startsWith(PREFIX) ? `\0${id}` : undefined),
@@ -64,6 +69,12 @@ export function siteData(): Plugin {
       if (kind === 'colors.css') return COLORS_CSS
       // Pages are rendered without their pieces at build time, but for what a browser without JavaScript shows.
       if (ssr && kind !== 'views') return 'export default undefined'
+      if (kind === 'live-worker') {
+        const source = await liveWorker(allChapters())
+        if (isServing) return workerFromText(source)
+        const file = this.emitFile({ type: 'asset', name: 'live-worker.js', source })
+        return `export default import.meta.ROLLUP_FILE_URL_${file}`
+      }
       const make = makers[kind]
       return make && asModule(await make(...words))
     },
@@ -83,6 +94,11 @@ function asModule(value: unknown): string {
   return `export default JSON.parse(${JSON.stringify(JSON.stringify(value))})`
 }
 
+/** A program of a worker that is in no file: the server for who writes has none. */
+function workerFromText(source: string): string {
+  return `export default URL.createObjectURL(new Blob([${JSON.stringify(source)}], { type: 'text/javascript' }))`
+}
+
 /** Functions that load each piece: `pieces.code['03-sockets']()`. */
 function piecesModule(): string {
   const chapters = allChapters()
@@ -93,6 +109,7 @@ function piecesModule(): string {
     step: names,
     views: names,
     recording: names.filter((name) => existsSync(castOf(name))),
+    live: chapters.flatMap((chapter) => (liveChapter(chapter) ? [chapter.name] : [])),
   }
   const kinds = Object.entries(all).map(([kind, keys]) => {
     const entries = keys.map(
@@ -105,7 +122,7 @@ function piecesModule(): string {
 
 function shownChapters(): ShownChapter[] {
   const modules = coreModules(ROOT)
-  return allChapters().map(({ number, name, title, part, minutes, teaches, post, programs }) => ({
+  return allChapters().map(({ number, name, title, part, minutes, teaches, post, programs, live }) => ({
     number,
     name,
     title,
@@ -114,6 +131,7 @@ function shownChapters(): ShownChapter[] {
     teaches,
     programs: programs.map(({ name, formerly }) => ({ name, ...(formerly !== undefined && { formerly }) })),
     brings: modules.filter(({ bornIn }) => bornIn === number).map(({ name }) => name),
+    ...(live !== true && { liveNeeds: live?.needs ?? 'what a page does not have' }),
     post: { address: post, title: postTitle(name, post) },
   }))
 }

@@ -54,12 +54,13 @@ function needsOf(bundle: Bundle, folder: string, addresses: ReadonlyMap<string, 
   ])
   const withImports = (chunk: Chunk | undefined): string[] => {
     if (!chunk || shell.has(chunk.fileName)) return []
-    const { fileName, imports, viteMetadata } = chunk
+    const { fileName, imports, referencedFiles, viteMetadata } = chunk
     const lean = fileName.replace(/\.js$/, '.lean.js')
     return [
       fileName,
       ...(existsSync(join(folder, lean)) ? [lean] : []),
       ...(viteMetadata?.importedAssets ?? []),
+      ...referencedFiles,
       ...imports.flatMap((other) => withImports(chunks.find(({ fileName }) => fileName === other))),
     ]
   }

@@ -19,6 +19,8 @@ export interface ShownChapter {
   programs: { name: string; formerly?: string }[]
   /** The names of the modules that the core gained with it. */
   brings: string[]
+  /** What its programs need and a page does not have, where they cannot run in one: `a shell`. */
+  liveNeeds?: string
   /** The post that it re-creates. */
   post: { address: string; title: string }
 }

@@ -3,7 +3,7 @@ import type { Locator, Page } from 'playwright-core'
 import { expect } from 'vitest'
 import { siteBelow, test, visit } from './support/page.ts'
 
-const VIEWS = ['read', 'code', 'changes', 'run']
+const VIEWS = ['read', 'code', 'changes', 'run', 'live']
 
 test('the Tab key reaches the tabs, and then what they show', async ({ page }) => {
   await visit(page, 'chapters/03-sockets/?view=code')
@@ -27,8 +27,9 @@ test('arrow keys, Home and End choose a view, and focus and address follow', asy
   for (const [key, view] of [
     ['ArrowRight', 'code'],
     ['ArrowRight', 'changes'],
-    ['End', 'run'],
+    ['End', 'live'],
     ['ArrowRight', 'read'],
+    ['ArrowLeft', 'live'],
     ['ArrowLeft', 'run'],
     ['ArrowLeft', 'changes'],
     ['Home', 'read'],
@@ -71,12 +72,12 @@ test('who goes from one view to another stays at the lines where they were, and 
     .locator('#view-read .piece[data-file="src/master.ts"] [data-n="12"]')
     .evaluate((line) => scrollBy({ top: line.getBoundingClientRect().top - 250, behavior: 'instant' }))
   const scrolled = await page.evaluate(() => scrollY)
-  for (const view of ['code', 'changes', 'run', 'read']) {
+  for (const view of ['code', 'changes', 'run', 'live', 'read']) {
     await page.locator(`#tab-${view}`).click()
     await expect.poll(() => state(page)).toEqual(only(view))
     const line = page.locator(`#view-${view} [data-file="src/master.ts"] [data-n="12"]`)
-    // A run shows no program.
-    if (view !== 'run') await expect.poll(() => isInSight(line)).toBe(true)
+    // A run shows no program, and an editor its own.
+    if (view !== 'run' && view !== 'live') await expect.poll(() => isInSight(line)).toBe(true)
   }
   await expect.poll(() => page.evaluate(() => scrollY)).toBe(scrolled)
 
@@ -101,17 +102,17 @@ test('Back leads to the view before, and then to the page before', async ({ page
   await expect.poll(() => state(page)).toEqual(only('read'))
   // What the arrow keys pass on their way is no place to go back to.
   await page.getByRole('tab', { name: 'Read' }).press('End')
-  await expect.poll(() => state(page)).toEqual(only('run'))
+  await expect.poll(() => state(page)).toEqual(only('live'))
   await page.goBack()
   await page.getByRole('heading', { level: 1, name: 'Chapters and posts' }).waitFor()
   await page.goForward()
-  await expect.poll(() => state(page)).toEqual(only('run'))
+  await expect.poll(() => state(page)).toEqual(only('live'))
 })
 
 /** Which tabs are chosen, and which views can be seen. */
 async function state(page: Page) {
-  const chosen = page.locator('[role=tab][aria-selected=true]')
-  const panels = page.locator('[role=tabpanel]:visible')
+  const chosen = page.locator('.tabs [role=tab][aria-selected=true]')
+  const panels = page.locator('.chapter-page > [role=tabpanel]:visible')
   return {
     chosen: await chosen.evaluateAll((all) => all.map(({ id }) => id)),
     shown: await panels.evaluateAll((all) => all.map(({ id }) => id)),

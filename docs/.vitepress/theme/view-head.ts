@@ -8,6 +8,8 @@ const SAID: Record<Exclude<View, 'read'>, (chapter: string) => string> = {
   code: (chapter) => `The programs of chapter ${chapter}: whole, to read and to copy.`,
   changes: (chapter) => `What chapter ${chapter} changes, line by line, below the words that explain it.`,
   run: (chapter) => `Chapter ${chapter} as it runs: the terminal, and every byte that goes over the wire.`,
+  live: (chapter) =>
+    `Chapter ${chapter} in your browser: its programs run in the page, to be broken and changed.`,
 }
 
 /**

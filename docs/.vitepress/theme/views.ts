@@ -3,7 +3,7 @@ import { useRouter } from 'vitepress'
 import { nextTick, onMounted, onUnmounted, type Ref, ref } from 'vue'
 import { goTo, isSame, type Place, placeIn } from './places.ts'
 
-export const VIEWS = ['read', 'code', 'changes', 'run'] as const
+export const VIEWS = ['read', 'code', 'changes', 'run', 'live'] as const
 
 export type View = (typeof VIEWS)[number]
 

@@ -21,6 +21,7 @@ declare module 'virtual:site/taste' {
 }
 
 declare module 'virtual:site/pieces' {
+  import type { LiveChapter } from 'docs/live'
   import type { ShownFile, ShownRecording, ShownSources, ShownStep, ShownViews } from 'docs/shown'
 
   type Loaders<Piece> = Record<string, () => Promise<{ default: Piece }>>
@@ -29,6 +30,19 @@ declare module 'virtual:site/pieces' {
   export const views: Loaders<ShownViews>
   export const step: Loaders<ShownStep>
   export const recording: Loaders<ShownRecording>
+  /** Of those chapters that run in the page. */
+  export const live: Loaders<LiveChapter>
+}
+
+declare module 'virtual:site/live-worker' {
+  /** Where the program of a node's worker is. */
+  const address: string
+  export default address
+}
+
+declare module '*.css?inline' {
+  const css: string
+  export default css
 }
 
 declare module '*.css'

@@ -16,7 +16,7 @@ export const siteBelow = sites.find(({ base }) => base !== '/') as Site
 const WIDE = { width: 1440, height: 900 }
 
 /** The views of a chapter beside its text, as an address asks for them. */
-const VIEWS = ['?view=code', '?view=changes', '?view=run']
+const VIEWS = ['?view=code', '?view=changes', '?view=run', '?view=live']
 
 /** Every page that was built and every view of a chapter, below the base: `chapters/03-sockets/?view=code`. */
 export const addresses = readdirSync(siteBelow.folder, { recursive: true, encoding: 'utf8' })
