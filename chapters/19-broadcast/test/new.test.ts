@@ -1,4 +1,4 @@
-import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { type ChapterCopy, sayTo, test } from '@rpi-cluster/tutorial/harness'
 import { expect, vi } from 'vitest'
@@ -84,7 +84,7 @@ test('who has not subscribed, or has unsubscribed, gets nothing; who returns can
   expect(returned.heard).toBe(command)
 })
 
-test('a secondary does what it is told: it says its name, it blinks, and it says what it does not know', async ({
+test('a secondary does what it is told: it says its name, it blinks, and it says what it does not know or cannot do', async ({
   chapter,
 }) => {
   const led = join(chapter.folder, 'led')
@@ -112,6 +112,10 @@ test('a secondary does what it is told: it says its name, it blinks, and it says
   ])
   expect(readFileSync(join(led, 'brightness'), 'utf8')).toBe('0')
   expect(readFileSync(join(led, 'trigger'), 'utf8')).toBe('mmc0')
+  rmSync(led, { recursive: true })
+  primary.says(frame('command', { id: 4, command: 'blink' }))
+  await primary.receives(/"id":4,"says":"I cannot blink: ENOENT[^"]+"\}\}\r/)
+  await secondary.says(/The primary says "blink": I cannot blink: ENOENT/)
 })
 
 test('everyone needs a command, and a primary', async ({ chapter }) => {
