@@ -15,7 +15,7 @@ const commands: Record<string, (here: Here) => string | Promise<string>> = {
   blink: ({ led }) => blink(led),
 }
 
-/** Does a command, and says what came of it. One that fails must not end the node: it would end all of them at once. */
+/** Does a command, and says what came of it. One that fails must end no node: it would end all at once. */
 export async function obey(command: string, here: Here): Promise<string> {
   const run = Object.hasOwn(commands, command) ? commands[command] : undefined
   if (!run) return `I know no "${command}", only: ${Object.keys(commands).join(', ')}`
