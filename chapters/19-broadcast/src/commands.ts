@@ -15,24 +15,25 @@ const commands: Record<string, (here: Here) => string | Promise<string>> = {
   blink: ({ led }) => blink(led),
 }
 
-/** Does a command, and says what came of it. */
+/** Does a command, and says what came of it. One that fails must end no node: it would end all at once. */
 export async function obey(command: string, here: Here): Promise<string> {
   const run = Object.hasOwn(commands, command) ? commands[command] : undefined
-  return run ? run(here) : `I know no "${command}", only: ${Object.keys(commands).join(', ')}`
+  if (!run) return `I know no "${command}", only: ${Object.keys(commands).join(', ')}`
+  try {
+    return await run(here)
+  } catch (error) {
+    return `I cannot ${command}: ${(error as Error).message}`
+  }
 }
 
 /** Lets an LED of this machine blink three times. What else lit it, does so again afterwards. */
 async function blink(led: string): Promise<string> {
   const [brightness, trigger] = [join(led, 'brightness'), join(led, 'trigger')]
-  try {
-    const [, before = 'none'] = /\[(.+)\]/.exec(await readFile(trigger, 'utf8')) ?? []
-    for (const value of ['1', '0', '1', '0', '1', '0']) {
-      await writeFile(brightness, value)
-      await sleep(200)
-    }
-    await writeFile(trigger, before)
-    return 'I have blinked'
-  } catch (error) {
-    return `I cannot blink: ${(error as Error).message}`
+  const [, before = 'none'] = /\[(.+)\]/.exec(await readFile(trigger, 'utf8')) ?? []
+  for (const value of ['1', '0', '1', '0', '1', '0']) {
+    await writeFile(brightness, value)
+    await sleep(200)
   }
+  await writeFile(trigger, before)
+  return 'I have blinked'
 }

@@ -32,7 +32,7 @@ class Secondary extends ConnectingNode {
     const type = await names.learn(this, 'node_baseinfo', { answer: 'primary_info' })
     const details = { ...(await baseInfo()), client: this.client, uuid }
     await this.send(type, { ...details, ...names.mark })
-    if (type === 'node_baseinfo') await this.send('subscribe', 'command') // one of before has no topics
+    if (type === 'node_baseinfo') await this.send('subscribe', 'command') // one of 16 or before would not know it
   }
 
   override async beat() {

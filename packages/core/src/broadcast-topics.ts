@@ -31,7 +31,10 @@ export interface TopicOptions {
    * many; or it is `cut` off, and may come back. Default: `oldest`.
    */
   lose?: 'oldest' | 'cut'
-  /** How much may wait for one subscriber, in bytes, beside what its socket has taken already. Default: 256 KiB. */
+  /**
+   * How much may wait for one subscriber, in bytes, beside what its socket has taken already. Default: 256 KiB. The newest
+   * message may wait in any case, however large it is.
+   */
   mostWaitingBytes?: number
 }
 
@@ -69,6 +72,8 @@ interface Subscriber {
   waiting: string[]
   waitingBytes: number
   missed: number
+  /** What happens when its socket has room again. */
+  readonly onDrain: () => void
 }
 
 /** Messages to all who have subscribed. */
@@ -113,7 +118,7 @@ export class Broadcast {
     if (peer.socket.destroyed) return
     let subscriber = subscribers.get(peer)
     if (!subscriber) {
-      subscriber = { peer, isFull: false, waiting: [], waitingBytes: 0, missed: 0 }
+      subscriber = this.#newSubscriber(topic, peer)
       subscribers.set(peer, subscriber)
       this.#watch(peer)
     }
@@ -124,7 +129,12 @@ export class Broadcast {
 
   /** The handler of `unsubscribe`: the peer gets no more of this topic. What waits for it is dropped. */
   readonly unsubscribe = (topic: unknown, peer: Connection): void => {
-    if (typeof topic === 'string') this.#topics.get(topic)?.subscribers.delete(peer)
+    const known = typeof topic === 'string' ? this.#topics.get(topic) : undefined
+    const subscriber = known?.subscribers.get(peer)
+    if (!known || !subscriber) return
+    known.subscribers.delete(peer)
+    // A listener for each time that one unsubscribes and comes back, and what waited with it, would fill the memory.
+    peer.socket.off('drain', subscriber.onDrain)
   }
 
   /** Who has subscribed to a topic. */
@@ -159,6 +169,21 @@ export class Broadcast {
     })
   }
 
+  #newSubscriber(topic: Topic, peer: Connection): Subscriber {
+    const subscriber: Subscriber = {
+      peer,
+      isFull: false,
+      waiting: [],
+      waitingBytes: 0,
+      missed: 0,
+      onDrain: () => {
+        subscriber.isFull = false
+        this.#catchUp(topic, subscriber)
+      },
+    }
+    return subscriber
+  }
+
   #topicOf(name: string): Topic {
     const topic = this.#topics.get(name)
     if (!topic) throw new RangeError(`There is no topic "${name}".`)
@@ -189,25 +214,22 @@ export class Broadcast {
       topic.subscribers.delete(subscriber.peer)
       return
     }
-    if (subscriber.peer.socket.writableNeedDrain) this.#waitForRoom(topic, subscriber)
+    if (subscriber.peer.socket.writableNeedDrain) this.#waitForRoom(subscriber)
   }
 
-  #waitForRoom(topic: Topic, subscriber: Subscriber): void {
+  #waitForRoom(subscriber: Subscriber): void {
     if (subscriber.isFull) return
     subscriber.isFull = true
-    subscriber.peer.socket.once('drain', () => {
-      subscriber.isFull = false
-      if (topic.subscribers.get(subscriber.peer) === subscriber) this.#catchUp(topic, subscriber)
-    })
+    subscriber.peer.socket.once('drain', subscriber.onDrain)
   }
 
   #keep(topic: Topic, subscriber: Subscriber, frames: readonly string[]): void {
-    this.#waitForRoom(topic, subscriber)
+    this.#waitForRoom(subscriber)
     for (const frame of frames) {
       subscriber.waiting.push(frame)
       subscriber.waitingBytes += frame.length
     }
-    if (subscriber.waitingBytes <= topic.mostWaitingBytes) return
+    if (subscriber.waitingBytes <= topic.mostWaitingBytes || subscriber.waiting.length === 1) return
     if (topic.lose === 'cut') {
       topic.subscribers.delete(subscriber.peer)
       const { peer, waitingBytes } = subscriber
@@ -219,7 +241,8 @@ export class Broadcast {
       return
     }
     let lost = 0
-    while (subscriber.waitingBytes > topic.mostWaitingBytes) {
+    // The newest stays, even when it is larger than the limit: it is the one that is wanted most.
+    while (subscriber.waitingBytes > topic.mostWaitingBytes && lost < subscriber.waiting.length - 1) {
       subscriber.waitingBytes -= subscriber.waiting[lost]?.length ?? 0
       lost += 1
     }

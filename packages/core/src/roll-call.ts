@@ -101,12 +101,13 @@ export class RollCall {
       this.#settle(id)
     })
     this.#open.delete(id)
-    const gone = called.filter((peer) => missing.has(peer) && peer.socket.destroyed)
-    const justLeft = gone.map((peer) => names.get(peer) ?? '')
+    const silent = [...missing].filter(({ socket }) => !socket.destroyed)
+    const left = [...missing].filter(({ socket }) => socket.destroyed)
+    const justLeft = left.map((peer) => names.get(peer) ?? '')
     const wereHere = presence.entries().flatMap(([, { name, state }]) => (state === 'gone' ? [name] : []))
     return {
       answered,
-      silent: [...missing].filter((peer) => !gone.includes(peer)).map((peer) => roster.nameOf(peer)),
+      silent: silent.map((peer) => roster.nameOf(peer)),
       offline: [...new Set([...wereHere, ...justLeft])],
     }
   }

@@ -197,6 +197,48 @@ describe('a subscriber that does not read', () => {
   })
 })
 
+describe('a subscriber that does not read, and does worse', () => {
+  /** One whose socket is full. */
+  async function full() {
+    const one = await subscriber()
+    const { socket } = one.peer
+    while (!socket.writableNeedDrain) {
+      void send(one.peer, 'filling', 'x'.repeat(10_000))
+      await new Promise((resolve) => setImmediate(resolve))
+    }
+    return one
+  }
+
+  test('is kept nothing for, when it has unsubscribed, however often it comes back', async () => {
+    const broadcast = new Broadcast({ log: recordingLog().log, topics: { news: {} } })
+    const { peer, messages, reads } = await full()
+    broadcast.publish('news', 1)
+    await new Promise((resolve) => setImmediate(resolve))
+    const listeners = peer.socket.listenerCount('drain')
+    for (let count = 0; count < 100; count += 1) {
+      broadcast.subscribe({ topic: 'news', last: true }, peer)
+      broadcast.unsubscribe('news', peer)
+    }
+    expect(peer.socket.listenerCount('drain')).toBe(listeners)
+    broadcast.subscribe({ topic: 'news', last: true }, peer)
+    reads()
+    await vi.waitFor(() => expect(messages.at(-1)?.type).toBe('news'), PATIENCE)
+    expect(messages.filter(({ type }) => type !== 'filling')).toEqual([{ type: 'news', payload: 1 }])
+  })
+
+  test.each(['oldest', 'cut'] as const)('has the newest, however large it is (%s)', async (lose) => {
+    const broadcast = new Broadcast({ log: recordingLog().log, topics: { news: { lose } } })
+    const { peer, messages, reads } = await full()
+    broadcast.subscribe('news', peer)
+    broadcast.publish('news', 'x'.repeat(400_000))
+    await new Promise((resolve) => setImmediate(resolve))
+    expect(peer.socket.destroyed).toBe(false)
+    reads()
+    await vi.waitFor(() => expect(messages.at(-1)?.type).toMatch(/news|missed/), PATIENCE)
+    expect(String(messages.at(-1)?.payload)).toHaveLength(400_000)
+  })
+})
+
 /** A listener's side with some nodes, which answer as they are told; one that says nothing is called, and does not answer. */
 async function called(...says: (((command: string) => string) | undefined)[]) {
   const { log } = recordingLog()
