@@ -110,7 +110,7 @@ describe('in a clean copy', () => {
         (text) => text.replace('](../18-temperature/src/webserver.ts)', '](../18-temperature/README.md)'),
         async () => {
           const { all } = await tutorial('texts')
-          expect(all.trim()).toBe(
+          expect(all).toContain(
             'chapters/19-broadcast/src/webserver.ts: chapters/19-broadcast/README.md does not say that it is gone, in a sentence that links chapters/18-temperature/src/webserver.ts',
           )
         },
