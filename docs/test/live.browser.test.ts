@@ -248,7 +248,7 @@ test('without a network it runs as well, once a chapter around it was read', asy
     })
   await expect.poll(isKept, PATIENCE).toEqual([true, true, true])
   await readers.whenAnswered()
-  readers.excuse(/ERR_INTERNET|failed: net::ERR|hashmap|gave 503|status of 503/)
+  readers.excuse(/ERR_INTERNET|net::ERR_FAILED|failed: net::ERR|hashmap|gave 503|status of 503/)
   await page.context().setOffline(true)
   await visit(page, pathOf('13-slave-class'))
   await start(page)

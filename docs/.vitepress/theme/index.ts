@@ -4,6 +4,7 @@ import ChapterList from './ChapterList.vue'
 import ChapterPage from './ChapterPage.vue'
 import CompareChapters from './CompareChapters.vue'
 import CoreSource from './CoreSource.vue'
+import LabRecording from './LabRecording.vue'
 import Layout from './Layout.vue'
 import { keepForOffline } from './offline.ts'
 import { printLight } from './print.ts'
@@ -22,6 +23,7 @@ export default {
       .component('ChapterPage', ChapterPage)
       .component('CompareChapters', CompareChapters)
       .component('CoreSource', CoreSource)
+      .component('LabRecording', LabRecording)
       .component('SiteHome', SiteHome)
     if (inBrowser) printLight()
     if (inBrowser && IS_BUILT) keepForOffline()
