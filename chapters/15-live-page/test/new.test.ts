@@ -71,8 +71,11 @@ test('each slave is on the page, and what changes is sent: it comes, goes, and i
   await page.shows(new RegExp(`node-${uuid}"[^]*?bad">gone, last heard at [\\d-]+ [\\d:]+<`))
   await chapter.run('slave')
   await isShownAs('here')
-  const html = await (await fetch(site)).text()
-  expect(html.match(/<tr id="node-/g)).toHaveLength(2)
+  // The page is made anew a moment after what it shows.
+  await vi.waitFor(async () => {
+    const html = await (await fetch(site)).text()
+    expect(html.match(/<tr id="node-/g)).toHaveLength(2)
+  }, PATIENCE)
 })
 
 test('a slave that stands still is shown as silent, before it is cut', async ({ chapter }) => {
