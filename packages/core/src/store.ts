@@ -163,6 +163,8 @@ export class Store {
   #closing: Promise<void> | undefined
   #isInTrouble = false
   readonly #told = new Set<string>()
+  /** What vitals are called, as far as it was said since the start: some of it is not on the disk yet. */
+  readonly #about = new Map<string, About>()
 
   /** @internal {@link openStore} makes it */
   constructor(
@@ -212,6 +214,7 @@ export class Store {
       vital,
       { label: label.slice(0, LONGEST_NAME), unit: unit.slice(0, LONGEST_NAME) },
     ]
+    if (this.#about.has(vital) || this.#about.size < MOST_AT_ONCE) this.#about.set(vital, about[1])
     const { about: others } = this.#batch
     const same = others.findIndex(([other]) => other === vital)
     if (same >= 0) others[same] = about
@@ -221,7 +224,7 @@ export class Store {
   }
 
   /**
-   * What a vital was, as far as it is on the disk.
+   * What a vital was, as far as it is on the disk. What it is called is known at once.
    *
    * @throws OperationalError when the file cannot be read, or the times are none
    */
@@ -240,6 +243,7 @@ export class Store {
     return {
       vital,
       ...about,
+      ...this.#about.get(vital),
       from,
       to,
       step,

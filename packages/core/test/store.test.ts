@@ -132,6 +132,20 @@ describe('history', () => {
       )
     }
   })
+
+  test('has what a vital is called as soon as that is said, also before any of it is on the disk', async () => {
+    const { store } = await opened()
+    store.describe('load', { label: 'Load', unit: '%' })
+    expect(await store.history({ vital: 'load', from: 0, to: 60 })).toMatchObject({
+      label: 'Load',
+      unit: '%',
+    })
+    store.describe('load', { label: 'Burden', unit: '' })
+    expect(await store.history({ vital: 'load', from: 0, to: 60 })).toMatchObject({
+      label: 'Burden',
+      unit: '',
+    })
+  })
 })
 
 describe('add', () => {
