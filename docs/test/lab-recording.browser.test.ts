@@ -63,12 +63,14 @@ test('a recording is shown on the time line, as is one of before; what is none i
   const wrong = join(folder, 'wrong.jsonl')
   writeFileSync(wrong, 'hello\n')
   await choose.setInputFiles(wrong)
-  await shown
-    .getByText('wrong.jsonl: This is no recording: pnpm lab writes one, and so does pnpm record.')
-    .waitFor()
+  await shown.getByText('wrong.jsonl is no recording: pnpm lab writes one').waitFor()
 
   const [header, first] = readFileSync(file, 'utf8').split('\n')
   writeFileSync(wrong, [header, '{"oh', first, ''].join('\n'))
   await choose.setInputFiles(wrong)
-  await shown.getByText('wrong.jsonl: Line 2 is no event, so the file is damaged.').waitFor()
+  await shown.getByText('wrong.jsonl:2: this line is no event of a recording').waitFor()
+
+  writeFileSync(wrong, '{"chapter":"06-slave-details","lanes":["one"],\n"connections":[')
+  await choose.setInputFiles(wrong)
+  await shown.getByText('wrong.jsonl is damaged: ').waitFor()
 })

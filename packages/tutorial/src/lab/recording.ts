@@ -5,48 +5,13 @@
 
 import { once } from 'node:events'
 import { createReadStream, createWriteStream, type WriteStream } from 'node:fs'
-import { basename } from 'node:path'
 import { createInterface } from 'node:readline'
-import {
-  array,
-  type InferOutput,
-  literal,
-  looseObject,
-  number,
-  optional,
-  picklist,
-  safeParse,
-  string,
-} from 'valibot'
 import { castLines, readCast } from '../record/cast.ts'
 import type { WireRecording } from '../record/wire.ts'
 import { textOfFile } from '../workspace/files.ts'
 import { ReaderError } from '../workspace/reader-error.ts'
-import type { LabEvent, Lane } from './events.ts'
-
-/** What the first line says. */
-export interface Header {
-  /** The format: 1. A later one may have events that this one does not. */
-  version: 1
-  /** The chapter: `03-sockets`. */
-  chapter: string
-  /** Its nodes, in the order in which they start. */
-  lanes: Lane[]
-  /** What chance was made of. */
-  seed: number
-  /** How many times as fast as real time it went. */
-  speed: number
-  /** When it began, as a date. */
-  began: string
-  /** The scenario, if it was one. */
-  scenario?: string
-}
-
-/** A line that tells how many events were left out since the last such line: from where on in time. */
-interface LeftOut {
-  leftOut: number
-  at: number
-}
+import type { LabEvent } from './events.ts'
+import { fromWire, type Header, type LeftOut, type Recording, RecordingLines } from './recording-lines.ts'
 
 /** How many bytes a recording has at most. */
 export const MOST_BYTES = 48_000_000
@@ -152,55 +117,23 @@ export class Recorder {
   }
 }
 
-/** A recording that was read. */
-export interface Recording {
-  header: Pick<Header, 'chapter' | 'lanes'> & Partial<Header>
-  events: LabEvent[]
-  /** How many events were left out of it. */
-  leftOut: number
-}
-
-const LaneSchema = looseObject({ name: string(), program: string(), connectsTo: optional(string()) })
-const HeaderSchema = looseObject({
-  version: literal(1),
-  chapter: string(),
-  lanes: array(LaneSchema),
-  seed: optional(number()),
-  speed: optional(number()),
-})
-const EventSchema = looseObject({
-  type: picklist(['opened', 'bytes', 'ended', 'line', 'state', 'done', 'checked']),
-  at: number(),
-})
-
 /**
  * Reads a recording of `pnpm lab`, or of `pnpm record`.
  *
  * @throws ReaderError when it is neither, or damaged: where, and what is wrong
  */
 export async function readRecording(file: string): Promise<Recording> {
-  let header: Recording['header'] | undefined
-  const events: LabEvent[] = []
-  let leftOut = 0
-  let number = 0
-  let broken: string | undefined
-  const lines = createInterface({ input: await opened(file), crlfDelay: Number.POSITIVE_INFINITY })
-  for await (const line of lines) {
-    number += 1
-    if (broken !== undefined) throw new ReaderError(broken)
-    const value = parsed(line)
-    if (number === 1) {
-      if (/^\{"chapter":.*,$/.test(line)) return readWire(file)
-      header = headerOf(value, file)
-    } else if (typeof value === 'object' && value !== null && 'leftOut' in value)
-      leftOut += Number(value.leftOut)
-    else if (safeParse(EventSchema, value).success) events.push(value as LabEvent)
-    // The last line of one whose lab was killed may be a part of one.
-    else broken = `${file}:${number}: this line is no event of a recording, so the file is damaged.`
+  const recording = new RecordingLines(file)
+  let isFirst = true
+  for await (const line of createInterface({
+    input: await opened(file),
+    crlfDelay: Number.POSITIVE_INFINITY,
+  })) {
+    if (isFirst && /^\{"chapter":.*,$/.test(line)) return readWire(file)
+    isFirst = false
+    recording.add(line)
   }
-  if (!header) throw new ReaderError(`${file} is empty: it is no recording.`)
-  if (broken !== undefined && !broken.startsWith(`${file}:${number}:`)) throw new ReaderError(broken)
-  return { header, events: events.sort((a, b) => a.at - b.at), leftOut }
+  return recording.end()
 }
 
 async function opened(file: string) {
@@ -216,25 +149,6 @@ async function opened(file: string) {
   }
 }
 
-function parsed(line: string): unknown {
-  try {
-    return JSON.parse(line)
-  } catch {
-    return undefined
-  }
-}
-
-function headerOf(value: unknown, file: string): InferOutput<typeof HeaderSchema> & Recording['header'] {
-  const { success, output } = safeParse(HeaderSchema, value)
-  if (success) return output as InferOutput<typeof HeaderSchema> & Recording['header']
-  const { version } = (value ?? {}) as { version?: unknown }
-  throw new ReaderError(
-    typeof version === 'number' && version > 1
-      ? `${file} is a recording of version ${version}, and this lab reads version 1: it is newer than this repository.`
-      : `${file} is no recording: pnpm lab writes one (--record FILE), and so does pnpm record (NAME.wire.json).`,
-  )
-}
-
 /** What `pnpm record` writes: the wire, and in the file beside it what the terminal showed. */
 function readWire(file: string): Recording {
   let wire: WireRecording
@@ -243,32 +157,9 @@ function readWire(file: string): Recording {
   } catch (error) {
     throw new ReaderError(`${file} is damaged: ${(error as Error).message}`)
   }
-  const { chapter, lanes, connections, events } = wire
-  if (![lanes, connections, events].every(Array.isArray))
-    throw new ReaderError(`${file} is damaged: it has no lanes, connections or events.`)
-  const peers = new Map(
-    events.flatMap(({ type, from, to }) => (type === 'opened' ? [[from, to] as const] : [])),
-  )
-  const programOf = (name: string) => name.replace(/ \d+$/, '')
   const cast = textOfFile(file.replace(/\.wire\.json$/, '.cast'))
   const lines = cast === undefined || !file.endsWith('.wire.json') ? [] : castLines(readCast(cast))
-  return {
-    header: {
-      chapter: chapter ?? basename(file, '.wire.json'),
-      lanes: lanes.map((name) => {
-        const peer = peers.get(name)
-        return { name, program: programOf(name), ...(peer !== undefined && { connectsTo: programOf(peer) }) }
-      }),
-    },
-    events: [
-      ...events,
-      ...lines.flatMap(({ at, text }): LabEvent[] => {
-        const [, name = '', said = ''] = /^(.+?) +\| (.*)$/.exec(text) ?? []
-        return lanes.includes(name) ? [{ type: 'line', at, lane: name, text: said }] : []
-      }),
-    ].sort((a, b) => a.at - b.at),
-    leftOut: 0,
-  }
+  return fromWire(wire, file, lines)
 }
 
 /** A message too long to be kept whole. */

@@ -92,7 +92,7 @@ export function messageTypeOf({ text }) {
   }
 }
 
-/** @param {WireBytes} event */
+/** The bytes of an entry. @param {WireBytes} event */
 export function bytesOf({ text, base64 }) {
   if (text !== undefined) return new TextEncoder().encode(text)
   return Uint8Array.from(atob(base64), (char) => char.charCodeAt(0))
@@ -122,7 +122,7 @@ export function visible(text) {
   )
 }
 
-/** So many bytes to a line, in hexadecimal and as ASCII. @param {Uint8Array} bytes @param {number} perLine */
+/** So many bytes to a line, in hexadecimal and as ASCII; a point stands for what is not printed. @param {Uint8Array} bytes @param {number} perLine */
 export function hexDump(bytes, perLine) {
   const lines = []
   for (let at = 0; at < bytes.length; at += perLine) {
