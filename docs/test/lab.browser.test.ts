@@ -1,6 +1,5 @@
 /** The page of a lab, in a real browser: a cluster of real processes, and what a reader does to it by clicks and keys. */
 import { readFileSync } from 'node:fs'
-import { AxeBuilder } from '@axe-core/playwright'
 import { findChapter } from '@rpi-cluster/tutorial/chapters/chapters'
 import type { LabEvent } from '@rpi-cluster/tutorial/lab/events'
 import { Lab } from '@rpi-cluster/tutorial/lab/lab'
@@ -9,9 +8,10 @@ import type { Watched } from '@rpi-cluster/tutorial/lab/watched'
 import type { WireRecording } from '@rpi-cluster/tutorial/record/wire'
 import { freePorts } from '@rpi-cluster/tutorial/run/environment'
 import type * as Timeline from '@rpi-cluster/tutorial/timeline.js'
-import type { Browser, BrowserContextOptions, JSHandle, Page } from 'playwright-core'
-import { test as baseTest, expect, inject } from 'vitest'
-import { launch } from './support/chromium.ts'
+import type { BrowserContextOptions, JSHandle, Page } from 'playwright-core'
+import { expect } from 'vitest'
+import { violations } from './support/axe.ts'
+import { test as browserTest } from './support/browser.ts'
 
 /** Longer than any change takes on a busy machine. */
 const PATIENCE = { timeout: 30_000, interval: 20 }
@@ -26,16 +26,7 @@ interface Opened {
   problems: string[]
 }
 
-const test = baseTest.extend<{ $file: { browser: Browser }; $test: { lab: Lab; opened: Opened } }>({
-  browser: [
-    // biome-ignore lint/correctness/noEmptyPattern: vitest reads what a fixture asks for from its pattern
-    async ({}, use) => {
-      const browser = await launch(inject('chromium'))
-      await use(browser)
-      await browser.close()
-    },
-    { scope: 'file' },
-  ],
+const test = browserTest.extend<{ $test: { lab: Lab; opened: Opened } }>({
   // biome-ignore lint/correctness/noEmptyPattern: vitest reads what a fixture asks for from its pattern
   lab: async ({}, use) => {
     const chapter = findChapter('11-reconnection')
@@ -77,13 +68,6 @@ const isNow = (page: Page, name: string, state: string) =>
 
 const happens = (page: Page, text: RegExp) =>
   expect.poll(() => page.locator('#happened').textContent(), PATIENCE).toMatch(text)
-
-async function violations(page: Page): Promise<string[]> {
-  const { violations } = await new AxeBuilder({ page }).setLegacyMode().analyze()
-  return violations.flatMap(({ id, help, nodes }) =>
-    nodes.map(({ target, failureSummary }) => `${id}: ${help}: ${target}: ${failureSummary}`),
-  )
-}
 
 test('a reader kills a node by a click, and cuts, heals and searches by keys', async ({ lab, opened }) => {
   const { open, problems } = opened

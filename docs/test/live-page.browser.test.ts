@@ -1,12 +1,12 @@
 /** The live page of chapter 15, in a real browser: what it shows by itself, as real programs come, die and return. */
 import { once } from 'node:events'
 import { connect } from 'node:net'
-import { AxeBuilder } from '@axe-core/playwright'
 import { ChapterCopy } from '@rpi-cluster/tutorial/harness/chapter-copy'
 import type { Running } from '@rpi-cluster/tutorial/harness/running'
-import type { Browser, BrowserContext, BrowserContextOptions, Page } from 'playwright-core'
-import { test as baseTest, expect, inject } from 'vitest'
-import { launch } from './support/chromium.ts'
+import type { BrowserContext, BrowserContextOptions, Page } from 'playwright-core'
+import { expect } from 'vitest'
+import { violations } from './support/axe.ts'
+import { test as browserTest } from './support/browser.ts'
 
 /** Longer than any change takes on a busy machine. */
 const PATIENCE = { timeout: 30_000, interval: 20 }
@@ -27,16 +27,7 @@ interface Cluster {
   problems: string[]
 }
 
-const test = baseTest.extend<{ $file: { browser: Browser }; $test: { cluster: Cluster } }>({
-  browser: [
-    // biome-ignore lint/correctness/noEmptyPattern: vitest reads what a fixture asks for from its pattern
-    async ({}, use) => {
-      const browser = await launch(inject('chromium'))
-      await use(browser)
-      await browser.close()
-    },
-    { scope: 'file' },
-  ],
+const test = browserTest.extend<{ $test: { cluster: Cluster } }>({
   cluster: async ({ browser }, use) => {
     const chapter = await ChapterCopy.make('15-live-page')
     const problems: string[] = []
@@ -135,13 +126,6 @@ async function join(port: number, count: number): Promise<void> {
     socket.resume().write(hello)
     await once(socket, 'connect')
   }
-}
-
-async function violations(page: Page): Promise<string[]> {
-  const { violations } = await new AxeBuilder({ page }).setLegacyMode().analyze()
-  return violations.flatMap(({ id, help, nodes }) =>
-    nodes.map(({ target, failureSummary }) => `${id}: ${help}: ${target}: ${failureSummary}`),
-  )
 }
 
 test('slaves come, die, come back and stand still, and the page shows it by itself', async ({

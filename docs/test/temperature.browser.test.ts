@@ -1,26 +1,16 @@
 /** The page of chapter 18 in a real browser: alarms come and go by themselves, and a sensor has its chart. */
 import { readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { AxeBuilder } from '@axe-core/playwright'
 import { ChapterCopy } from '@rpi-cluster/tutorial/harness/chapter-copy'
 import { sayTo } from '@rpi-cluster/tutorial/harness/peer'
-import type { Browser } from 'playwright-core'
-import { test as baseTest, expect, inject } from 'vitest'
-import { launch } from './support/chromium.ts'
+import { expect } from 'vitest'
+import { violations } from './support/axe.ts'
+import { test as browserTest } from './support/browser.ts'
 
 /** Longer than any change takes on a busy machine. */
 const PATIENCE = { timeout: 30_000, interval: 20 }
 
-const test = baseTest.extend<{ $file: { browser: Browser }; $test: { chapter: ChapterCopy } }>({
-  browser: [
-    // biome-ignore lint/correctness/noEmptyPattern: vitest reads what a fixture asks for from its pattern
-    async ({}, use) => {
-      const browser = await launch(inject('chromium'))
-      await use(browser)
-      await browser.close()
-    },
-    { scope: 'file' },
-  ],
+const test = browserTest.extend<{ $test: { chapter: ChapterCopy } }>({
   // biome-ignore lint/correctness/noEmptyPattern: vitest reads what a fixture asks for from its pattern
   chapter: async ({}, use) => {
     const chapter = await ChapterCopy.make('18-temperature')
@@ -63,8 +53,7 @@ test('an alarm is seen and told as it comes, and goes by itself; what a sensor m
   await isHot(chapter, 85)
   await expect.poll(alarms, PATIENCE).toContainEqual(expect.stringMatching(/^oven #7 is hot: 85 °C, since /))
   await expect.poll(count, PATIENCE).toMatch(/The newest: oven #7 is /)
-  const { violations } = await new AxeBuilder({ page }).analyze()
-  expect(violations.map(({ help }) => help)).toEqual([])
+  expect(await violations(page)).toEqual([])
   const width = await page.evaluate('document.documentElement.scrollWidth')
   expect(width).toBeLessThanOrEqual(390)
   await isHot(chapter, 75)

@@ -1,12 +1,12 @@
 /** The page of the vitals of chapter 17, in a real browser: with a past that is made up, and with real programs. */
 import { readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { AxeBuilder } from '@axe-core/playwright'
 import { ChapterCopy } from '@rpi-cluster/tutorial/harness/chapter-copy'
 import type { Running } from '@rpi-cluster/tutorial/harness/running'
-import type { Browser, BrowserContextOptions, Page } from 'playwright-core'
-import { test as baseTest, expect, inject } from 'vitest'
-import { launch } from './support/chromium.ts'
+import type { BrowserContextOptions, Page } from 'playwright-core'
+import { expect } from 'vitest'
+import { violations } from './support/axe.ts'
+import { test as browserTest } from './support/browser.ts'
 import { type MadeUp, type MadeUpNode, MadeUpPrimary } from './support/made-up-primary.ts'
 
 /** Longer than any change takes on a busy machine. */
@@ -28,16 +28,7 @@ interface Cluster {
   problems: string[]
 }
 
-const test = baseTest.extend<{ $file: { browser: Browser }; $test: { cluster: Cluster } }>({
-  browser: [
-    // biome-ignore lint/correctness/noEmptyPattern: vitest reads what a fixture asks for from its pattern
-    async ({}, use) => {
-      const browser = await launch(inject('chromium'))
-      await use(browser)
-      await browser.close()
-    },
-    { scope: 'file' },
-  ],
+const test = browserTest.extend<{ $test: { cluster: Cluster } }>({
   cluster: async ({ browser }, use) => {
     const chapter = await ChapterCopy.make('17-vitals')
     const config = join(chapter.folder, 'rpicluster.cfg')
@@ -142,13 +133,6 @@ async function colouredTenths(page: Page, vital = 'cpu_percentage'): Promise<num
         return own.filter(Boolean).length / own.length
       })
     })
-}
-
-async function violations(page: Page): Promise<string[]> {
-  const { violations } = await new AxeBuilder({ page }).setLegacyMode().analyze()
-  return violations.flatMap(({ id, help, nodes }) =>
-    nodes.map(({ target, failureSummary }) => `${id}: ${help}: ${target}: ${failureSummary}`),
-  )
 }
 
 test('an hour of one node: a line with its gap, the same as a table and as a file, and a point that comes', async ({

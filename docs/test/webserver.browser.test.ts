@@ -1,8 +1,8 @@
 /** The page that chapter 14's webserver serves, in a real browser: what it says of its master, to whoever looks at it. */
-import { AxeBuilder } from '@axe-core/playwright'
 import { ChapterCopy } from '@rpi-cluster/tutorial/harness/chapter-copy'
 import type { Browser, BrowserContextOptions, Page } from 'playwright-core'
 import { test as baseTest, expect, inject } from 'vitest'
+import { violations } from './support/axe.ts'
 import { launch } from './support/chromium.ts'
 
 /** Longer than any change takes under the fast clock of the programs, on a busy machine. */
@@ -105,10 +105,3 @@ test('a telephone shows all of it, without a script, and nothing beside the scre
   await without.getByText('The master is here').waitFor()
   await without.getByRole('cell', { name: 'x'.repeat(200) }).waitFor()
 })
-
-async function violations(page: Page): Promise<string[]> {
-  const { violations } = await new AxeBuilder({ page }).setLegacyMode().analyze()
-  return violations.flatMap(({ id, help, nodes }) =>
-    nodes.map(({ target, failureSummary }) => `${id}: ${help}: ${target}: ${failureSummary}`),
-  )
-}

@@ -2,9 +2,9 @@
 import { readdirSync } from 'node:fs'
 import { dirname } from 'node:path'
 import type { Browser, BrowserContext, BrowserContextOptions, Page } from 'playwright-core'
-import { test as baseTest, expect, inject } from 'vitest'
+import { expect, inject } from 'vitest'
+import { test as browserTest } from './browser.ts'
 import type { Site } from './built-sites.ts'
-import { launch } from './chromium.ts'
 
 /** The built sites: one for `/`, one for `/x/`. */
 export const sites = inject('sites')
@@ -122,19 +122,9 @@ export class Readers {
 }
 
 /** A test with pages. It fails, whatever else it checks, when one of them logged an error or asked for what is not the site's. */
-export const test = baseTest.extend<{
-  $file: { browser: Browser }
+export const test = browserTest.extend<{
   $test: { readers: Readers; page: Page }
 }>({
-  browser: [
-    // biome-ignore lint/correctness/noEmptyPattern: vitest wants the object
-    async ({}, use) => {
-      const browser = await launch(inject('chromium'))
-      await use(browser)
-      await browser.close()
-    },
-    { scope: 'file' },
-  ],
   readers: async ({ browser }, use) => {
     const readers = new Readers(browser)
     await use(readers)
