@@ -43,6 +43,11 @@ export interface BroadcastOptions {
   log: Logger
   /** The topics, by the type that their messages have: `command`. */
   topics: Readonly<Record<string, TopicOptions>>
+  /**
+   * The handler of `subscribe` for a topic that is none of these, such as that of `Topics`, whose tables are topics, too. It
+   * gets the payload as it came. Default: that somebody wants what there is not is told in the log.
+   */
+  others?: (payload: unknown, peer: Connection) => void
 }
 
 /** What `subscribe` may say: a topic, and whether what was published last is wanted at once. */
@@ -78,13 +83,13 @@ interface Subscriber {
 
 /** Messages to all who have subscribed. */
 export class Broadcast {
-  readonly #log: Logger
+  readonly #others: (payload: unknown, peer: Connection) => void
   /** Whose leaving is noticed already. */
   readonly #watched = new WeakSet<Connection>()
   readonly #topics: ReadonlyMap<string, Topic>
 
-  constructor({ log, topics }: BroadcastOptions) {
-    this.#log = log
+  constructor({ log, topics, others }: BroadcastOptions) {
+    this.#others = others ?? ((payload, peer) => tellUnknown(log, payload, peer))
     this.#topics = new Map(
       Object.entries(topics).map(([name, { lose = 'oldest', mostWaitingBytes }]) => [
         name,
@@ -103,15 +108,13 @@ export class Broadcast {
   /**
    * The handler of `subscribe`: from now on the peer gets what is published on a topic, until it unsubscribes or leaves. Its
    * payload is the topic, or `{topic, last}`: with `last` the message that was published last, if there is one, comes at
-   * once. Once is enough. A topic that there is not is told in the log.
+   * once. Once is enough. A topic that there is not goes to `others`, or is told in the log.
    */
   readonly subscribe = (payload: unknown, peer: Connection): void => {
     const parsed = v.safeParse(wanted, payload)
     const topic = parsed.success ? this.#topics.get(parsed.output.topic) : undefined
     if (!parsed.success || !topic) {
-      this.#log.warn(
-        `${peer.peer} subscribes to ${textOf(payload).slice(0, 100)}, and there is no such topic`,
-      )
+      this.#others(payload, peer)
       return
     }
     const { subscribers, pending, last } = topic
@@ -274,6 +277,10 @@ type Data = string | Uint8Array
 function dataOf(frames: readonly string[]): Data {
   const text = frames.length === 1 ? (frames[0] ?? '') : frames.join('')
   return text.length > LONGEST_TEXT ? Buffer.from(text, 'latin1') : text
+}
+
+function tellUnknown(log: Logger, payload: unknown, { peer }: Connection): void {
+  log.warn(`${peer} subscribes to ${textOf(payload).slice(0, 100)}, and there is no such topic`)
 }
 
 /** Whether it says no more than that a connection is lost, or was closed by a stop. */

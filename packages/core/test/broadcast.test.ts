@@ -3,7 +3,7 @@ import { describe, expect, test, vi } from 'vitest'
 import { answerTo, Broadcast, RollCall, reportFrom } from '../src/broadcast.ts'
 import type { Connection } from '../src/connection.ts'
 import { Identities } from '../src/identity.ts'
-import { Presence } from '../src/live.ts'
+import { LiveTable, Presence, Topics } from '../src/live.ts'
 import { handleMessages, send } from '../src/messages.ts'
 import { Roster } from '../src/roster.ts'
 import { connectedPair, recordingLog, stopAfterTest } from './support.ts'
@@ -116,6 +116,22 @@ describe('what is published', () => {
     expect(() => broadcast.publish('news', 'x'.repeat(2 ** 19))).toThrow(/524288/)
     broadcast.publish('news', 'x'.repeat(2 ** 19 - 100))
     expect(records).toEqual([])
+  })
+
+  test('a topic of somebody else goes there as it came; what nobody has is told once', async () => {
+    const { log, records } = recordingLog()
+    const table = new LiveTable<string>()
+    table.set('one', 'row')
+    const others = new Topics({ log, tables: { roster: table } }).subscribe
+    const broadcast = new Broadcast({ log, topics: { news: {} }, others })
+    const { peer, messages } = await reader()
+    for (const topic of ['roster', 'news', 'constructor']) broadcast.subscribe(topic, peer)
+    broadcast.publish('news', 1)
+    const came = () => messages.map(({ type }) => type).sort()
+    await vi.waitFor(() => expect(came()).toEqual(['news', 'roster']), PATIENCE)
+    expect(records.map(({ msg }) => msg)).toEqual([
+      expect.stringContaining('subscribes to constructor, and there is no such topic'),
+    ])
   })
 
   test('nobody subscribes to what there is not, and who does so a thousand times leaves no trace', async () => {
