@@ -1,4 +1,5 @@
 /** The difference between two chapters as HTML: the chapter's own files, the core's growth, the tests. */
+import { statusOf } from '../.vitepress/theme/comparison.ts'
 import type { ShownChange, ShownComparison, ShownHunk, ShownLine } from './shown.ts'
 
 /** Where a module of the core, or a name of it, is described: an address of the site, its base included. */
@@ -32,15 +33,16 @@ export function changesHtml(shown: ShownComparison, addressOf: AddressOf): strin
     .join('\n')
 }
 
-/** Programs come first, then what else a chapter has; and last, folded, what says how they are called. */
-function quietness({ file }: ShownChange): number {
+/** Programs come first, then what else a chapter has, and what is back as it was; and last, folded, what says how they are called. */
+function quietness({ file, status }: ShownChange): number {
   if (file === 'package.json') return 2
+  if (status === 'back') return 1
   return file.startsWith('src/') ? 0 : 1
 }
 
 function changedFile(change: ShownChange, heading: string, isFolded: boolean): string {
   const { file, from, status, addedLines, removedLines, hunks } = change
-  const counts = `${status}, +${addedLines} −${removedLines}`
+  const counts = `${statusOf(change)}${status === 'back' ? '' : `, +${addedLines} −${removedLines}`}`
   const title = `<span class="path">${from ? `${from} → ` : ''}${file}</span> <span class="counts">${counts}</span>`
   const isNew = status === 'added' || status === 'removed'
   const [outer, inner] = isFolded ? ['details', 'summary'] : ['section', heading]

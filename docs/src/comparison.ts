@@ -4,9 +4,9 @@ import { join } from 'node:path'
 import { allChapters, type Chapter } from '@rpi-cluster/tutorial/chapters/chapters'
 import { coreModules } from '@rpi-cluster/tutorial/chapters/growth'
 import { withoutDescription } from '@rpi-cluster/tutorial/compare/compared'
-import { comparedFiles } from '@rpi-cluster/tutorial/compare/comparison'
+import { Comparison, comparedFiles } from '@rpi-cluster/tutorial/compare/comparison'
 import { importsFromCore } from '@rpi-cluster/tutorial/compare/difference'
-import { explainedChanges } from '@rpi-cluster/tutorial/compare/explanations'
+import { type Change, explainedChanges } from '@rpi-cluster/tutorial/compare/explanations'
 import { linesIn } from '@rpi-cluster/tutorial/compare/file-diff'
 import { openingComment, symbolsOf } from '@rpi-cluster/tutorial/texts/source'
 import { readFiles } from '@rpi-cluster/tutorial/workspace/files'
@@ -14,7 +14,7 @@ import { ROOT } from '@rpi-cluster/tutorial/workspace/repository'
 import type { MarkdownRenderer } from 'vitepress'
 import { comparisonOf, moduleHunks } from '../.vitepress/theme/comparison.ts'
 import { highlightLines } from './highlight.ts'
-import type { ShownComparison, ShownFile, ShownSources, ShownStep } from './shown.ts'
+import type { ShownBack, ShownComparison, ShownFile, ShownSources, ShownStep } from './shown.ts'
 
 /** A chapter's files as they are compared with those of others. */
 export async function shownSources(chapter: Chapter): Promise<ShownSources> {
@@ -35,14 +35,16 @@ export async function shownSources(chapter: Chapter): Promise<ShownSources> {
 }
 
 /** What a chapter brought since the one before it: the core's modules, and what is said of its changes. */
-export function shownStep(chapter: Chapter, md: MarkdownRenderer): ShownStep {
+export async function shownStep(chapter: Chapter, md: MarkdownRenderer): Promise<ShownStep> {
   const before = allChapters().findLast(({ number }) => number < chapter.number)
-  if (!before) return { name: chapter.name, explanations: [], modules: [] }
+  if (!before) return { name: chapter.name, explanations: [], back: [], modules: [] }
+  const changes = explainedChanges(before, chapter)
   return {
     name: chapter.name,
-    explanations: explainedChanges(before, chapter).flatMap(
-      ({ file, line, last, added, symbol, explanationMarkdown, explainedIn }) =>
-        explanationMarkdown !== undefined && explainedIn !== undefined
+    back: await backIn(before, chapter, changes, md),
+    explanations: changes.flatMap(
+      ({ file, line, last, added, symbol, backFrom, explanationMarkdown, explainedIn }) =>
+        explanationMarkdown !== undefined && explainedIn !== undefined && backFrom === undefined
           ? {
               file,
               line,
@@ -71,13 +73,34 @@ export function shownStep(chapter: Chapter, md: MarkdownRenderer): ShownStep {
   }
 }
 
+/** The files that are back, with the lines of those that have changed since, and what is said of the others. */
+function backIn(
+  before: Chapter,
+  chapter: Chapter,
+  changes: readonly Change[],
+  md: MarkdownRenderer,
+): Promise<ShownBack[]> {
+  const { back, texts } = new Comparison(before, chapter)
+  return Promise.all(
+    [...back].map(async ([file, { from, text }]): Promise<ShownBack> => {
+      if (texts.own[1].get(file) !== text)
+        return { file, from, was: { text, lines: await highlightLines(text.trimEnd(), file) } }
+      const { explanationMarkdown, explainedIn } =
+        changes.find(({ backFrom }) => backFrom === `chapters/${from}/${file}`) ?? {}
+      return explanationMarkdown === undefined || explainedIn === undefined
+        ? { file, from }
+        : { file, from, html: inline(explanationMarkdown, explainedIn, md) }
+    }),
+  )
+}
+
 /** A chapter beside the one before it, with the lines of the core's modules: what its page shows. */
 export async function shownComparison(
   before: Chapter,
   after: Chapter,
   md: MarkdownRenderer,
 ): Promise<ShownComparison> {
-  const step = shownStep(after, md)
+  const step = await shownStep(after, md)
   const shown = comparisonOf(await shownSources(before), await shownSources(after), [step], [], allChapters())
   const changes = shown.changes.map(async ({ notes, ...change }) => {
     if (!notes) return change

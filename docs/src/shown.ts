@@ -76,10 +76,13 @@ export interface ShownHunk {
 /** A file that differs. */
 export interface ShownChange {
   part: 'own' | 'core' | 'tests'
-  status: 'added' | 'removed' | 'moved' | 'changed'
+  /** `back`: it is as an earlier chapter has it, and the one before has none. */
+  status: 'added' | 'removed' | 'moved' | 'changed' | 'back'
   file: string
   /** Where a moved file was. */
   from?: string
+  /** The earlier chapter that a file is back from: `02-packaging`. */
+  backFrom?: string
   addedLines: number
   removedLines: number
   hunks: ShownHunk[]
@@ -120,11 +123,23 @@ export interface ShownSources {
   users: { file: string; imports: [module: string, names: string[]][] }[]
 }
 
+/** A file that the chapter before has not, and an earlier one has. */
+export interface ShownBack {
+  file: string
+  /** The latest that has it. */
+  from: string
+  /** What it is there; nothing when it is the same. */
+  was?: { text: string; lines: string[] }
+  /** What the text says of it, as HTML. */
+  html?: string
+}
+
 /** What a chapter brought since the one before it. */
 export interface ShownStep {
   /** The chapter. */
   name: string
   explanations: ShownExplanation[]
+  back: ShownBack[]
   modules: (Omit<ShownModule, 'publicNames'> & { publicNames: string[]; lines: number })[]
 }
 

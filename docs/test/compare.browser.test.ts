@@ -9,7 +9,7 @@ import type { Page } from 'playwright-core'
 import { expect } from 'vitest'
 import { comparisonOf } from '../.vitepress/theme/comparison.ts'
 import { changesHtml } from '../src/changes-html.ts'
-import type { ShownSources } from '../src/shown.ts'
+import type { ShownSources, ShownStep } from '../src/shown.ts'
 import { siteBelow, test, visit } from './support/page.ts'
 
 test.for(['?from=03-sockets&to=05-json', '?from=3&to=5', '?from=03&to=05'])(
@@ -71,6 +71,7 @@ test('a program that has another name is shown beside what it was, with what was
   const steps = ['02-two', '03-three'].map((name) => ({
     name,
     explanations: name === '02-two' ? [said] : [],
+    back: [],
     modules: [],
   }))
   const forward = comparisonOf(older, newer, steps, [], chapters)
@@ -88,6 +89,48 @@ test('a program that has another name is shown beside what it was, with what was
   expect(comparisonOf(newer, older, [], [], chapters).changes).toMatchObject([
     { status: 'moved', from: 'src/first.ts', file: 'src/leader.ts' },
   ])
+})
+
+test('what is back is compared with what it was, in words; between chapters further apart it is not', () => {
+  const sources = (number: number, files: Record<string, string>): ShownSources => ({
+    number,
+    name: `0${number}-made-up`,
+    files: Object.entries(files).map(([file, text]) => ({ file, text, lines: text.trimEnd().split('\n') })),
+    users: [],
+  })
+  const [first, third] = [
+    { 'src/page.ts': 'as it was\n', 'src/style.css': 'old\n' },
+    { 'src/page.ts': 'as it was\n', 'src/style.css': 'new\n' },
+  ]
+  const was = { text: 'old\n', lines: ['old'] }
+  const step: ShownStep = {
+    name: '03-made-up',
+    explanations: [],
+    back: [
+      { file: 'src/page.ts', from: '01-made-up', html: 'The page is back.' },
+      { file: 'src/style.css', from: '01-made-up', was },
+    ],
+    modules: [],
+  }
+  const shown = comparisonOf(sources(2, {}), sources(3, third), [step], [], [])
+  expect(shown.changes).toMatchObject([
+    { status: 'changed', file: 'src/style.css', backFrom: '01-made-up', addedLines: 1, removedLines: 1 },
+    { status: 'back', file: 'src/page.ts', backFrom: '01-made-up', addedLines: 0, removedLines: 0 },
+  ])
+  const html = changesHtml(shown, () => '')
+  expect(html).toContain('<span class="counts">back from 01-made-up, changed since, +1 −1</span>')
+  expect(html).toContain('<code>old</code>')
+  expect(html).toContain('<span class="counts">back from 01-made-up, unchanged</span>')
+  expect(html).toContain('<p class="explanation" style="--row:1">The page is back.</p>')
+  const apart = comparisonOf(
+    sources(1, first),
+    sources(3, third),
+    [{ ...step, name: '02-made-up', back: [] }, step],
+    [],
+    [],
+  )
+  expect(apart.changes).toMatchObject([{ status: 'changed', file: 'src/style.css' }])
+  expect(apart.changes[0]).not.toHaveProperty('backFrom')
 })
 
 test('a module that the core gained comes when it is unfolded, with what is said of its names', async ({

@@ -42,8 +42,13 @@ export function comparisonOf(
     chapter,
     texts: new Map(chapter.files.map(({ file, text }) => [file, text])),
   })
+  // Only of neighbours is anything back: further apart, what lies between is left out.
+  const backSince = steps.length === 1 ? (steps[0]?.back ?? []) : []
+  const back = new Map(backSince.map((one) => [one.file, one]))
+  const textNow = (file: string) => after.files.find((one) => one.file === file)?.text ?? ''
   const compared = new Compared(withTexts(before), withTexts(after), new Map(), {
     renamed: renamedBetween(before.name, after.name),
+    back: new Map(backSince.map(({ file, from, was }) => [file, { from, text: was?.text ?? textNow(file) }])),
   })
   const said = besideTheirUse(
     steps.flatMap((step) => {
@@ -63,9 +68,17 @@ export function comparisonOf(
   const changesIn = (part: 'own' | 'tests') =>
     compared.diffs(part).map((diff: FileDiff): ShownChange => {
       const notes = said.filter(({ file }) => file === `chapters/${after.name}/${nameOf(diff)}`)
-      const sides = [lines(before, diff.before?.file), lines(after, diff.after?.file)] as const
+      const was = back.get(nameOf(diff))?.was?.lines ?? lines(before, diff.before?.file)
+      const sides = [was, lines(after, diff.after?.file)] as const
       return { ...changeOf(diff, part), hunks: hunksIn(diff).map((hunk) => shownHunk(hunk, ...sides, notes)) }
     })
+  const unchanged = compared.backUnchanged().map((change): ShownChange => {
+    const html = back.get(change.file)?.html
+    return {
+      ...change,
+      hunks: html === undefined ? [] : [{ line: 1, items: [{ kind: 'note', html, row: 1 }] }],
+    }
+  })
   const modules = steps.flatMap(({ modules }) => modules)
   const users = after.users.map(({ file, imports }) => ({
     file,
@@ -74,6 +87,7 @@ export function comparisonOf(
   return {
     changes: [
       ...changesIn('own'),
+      ...unchanged,
       ...modules
         .map(({ name, lines }): ShownChange => {
           const file = `packages/core/src/${name}.ts`
@@ -94,6 +108,12 @@ export function comparisonOf(
     })),
     lost: [...lost],
   }
+}
+
+/** What became of a file, in a few words. */
+export function statusOf({ status, backFrom }: Pick<ShownChange, 'status' | 'backFrom'>): string {
+  if (backFrom === undefined) return status
+  return `back from ${backFrom}, ${status === 'back' ? 'unchanged' : 'changed since'}`
 }
 
 /** The lines of a module that the core gained, with what is said of them. */

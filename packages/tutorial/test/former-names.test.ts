@@ -185,9 +185,9 @@ describe('a renamed program is compared with what it was', () => {
     const same = { first: `${HEAD}start()\n`, second: `${HAND}other()\n`, page: 'serve()\n' }
     const next = madeUp('93-same', same, names)
     expect(sourcesOf(next, before)).toEqual([
-      { name: 'src/first.ts', isInherited: true },
-      { name: 'src/second.ts', isInherited: false },
-      { name: 'src/page.ts', isInherited: true },
+      { name: 'src/first.ts', inheritedFrom: '90-before' },
+      { name: 'src/second.ts' },
+      { name: 'src/page.ts', inheritedFrom: '90-before' },
     ])
   })
 })

@@ -2,6 +2,7 @@ import { cpSync, mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { expect, onTestFinished, test } from 'vitest'
+import { filesBack } from '../src/chapters/back.ts'
 import { allChapters, type Chapter, findChapter } from '../src/chapters/chapters.ts'
 import { stillToChange } from '../src/harness/still-to-change.ts'
 import { PracticeFolder } from '../src/practice/folder.ts'
@@ -12,7 +13,8 @@ import { textOfFile } from '../src/workspace/files.ts'
 /** A practice folder as it is made, without one on the disk. */
 class NewFolder extends PracticeFolder {
   override read(file: string): string | undefined {
-    return textOfFile(join(this.before.folder, file))
+    const home = filesBack(this.before, this.chapter).get(file) ?? this.before
+    return textOfFile(join(home.folder, file))
   }
 }
 

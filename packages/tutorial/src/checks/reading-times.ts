@@ -1,11 +1,11 @@
 /** How long a chapter's README takes to read, and the line in it that says so. */
-import { existsSync, writeFileSync } from 'node:fs'
+import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Nodes } from 'mdast'
 import { toString as textOf } from 'mdast-util-to-string'
 import { SKIP, visitParents } from 'unist-util-visit-parents'
+import { versionBefore } from '../chapters/back.ts'
 import { allChapters, type Chapter } from '../chapters/chapters.ts'
-import { renamedFiles } from '../chapters/former-names.ts'
 import { TIMES_LINE, timesLine } from '../chapters/times.ts'
 import { type CodeBlock, type Readme, readReadme } from '../texts/readme.ts'
 import { isUnwritten } from '../texts/unwritten.ts'
@@ -71,19 +71,17 @@ function lineFor(chapter: Chapter, text: string): string {
   return timesLine(chapter.number, minutesToRead(chapter), TIMES_LINE.exec(text)?.[2])
 }
 
-/** The lines of a block that are code, and that the chapter before does not have. */
+/** The lines of a block that are code, and of a file that is new: neither in the chapter before, nor back from an earlier one. */
 function newLinesOf({ language, content, source, program }: CodeBlock, chapter: Chapter): string[] {
   if (!CODE.has(language)) return []
   const lines = content.split('\n').filter((line) => line.trim() !== '')
   if (language === 'diff') return lines.filter((line) => line.startsWith('+'))
   const file = program?.file ?? source?.file
   const before = allChapters().find(({ number }) => number === chapter.number - 1)
-  const renamed = before && renamedFiles(before, chapter, [])
-  const fileBefore = (path: string) => renamed?.get(path) ?? path
   const isKnown =
     before !== undefined &&
     file?.startsWith(`chapters/${chapter.name}/`) &&
-    existsSync(join(before.folder, fileBefore(file.slice(`chapters/${chapter.name}/`.length))))
+    versionBefore(file.slice(`chapters/${chapter.name}/`.length), chapter, before) !== undefined
   return isKnown ? [] : lines
 }
 

@@ -8,12 +8,14 @@ import GithubSlugger from 'github-slugger'
 import type { Link } from 'mdast'
 import { toString as textOf } from 'mdast-util-to-string'
 import { visitParents } from 'unist-util-visit-parents'
-import { allChapters } from '../chapters/chapters.ts'
+import { filesBack } from '../chapters/back.ts'
+import { allChapters, type Chapter } from '../chapters/chapters.ts'
 import { TIMES_LINE } from '../chapters/times.ts'
 import { contentOfPiece, type ShownPiece, shownPieces } from '../compare/shown-programs.ts'
 import { type CodeBlock, cut, type Readme, readReadme } from '../texts/readme.ts'
 import { ReadmeProblem } from '../texts/readme-problem.ts'
 import { symbolsOf } from '../texts/source.ts'
+import { textOfFile } from '../workspace/files.ts'
 import { ROOT, repositoryFiles } from '../workspace/repository.ts'
 import { imageProblems } from './picture-checks.ts'
 import { timesProblems } from './reading-times.ts'
@@ -146,11 +148,24 @@ function firstDifference(shown: string, wanted: string): string {
   return `its line ${index + 1} is ${JSON.stringify(lines[index] ?? '')}, the source has ${JSON.stringify(wantedLines[index])}`
 }
 
-/** The programs of a chapter of which its README shows nothing. Of what it shows, the blocks show all. */
+/**
+ * The programs of a chapter of which its README shows nothing. Of what it shows, the blocks show all. One that is back as
+ * it was is shown where it was.
+ */
 function unshownPrograms({ file, blocks }: Readme): string[] {
-  const chapter = allChapters().find(({ name }) => file === `chapters/${name}/README.md`)
-  return (chapter?.programs ?? [])
-    .map(({ name }) => `chapters/${chapter?.name}/src/${name}.ts`)
+  const chapters = allChapters()
+  const index = chapters.findIndex(({ name }) => file === `chapters/${name}/README.md`)
+  const [before, chapter] = [chapters[index - 1], chapters[index]]
+  if (!chapter) return []
+  const back = before ? filesBack(before, chapter, chapters) : new Map<string, Chapter>()
+  const isAsItWas = (source: string) => {
+    const [then, now] = [back.get(source), chapter].map((one) => one && textOfFile(join(one.folder, source)))
+    return then !== undefined && then === now
+  }
+  return chapter.programs
+    .map(({ name }) => `src/${name}.ts`)
+    .filter((source) => !isAsItWas(source))
+    .map((source) => `chapters/${chapter.name}/${source}`)
     .filter((program) => !blocks.some((block) => block.program?.file === program))
     .map((program) => `${file}: it shows nothing of ${program}, whose pieces are blocks with program=...`)
 }

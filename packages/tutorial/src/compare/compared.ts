@@ -25,13 +25,24 @@ export interface Hunk {
 /** A file that differs. */
 export interface FileChange {
   part: Part
-  status: 'added' | 'removed' | 'moved' | 'changed'
+  /** `back`: it is as an earlier chapter has it, and the one before has none. */
+  status: 'added' | 'removed' | 'moved' | 'changed' | 'back'
   /** Counted from the chapter's folder; from the repository's for the core. */
   file: string
   /** Where a moved file was. */
   from?: string
+  /** The earlier chapter that a file is back from, whether it has changed since or not: `02-packaging`. */
+  backFrom?: string
   addedLines: number
   removedLines: number
+}
+
+/** A file that is back: not in the chapter before, and in an earlier one. */
+export interface Back {
+  /** The name of the latest that has it. */
+  from: string
+  /** What it is there. */
+  text: string
 }
 
 /** What is to be known of a chapter that is compared. */
@@ -60,26 +71,38 @@ export class Compared<Chapter extends ComparedChapter = ComparedChapter> {
   readonly after: Chapter
   /** What is compared: for each part the texts of either side. */
   readonly texts: Readonly<Record<Part, [before: Texts, after: Texts]>>
+  /** The files that are back, by their paths. They are compared with what they were, as if the chapter before had them. */
+  readonly back: ReadonlyMap<string, Back>
   readonly #diffs = new Map<Part, FileDiff[]>()
   readonly #renamed: ReadonlyMap<string, string>
 
   /**
    * @param core the modules that the core gained in between, by their paths in the repository
    * @param options `all`: compare the lines of package.json that only name the chapter, too; `renamed`: which files
-   *   had another name, as {@link renamedFiles} tells
+   *   had another name, as {@link renamedFiles} tells; `back`: which files are back
    */
   constructor(
     older: WithTexts<Chapter>,
     newer: WithTexts<Chapter>,
     core: Texts,
-    { all = false, renamed = new Map() }: { all?: boolean; renamed?: ReadonlyMap<string, string> } = {},
+    {
+      all = false,
+      renamed = new Map(),
+      back = new Map(),
+    }: {
+      all?: boolean
+      renamed?: ReadonlyMap<string, string>
+      back?: ReadonlyMap<string, Back>
+    } = {},
   ) {
     this.before = older.chapter
     this.after = newer.chapter
     this.#renamed = renamed
-    const [before, after] = [older, newer].map(({ chapter, texts }) =>
+    this.back = back
+    const [known, after] = [older, newer].map(({ chapter, texts }) =>
       all ? texts : withName(newer.chapter.name, texts, chapter.name),
     ) as [Texts, Texts]
+    const before = new Map([...known, ...[...back].map(([file, { text }]) => [file, text] as const)])
     this.texts = {
       own: [without(TRIES, before), without(TRIES, after)],
       core: [new Map(), core],
@@ -91,14 +114,34 @@ export class Compared<Chapter extends ComparedChapter = ComparedChapter> {
   diffs(part: Part): readonly FileDiff[] {
     const known = this.#diffs.get(part)
     if (known) return known
-    const diffs = diffFiles(...this.texts[part], { moved: MOVED, renamed: this.#renamed })
+    const diffs = diffFiles(...this.texts[part], { moved: MOVED, renamed: this.#renamed }).map((diff) => {
+      const backFrom = this.back.get(nameOf(diff))?.from
+      return backFrom === undefined ? diff : { ...diff, backFrom }
+    })
     this.#diffs.set(part, diffs)
     return diffs
   }
 
-  /** Every file that differs, part by part: the chapter's own, the core's, the tests. */
+  /** Every file that differs, part by part: the chapter's own, the core's, the tests. Of the own, what is back comes last. */
   files(parts = ALL_PARTS): FileChange[] {
-    return parts.flatMap((part) => this.diffs(part).map((diff) => changeOf(diff, part)))
+    return parts.flatMap((part) => [
+      ...this.diffs(part).map((diff) => changeOf(diff, part)),
+      ...(part === 'own' ? this.backUnchanged() : []),
+    ])
+  }
+
+  /** The files that are back as they were. */
+  backUnchanged(): FileChange[] {
+    return [...this.back]
+      .filter(([file, { text }]) => this.texts.own[1].get(file) === text)
+      .map(([file, { from }]) => ({
+        part: 'own',
+        status: 'back',
+        file,
+        backFrom: from,
+        addedLines: 0,
+        removedLines: 0,
+      }))
   }
 
   /** Every run of changed lines in one part. */
@@ -160,6 +203,7 @@ export function changeOf(diff: FileDiff, part: Part): FileChange {
     file: nameOf(diff),
     addedLines: added,
     removedLines: removed,
+    ...(diff.backFrom !== undefined && { backFrom: diff.backFrom }),
   } as const
   return diff.status === 'moved' && diff.before ? { ...change, from: diff.before.file } : change
 }

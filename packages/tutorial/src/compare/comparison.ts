@@ -1,10 +1,11 @@
 /** Two chapters side by side, as they stand in the repository now. */
+import { filesBack } from '../chapters/back.ts'
 import { allChapters, type Chapter } from '../chapters/chapters.ts'
 import { renamedFiles } from '../chapters/former-names.ts'
 import { type CoreModule, coreModules } from '../chapters/growth.ts'
 import { readFiles } from '../workspace/files.ts'
 import { ROOT, repositoryFiles } from '../workspace/repository.ts'
-import { Compared, modulesBetween, type Part } from './compared.ts'
+import { type Back, Compared, modulesBetween, type Part } from './compared.ts'
 import { type UnifiedOptions, unifiedDiff } from './unified-diff.ts'
 
 export { ALL_PARTS, type FileChange, type Hunk, type Part } from './compared.ts'
@@ -23,8 +24,15 @@ export class Comparison extends Compared<Chapter> {
   /** A line for each file that is left out because it cannot be read. */
   readonly unreadable: readonly string[]
 
-  /** @param all compare READMEs, and the lines of package.json that only name the chapter, too */
-  constructor(before: Chapter, after: Chapter, { all = false } = {}) {
+  /**
+   * @param options `all`: compare READMEs, and the lines of package.json that only name the chapter, too; `chapters`: all
+   *   that there are
+   */
+  constructor(
+    before: Chapter,
+    after: Chapter,
+    { all = false, chapters = allChapters() }: { all?: boolean; chapters?: readonly Chapter[] } = {},
+  ) {
     const modules = coreModules(ROOT)
     const newModules = modulesBetween(modules, before, after)
     const [older, newer] = [
@@ -35,15 +43,25 @@ export class Comparison extends Compared<Chapter> {
       ROOT,
       newModules.map(({ name }) => `packages/core/src/${name}.ts`),
     )
-    const renamed = renamedFiles(before, after, allChapters())
+    const renamed = renamedFiles(before, after, chapters)
+    const homes = [...filesBack(before, after, chapters)].map(([file, home]) => ({
+      file,
+      home,
+      ...readFiles(home.folder, [file]),
+    }))
+    const back = homes.flatMap(({ file, home, texts }): [string, Back][] => {
+      const text = texts.get(file)
+      return text === undefined ? [] : [[file, { from: home.name, text }]]
+    })
     super({ chapter: before, texts: older.texts }, { chapter: after, texts: newer.texts }, core.texts, {
       all,
       renamed,
+      back: new Map(back),
     })
     this.renamed = renamed
     this.newModules = newModules
     this.lostModules = modulesBetween(modules, after, before)
-    this.unreadable = [older, newer, core].flatMap(({ unreadable }) => unreadable)
+    this.unreadable = [older, newer, core, ...homes].flatMap(({ unreadable }) => unreadable)
   }
 
   /** One part as a text that looks like git's. */

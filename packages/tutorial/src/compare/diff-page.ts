@@ -52,8 +52,8 @@ ${PARTS.map(([part, title]) => section(part, title, difference)).join('\n')}
 
 function summary({ files, growth, lost }: Difference): string {
   const rows = files.map(
-    ({ status, file, from, addedLines, removedLines }) =>
-      `<tr><td>${status}</td><td><code>${escapeHtml(from ? `${from} -> ${file}` : file)}</code></td><td>+${addedLines}</td><td>-${removedLines}</td></tr>`,
+    ({ status, file, from, backFrom, addedLines, removedLines }) =>
+      `<tr><td>${backFrom === undefined ? status : `back from ${backFrom}, ${status === 'back' ? 'unchanged' : 'changed since'}`}</td><td><code>${escapeHtml(from ? `${from} -> ${file}` : file)}</code></td><td>+${addedLines}</td><td>-${removedLines}</td></tr>`,
   )
   const missing = lost.length > 0 ? `<p>The core does not have yet: ${lost.join(', ')}.</p>` : ''
   const grown =

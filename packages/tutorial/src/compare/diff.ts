@@ -8,7 +8,7 @@ import { stripVTControlCharacters, styleText } from 'node:util'
 import type { Chapter } from '../chapters/chapters.ts'
 import { ReaderError } from '../workspace/reader-error.ts'
 import { besideTheirUse } from './between.ts'
-import { ALL_PARTS, Comparison, type Part } from './comparison.ts'
+import { ALL_PARTS, Comparison, type FileChange, type Part } from './comparison.ts'
 import { differenceOf, explanationsFor, growthOf } from './difference.ts'
 import { type Display, readersDisplay, shownByGit } from './display.ts'
 import type { Change } from './explanations.ts'
@@ -61,7 +61,11 @@ export async function diff(before: Chapter, after: Chapter, options: DiffOptions
 }
 
 /** What `diff` prints to somebody who has told git nothing. */
-export function diffText(before: Chapter, after: Chapter, options: DiffOptions): string {
+export function diffText(
+  before: Chapter,
+  after: Chapter,
+  options: DiffOptions & { chapters?: readonly Chapter[] },
+): string {
   return textOf(new Comparison(before, after, options), options)
 }
 
@@ -98,10 +102,31 @@ function summary(comparison: Comparison, parts: readonly Part[]): string {
   const files = comparison.files(parts)
   const names = files.map(({ file, from }) => (from ? `${quoted(from)} -> ${quoted(file)}` : quoted(file)))
   const width = Math.max(...names.map(({ length }) => length), 0)
-  const rows = files.map(({ status, addedLines, removedLines }, index) => {
-    return `  ${status.padEnd(8)} ${names[index]?.padEnd(width)} ${`+${addedLines}`.padStart(5)} ${`-${removedLines}`.padStart(5)}`
+  const rows = files.map(({ status, addedLines, removedLines, backFrom }, index) => {
+    const lines = `${`+${addedLines}`.padStart(5)} ${`-${removedLines}`.padStart(5)}`
+    return `  ${status.padEnd(8)} ${names[index]?.padEnd(width)} ${lines}${backFrom === undefined ? '' : `  ${backWords(status, backFrom)}`}`
   })
   return [`${before.name} -> ${after.name}`, '', ...rows].join('\n')
+}
+
+/** What is said of a file that is back: the lines beside it count from that version on. */
+function backWords(status: FileChange['status'], backFrom: string): string {
+  return `back from ${backFrom}, ${status === 'back' ? 'unchanged' : 'changed since'}`
+}
+
+/** The programs that are back as they were, below what is said of them. */
+function linesOfBack(comparison: Comparison, changes: readonly Change[]): string[] {
+  const prefix = `chapters/${comparison.after.name}/`
+  const back = comparison.backUnchanged()
+  const sentenceOf = ({ file }: FileChange) =>
+    changes.find((change) => change.backFrom !== undefined && change.file === prefix + file)?.explanation
+  const sentences = [...new Set(back.flatMap((file) => sentenceOf(file) ?? []))]
+  return sentences.flatMap((sentence) => [
+    `    # ${sentence.replace(/\s+/g, ' ')}`,
+    ...back
+      .filter((file) => sentenceOf(file) === sentence)
+      .map(({ file, status, backFrom = '' }) => `${quoted(file)}: ${backWords(status, backFrom)}`),
+  ])
 }
 
 function coreLine({ newModules, lostModules }: Comparison): string {
@@ -177,7 +202,10 @@ function rendered(
   const bodyOf = (part: Part) =>
     part === 'core' && comparison.newModules.length > 0
       ? `${names().join('\n')}\n${diffOf(part)}`
-      : diffOf(part)
+      : [diffOf(part), ...(part === 'own' ? back : [])].filter(Boolean).join('\n')
+  const back = linesOfBack(comparison, explanations).map((line) =>
+    line.startsWith(' ') ? style('dim', line) : line,
+  )
   const others = asked ? [] : linesOfOthers(comparison)
   const text = [
     `${summary(comparison, parts)}\n`,

@@ -94,9 +94,12 @@ export function explanationsFor(comparison: Comparison): Change[] {
   const chapters = allChapters().filter(({ number }) => before.number <= number && number <= after.number)
   return chapters.slice(1).flatMap((chapter, index) => {
     const names = renamedFiles(after, chapter, chapters)
-    // What came and went in between is in neither.
-    const isKnown = ({ file, goneFrom }: Change) =>
-      goneFrom === undefined || comparison.texts.own[0].has(file.replace(/^chapters\/[^/]+\//, ''))
+    // What came and went in between is in neither; what is back since is in both, if the first is old enough.
+    const isKnown = ({ file, goneFrom, backFrom }: Change) => {
+      const path = file.replace(/^chapters\/[^/]+\//, '')
+      if (backFrom !== undefined) return comparison.back.has(path)
+      return goneFrom === undefined || comparison.texts.own[0].has(path)
+    }
     const changes = explainedChanges(chapters[index] as Chapter, chapter).filter(isKnown)
     return changes.flatMap((change) =>
       placedIn(after.name, comparison.texts.own[1], change, chapter.name, names),

@@ -54,22 +54,23 @@ export function readersDisplay(isTerminal: boolean): Display {
 
 /** Has git show one part, by the reader's own tool where there is one. What git compares is pinned. */
 export function shownByGit(
-  { texts, before, after, renamed }: Comparison,
+  { texts, before, after, renamed, back }: Comparison,
   part: Part,
   { colors }: Display,
   options: readonly string[],
 ): GitAnswer {
   const names = [before.name, after.name] as const
   const sides = texts[part]
-  const pairs = [...renamed]
-    .map(([to, from]) => [from, to] as const)
-    .filter(([from, to]) => sides[0].has(from) && sides[1].has(to))
+  const pairs = [
+    ...[...renamed].map(([to, from]) => ({ chapter: names[0], from, to })),
+    ...[...back].map(([file, { from: chapter }]) => ({ chapter, from: file, to: file })),
+  ].filter(({ from, to }) => sides[0].has(from) && sides[1].has(to))
   let folder: string | undefined
   try {
     const root = mkdtempSync(join(tmpdir(), 'compare-'))
     folder = root
-    const write = (side: 0 | 1, file: string) => {
-      const path = join(root, names[side], file)
+    const write = (side: 0 | 1, file: string, name = names[side]) => {
+      const path = join(root, name, file)
       mkdirSync(dirname(path), { recursive: true })
       writeFileSync(path, sides[side].get(file) ?? '')
     }
@@ -85,16 +86,17 @@ export function shownByGit(
       )
     for (const side of [0, 1] as const) {
       mkdirSync(join(root, names[side]))
-      for (const file of sides[side].keys()) if (!pairs.some((pair) => pair[side] === file)) write(side, file)
+      const isApart = (file: string) => pairs.some(({ from, to }) => (side === 0 ? from : to) === file)
+      for (const file of sides[side].keys()) if (!isApart(file)) write(side, file)
     }
     const ofFolders = shown(...names)
     if (!ofFolders.isOk) return ofFolders
     let { stdout } = ofFolders
-    // git cannot be told which file was which: those are shown to it two by two.
-    for (const [from, to] of pairs) {
-      write(0, from)
+    // git cannot be told which file was which, and what is back was in another folder: those are shown to it two by two.
+    for (const { chapter, from, to } of pairs) {
+      write(0, from, chapter)
       write(1, to)
-      const answer = shown(`${names[0]}/${from}`, `${names[1]}/${to}`)
+      const answer = shown(`${chapter}/${from}`, `${names[1]}/${to}`)
       if (!answer.isOk) return answer
       stdout += answer.stdout
     }

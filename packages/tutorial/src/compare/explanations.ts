@@ -18,7 +18,7 @@ import {
   topLevelRanges,
 } from '../texts/source.ts'
 import { ROOT, repositoryFiles } from '../workspace/repository.ts'
-import { Comparison, type Hunk } from './comparison.ts'
+import { Comparison, type FileChange, type Hunk } from './comparison.ts'
 import { type ShownPiece, shownPieces } from './shown-programs.ts'
 
 /** Something that has changed, and is to be explained. */
@@ -35,6 +35,8 @@ export interface Change {
   symbol?: string
   /** The file in the chapter before, when there is none in this one. */
   goneFrom?: string
+  /** The file in the latest earlier chapter that has it, when it is back as it was. */
+  backFrom?: string
   /** What the README says of it; nothing when it says nothing. */
   explanation?: string
   /** The same as Markdown. */
@@ -43,10 +45,16 @@ export interface Change {
   explainedIn?: string
 }
 
-/** All changes of a chapter against the one before it, each with what its README says of it. */
-export function explainedChanges(before: Chapter, chapter: Chapter): Change[] {
+/**
+ * All changes of a chapter against the one before it, and the programs that are back as they were, each with what its
+ * README says of it.
+ */
+export function explainedChanges(
+  before: Chapter,
+  chapter: Chapter,
+  readme = readReadme(`chapters/${chapter.name}/README.md`),
+): Change[] {
   const comparison = new Comparison(before, chapter)
-  const readme = readReadme(`chapters/${chapter.name}/README.md`)
   const programs = comparison
     .hunks('own')
     .filter(({ file }) => /^src\/.*\.ts$/.test(file))
@@ -54,11 +62,15 @@ export function explainedChanges(before: Chapter, chapter: Chapter): Change[] {
       const text = comparison.texts.own[1].get(hunk.file)
       return text === undefined ? [goneFile(hunk, before, chapter)] : changesOf(hunk, chapter, text)
     })
+  const back = comparison
+    .backUnchanged()
+    .filter(({ file }) => /^src\/.*\.ts$/.test(file))
+    .map((change) => fileBack(change, chapter))
   const pieces = shownPieces(readme)
   const names = comparison.newModules.flatMap(({ name }) => publicNamesOf(`packages/core/src/${name}.ts`))
   const pages = [...modulePages(), readme]
   return [
-    ...programs.map((change) => explain(change, [readme], pieces)),
+    ...[...programs, ...back].map((change) => explain(change, [readme], pieces)),
     ...names.map((change) => explain(change, pages, pieces)),
   ]
 }
@@ -69,9 +81,11 @@ export function unexplainedChanges(): string[] {
   return chapters.slice(1).flatMap((chapter, index) =>
     explainedChanges(chapters[index] as Chapter, chapter)
       .filter(({ explanation }) => explanation === undefined)
-      .map(({ file, line, symbol, added, removed, goneFrom }) => {
+      .map(({ file, line, symbol, added, removed, goneFrom, backFrom }) => {
         if (goneFrom !== undefined)
           return `${file}: chapters/${chapter.name}/README.md does not say that it is gone, in a sentence that links ${goneFrom}`
+        if (backFrom !== undefined)
+          return `${file}: chapters/${chapter.name}/README.md does not say that it is back, in a sentence that links ${backFrom}`
         const what = [...removed.map((text) => `-${text}`), ...added.map((text) => `+${text}`)].join('\n    ')
         return `${file}:${line}: chapters/${chapter.name}/README.md does not explain ${symbol ?? 'this'}${what && `:\n    ${what}`}`
       }),
@@ -87,6 +101,11 @@ function goneFile({ file, line, removed }: Hunk, before: Chapter, chapter: Chapt
     added: [],
     goneFrom: `chapters/${before.name}/${file}`,
   }
+}
+
+function fileBack({ file, backFrom }: FileChange, chapter: Chapter): Change {
+  const path = `chapters/${chapter.name}/${file}`
+  return { file: path, line: 1, last: 0, removed: [], added: [], backFrom: `chapters/${backFrom}/${file}` }
 }
 
 /** A hunk, taken apart at the statements of its file. */
@@ -189,11 +208,15 @@ function rangeOf(source: BlockSource): LineRange | undefined {
   }
 }
 
-/** The sentence that names the file and the smallest symbol of the change, or a file that is gone. */
-function byMention({ file, symbol, goneFrom }: Change, { mentions }: Readme): Explanation | undefined {
-  if (symbol === undefined && goneFrom === undefined) return undefined
+/** The sentence that names the file and the smallest symbol of the change, or a file that is gone or back where it was. */
+function byMention(
+  { file, symbol, goneFrom, backFrom }: Change,
+  { mentions }: Readme,
+): Explanation | undefined {
+  const elsewhere = goneFrom ?? backFrom
+  if (symbol === undefined && elsewhere === undefined) return undefined
   const mention = mentions.find((mention) =>
-    goneFrom === undefined ? mention.file === file && mention.symbol === symbol : mention.file === goneFrom,
+    elsewhere === undefined ? mention.file === file && mention.symbol === symbol : mention.file === elsewhere,
   )
   return mention && { explanation: mention.sentence, explanationMarkdown: mention.sentenceMarkdown }
 }

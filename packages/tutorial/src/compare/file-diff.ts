@@ -27,6 +27,8 @@ export interface FileDiff {
   similarity?: number
   /** True for what is no text: it differs as a whole. */
   isBinary: boolean
+  /** The earlier folder that `before` is from, for a file that is back. */
+  backFrom?: string
 }
 
 export interface FileDiffOptions {

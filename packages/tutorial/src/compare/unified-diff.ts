@@ -39,9 +39,9 @@ export function unifiedDiff(files: readonly FileDiff[], options: UnifiedOptions)
 }
 
 function headerOf(diff: FileDiff, { names, colors }: UnifiedOptions): string[] {
-  const { before, after, status, similarity = 0, isBinary, runs } = diff
+  const { before, after, status, similarity = 0, isBinary, runs, backFrom } = diff
   const path = (name: string, side: Side | undefined) => quoted(`${name}/${side?.file}`)
-  const older = path(before ? names[0] : names[1], before ?? after)
+  const older = path(before ? (backFrom ?? names[0]) : names[1], before ?? after)
   const newer = path(after ? names[1] : names[0], after ?? before)
   const [from, to] = [before ? older : '/dev/null', after ? newer : '/dev/null']
   return [

@@ -1,5 +1,6 @@
 /** Which programs of a reader's practice folder are still those of the chapter before, or missing. */
 import { basename, join } from 'node:path'
+import { versionBefore } from '../chapters/back.ts'
 import { allChapters } from '../chapters/chapters.ts'
 import { renamedFiles } from '../chapters/former-names.ts'
 import { textOfFile } from '../workspace/files.ts'
@@ -20,7 +21,8 @@ export function stillToChange(folder: string, chapters = allChapters()): string[
   return repositoryFiles(chapter.folder)
     .filter((file) => file.startsWith('src/'))
     .filter((file) => {
-      const old = textOfFile(join(before.folder, renamed.get(file) ?? file))
+      const older = versionBefore(file, chapter, before, chapters)
+      const old = older && textOfFile(join(older.chapter.folder, older.file))
       const [goal, own] = [chapter.folder, folder].map((path) => textOfFile(join(path, file)))
       return own === undefined ? old !== goal || renamed.has(file) : old !== goal && own === old
     })

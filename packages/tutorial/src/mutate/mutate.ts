@@ -1,11 +1,12 @@
 /** `pnpm mutate 06`: whether a chapter's tests notice when one of its programs is changed in one place. */
-import { cpSync, existsSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
+import { cpSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { execa } from 'execa'
 import { markdownTable } from 'markdown-table'
+import { versionBefore } from '../chapters/back.ts'
 import { allChapters, type Chapter } from '../chapters/chapters.ts'
-import { renamedFiles } from '../chapters/former-names.ts'
+import { textOfFile } from '../workspace/files.ts'
 import { ReaderError } from '../workspace/reader-error.ts'
 import { ROOT } from '../workspace/repository.ts'
 import { type Mutant, mutantsOf } from './mutants.ts'
@@ -34,12 +35,12 @@ interface Outcome {
 export async function mutate(chapter: Chapter, { only }: MutateOptions): Promise<number> {
   const before = allChapters().findLast(({ number }) => number < chapter.number)
   const files = sourcesOf(chapter, before)
-  for (const { name, isInherited } of files) {
-    if (isInherited && only === undefined)
-      console.log(`${name} is that of ${before?.name}, whose tests are for it.`)
+  for (const { name, inheritedFrom } of files) {
+    if (inheritedFrom !== undefined && only === undefined)
+      console.log(`${name} is that of ${inheritedFrom}, whose tests are for it.`)
   }
   const waiting = files
-    .filter(({ isInherited }) => !isInherited || only !== undefined)
+    .filter(({ inheritedFrom }) => inheritedFrom === undefined || only !== undefined)
     .map(({ name }) => name)
     .flatMap((file) =>
       mutantsOf(readFileSync(join(chapter.folder, file), 'utf8')).map((mutant) => ({ file, mutant })),
@@ -68,23 +69,24 @@ export async function mutate(chapter: Chapter, { only }: MutateOptions): Promise
   return survivors.length > 0 ? 1 : 0
 }
 
-/** The programs and commands of a chapter, and whether the chapter before has the very same. */
+/**
+ * The programs and commands of a chapter, each with the chapter that had the very same: the one before, or the latest that
+ * had it where it is back.
+ */
 export function sourcesOf(
   chapter: Chapter,
   before: Chapter | undefined,
-): { name: string; isInherited: boolean }[] {
-  const renamed = before && renamedFiles(before, chapter, [])
-  const textOf = (of: Chapter, name: string) => {
-    const file = join(of.folder, name)
-    return existsSync(file) ? readFileSync(file, 'utf8') : undefined
+  chapters = allChapters(),
+): { name: string; inheritedFrom?: string }[] {
+  const inherited = (name: string) => {
+    const older = before && versionBefore(name, chapter, before, chapters)
+    const isSame =
+      older && textOfFile(join(older.chapter.folder, older.file)) === textOfFile(join(chapter.folder, name))
+    return isSame ? { inheritedFrom: older.chapter.name } : {}
   }
   return [...chapter.programs.map(({ name }) => name), ...chapter.commands]
     .map((name) => `src/${name}.ts`)
-    .map((name) => ({
-      name,
-      isInherited:
-        before !== undefined && textOf(before, renamed?.get(name) ?? name) === textOf(chapter, name),
-    }))
+    .map((name) => ({ name, ...inherited(name) }))
 }
 
 function table(outcomes: readonly Outcome[]): string {

@@ -17,6 +17,9 @@ export interface NewChapter {
 /** How many questions stand at the end of a README. */
 const QUESTIONS = 5
 
+/** The fence of a block that shows a file of the chapter: its language, how it is shown, the file, and where the piece ends. */
+const FENCE = /^```(\w+) (program|file)=(src\/\S+|[^\s/]+)(.*)/
+
 /**
  * The README's text. Each program is in it, whole and in one block that `sync` fills: as soon as the
  * program changes, the block asks for pieces and for what explains them.
@@ -25,6 +28,7 @@ const QUESTIONS = 5
  */
 export function readmeFor(chapter: NewChapter, before: string): string {
   const { number, title } = chapter
+  const sections = sectionsOf(before)
   return [
     `# ${twoDigits(number)}: ${title}`,
     '',
@@ -34,7 +38,7 @@ export function readmeFor(chapter: NewChapter, before: string): string {
     toWrite('that it re-creates the post, with a link to it'),
     '',
     '![](picture.svg)',
-    ...sectionsOf(before).flatMap((section) => ['', ...writtenAnew(section, chapter)]),
+    ...withUnshown(sections, chapter).flatMap((section) => ['', ...writtenAnew(section, chapter)]),
     '',
   ].join('\n')
 }
@@ -43,6 +47,27 @@ export function readmeFor(chapter: NewChapter, before: string): string {
 interface Section {
   heading: string
   lines: string[]
+}
+
+/**
+ * The sections with all programs of the chapter before. What was back there as it was, its README does not show; now it is
+ * a program like any other, and stands folded below the last that are shown.
+ */
+function withUnshown(sections: Section[], { before }: NewChapter): Section[] {
+  const shown = new Set(sections.flatMap(({ lines }) => filesOf(lines)))
+  const unshown = before.programs.map(({ name }) => name).filter((name) => !shown.has(`src/${name}.ts`))
+  const last = sections.findLast(({ lines }) => filesOf(lines).some((file) => file.startsWith('src/')))
+  for (const name of unshown)
+    last?.lines.push(
+      '<details>',
+      `<summary>The ${name}</summary>`,
+      '',
+      `\`\`\`ts program=src/${name}.ts`,
+      '```',
+      '',
+      '</details>',
+    )
+  return sections
 }
 
 function sectionsOf(text: string): Section[] {
@@ -72,6 +97,11 @@ function writtenAnew({ heading, lines }: Section, { number, name, before }: NewC
   return [own, '', ...body()].join('\n').trimEnd().split('\n')
 }
 
+/** The files that blocks show. */
+function filesOf(lines: readonly string[]): string[] {
+  return lines.flatMap((line) => FENCE.exec(line)?.[3] ?? [])
+}
+
 /** The blocks that show a file of the chapter, each file once and whole. What was folded as a whole stays so. */
 function filesIn(lines: readonly string[]): string[][] {
   const blocks = new Map<string, string[]>()
@@ -79,7 +109,7 @@ function filesIn(lines: readonly string[]): string[][] {
   for (const line of lines) {
     if (line.startsWith('<summary>')) summary = line
     if (line === '</details>') summary = undefined
-    const [, language, kind, file, piece] = /^```(\w+) (program|file)=(src\/\S+|[^\s/]+)(.*)/.exec(line) ?? []
+    const [, language, kind, file, piece] = FENCE.exec(line) ?? []
     if (file === undefined) continue
     const shown = language === 'diff' ? 'ts' : language
     const block = [`\`\`\`${shown} ${kind}=${file}`, '```']

@@ -1,6 +1,6 @@
 /**
- * A reader's practice folder: `practice/05-json` begins with chapter 04's programs and chapter 05's
- * tests. It is outside the workspace, and git ignores it; its dependencies are links to those of the chapters.
+ * A reader's practice folder: `practice/05-json` begins with chapter 04's programs, those that are back from an earlier
+ * chapter, and chapter 05's tests. It is outside the workspace, and git ignores it; its dependencies are links to those of the chapters.
  */
 import { createHash } from 'node:crypto'
 import {
@@ -16,6 +16,7 @@ import {
   writeFileSync,
 } from 'node:fs'
 import { dirname, join, relative } from 'node:path'
+import { filesBack } from '../chapters/back.ts'
 import { allChapters, type Chapter } from '../chapters/chapters.ts'
 import { formerNames } from '../chapters/former-names.ts'
 import { isReadersFile, readersFiles } from '../chapters/readers-files.ts'
@@ -94,6 +95,8 @@ export class PracticeFolder {
       mkdirSync(unfinished, { recursive: true })
       this.#shareSettings()
       this.#copy(this.before, (file) => isReadersFile(file), unfinished)
+      for (const [name, home] of filesBack(this.before, this.chapter))
+        this.#copy(home, (file) => file === name && isReadersFile(file), unfinished)
       this.#copy(this.chapter, isGiven, unfinished)
       addProgramScripts(join(unfinished, 'package.json'), this.chapter, this.before)
       const { goalPage } = await import('./goal.ts')

@@ -1,5 +1,6 @@
 /** The page that opens a practice folder: what the reader is going to build, and the commands to use. */
 import { posix } from 'node:path'
+import { filesBack } from '../chapters/back.ts'
 import type { Chapter } from '../chapters/chapters.ts'
 import { readReadme } from '../texts/readme.ts'
 
@@ -10,7 +11,7 @@ export function goalPage(chapter: Chapter, before: Chapter): string {
   const root = 'pnpm -C ../.. practice'
   return `# Practice ${String(number).padStart(2, '0')}: ${title}
 
-Here are the programs of ${before.name} and the tests of ${name}. Change the programs until the tests pass.
+Here are the programs of ${before.name} and the tests of ${name}.${backAgain(chapter, before)} Change the programs until the tests pass.
 Git ignores this folder, and what you have written is never lost: no command here overwrites or deletes it.
 
 ## The goal
@@ -34,6 +35,17 @@ pnpm -C ../.. where .  # which chapter this is nearest to
 
 \`pnpm -C ../..\` stands for the repository's folder: there, \`pnpm practice ${number} --check\` is enough.
 `
+}
+
+/** What is said of programs that are back from earlier chapters. */
+function backAgain(chapter: Chapter, before: Chapter): string {
+  const back = [...filesBack(before, chapter)].filter(([file]) => file.endsWith('.ts'))
+  const homes = [...new Set(back.map(([, home]) => home.name))]
+  const told = homes.map((name) => {
+    const files = back.filter(([, home]) => home.name === name).map(([file]) => `\`${file}\``)
+    return `${files.join(', ')} of ${name}`
+  })
+  return told.length > 0 ? ` Back again, and here already, are ${told.join('; ')}.` : ''
 }
 
 /** The README's section "What you will learn", with its links leading to the same places from here; else its sentence in package.json. */

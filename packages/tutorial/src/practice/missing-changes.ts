@@ -27,7 +27,10 @@ export function missingChanges(folder: PracticeFolder): Missing[] {
   const { chapter, before } = folder
   const prefix = `chapters/${chapter.name}/`
   const files = changedFiles(folder)
-  const programs = explainedChanges(before, chapter).filter(({ file }) => file.startsWith(`${prefix}src/`))
+  const programs = explainedChanges(before, chapter).filter(
+    // What is back as it was is there from the start.
+    ({ file, backFrom }) => file.startsWith(`${prefix}src/`) && backFrom === undefined,
+  )
   const settings = files
     .filter(({ status, file }) => status === 'added' && !file.startsWith('src/'))
     .map(({ file }) => newFile(prefix + file))
