@@ -59,7 +59,8 @@ const again = madeUp('93-again', {
   'old.ts': 'another one()\n',
   'own.ts': 'own()\n',
 })
-const chapters = [older, full, lean, again]
+const next = madeUp('94-next', { 'main.ts': 'a()\n', 'page.ts': PAGE })
+const chapters = [older, full, lean, again, next]
 
 describe('which files are back', () => {
   const back = (a: Chapter, b: Chapter) =>
@@ -86,6 +87,7 @@ describe('which files are back', () => {
       [full, lean],
       [again, lean],
       [full, again],
+      [lean, next],
     ] as const)
       expect(back(a, b)).toEqual([])
   })

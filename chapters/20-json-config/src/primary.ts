@@ -1,0 +1,58 @@
+import { Broadcast, RollCall } from '@rpi-cluster/core/broadcast'
+import { stopSignal } from '@rpi-cluster/core/lifecycle'
+import { createLogger } from '@rpi-cluster/core/logging'
+import { textOf } from '@rpi-cluster/core/messages'
+import { loadRenamedConfig } from '@rpi-cluster/core/names'
+import { ListeningNode } from '@rpi-cluster/core/node'
+import { openStore } from '@rpi-cluster/core/store'
+import { baseInfo } from '@rpi-cluster/core/vitals'
+import { names, primaryConfig } from './config.ts'
+import { influxWriter } from './influxdb.ts'
+import { Nodes } from './nodes.ts'
+
+const stop = stopSignal()
+const log = createLogger('primary')
+const config = loadRenamedConfig(primaryConfig, log)
+const { socketBindIp: host, socketPort: port, rawDays, fiveMinutesDays, hoursDays } = config
+const store = await openStore({ name: 'vitals', keep: { rawDays, fiveMinutesDays, hoursDays }, stop, log })
+const influx = influxWriter({ ...config, outbox: store.outbox('influxdb'), stop, log })
+
+class Primary extends ListeningNode {
+  readonly nodes = new Nodes({ roster: this.roster, store, also: influx, log })
+  readonly broadcast = new Broadcast({ log, topics: { command: {} }, others: this.nodes.topics.subscribe })
+  readonly rollCall = new RollCall({
+    broadcast: this.broadcast,
+    topic: 'command',
+    roster: this.roster,
+    presence: this.nodes.presence.table,
+  })
+
+  override handlers = names.handlers({
+    node_baseinfo: this.nodes.introduce,
+    machine_details: this.nodes.introduce, // what chapter 06 calls it
+    message: (text, secondary) =>
+      log.info(`Received message from ${this.roster.nameOf(secondary)}: ${textOf(text)}`),
+    vitals: this.nodes.take,
+    sensors: this.nodes.vitals.describe,
+    subscribe: this.broadcast.subscribe,
+    unsubscribe: this.broadcast.unsubscribe,
+    reply: this.rollCall.take,
+  })
+
+  override answers = names.answers({
+    node_baseinfo: async (secondary) => {
+      log.info(`${this.roster.nameOf(secondary)} wants to know my node_baseinfo`)
+      return { type: 'primary_info', payload: await baseInfo() }
+    },
+    uuid: (secondary) => ({ type: 'uuid', payload: this.nodes.identities.give(secondary) }),
+    secondary_details: () => ({ type: 'secondary_details', payload: this.nodes.presence.list() }),
+    history: this.nodes.vitals.history,
+    everyone: async (asker, command) => {
+      log.info(`${this.roster.nameOf(asker)} says to everyone: ${textOf(command)}`)
+      const report = await this.rollCall.call(command)
+      return report && { type: 'report', payload: report }
+    },
+  })
+}
+
+await new Primary({ peer: 'secondary', host, port, stop, log }).run()

@@ -1,0 +1,59 @@
+import { loadConfig } from '@rpi-cluster/core/config'
+import { openIdentity } from '@rpi-cluster/core/identity'
+import { stopSignal } from '@rpi-cluster/core/lifecycle'
+import { Mirror, nodeRow } from '@rpi-cluster/core/live'
+import { createLogger } from '@rpi-cluster/core/logging'
+import { loadRenamedConfig } from '@rpi-cluster/core/names'
+import { ConnectingNode } from '@rpi-cluster/core/node'
+import { alarmRow } from '@rpi-cluster/core/sensors'
+import { baseInfo, vitalsRow } from '@rpi-cluster/core/vitals'
+import { createSite, serveSite } from '@rpi-cluster/core/web'
+import { names, secondaryConfig, webserverConfig } from './config.ts'
+import { addHome, HomePage, notFoundPage } from './page.ts'
+import { addVitals } from './vitals-page.ts'
+
+const stop = stopSignal()
+const log = createLogger('webserver')
+const { primaryIp: host, socketPort: port } = loadRenamedConfig(secondaryConfig, log)
+const { webserverHost, webserverPort } = loadConfig(webserverConfig, log)
+const identity = await openIdentity({ name: 'webserver', log })
+const nodes = new Mirror(nodeRow)
+const vitals = new Mirror(vitalsRow)
+const alarms = new Mirror(alarmRow)
+const page = new HomePage(nodes.table, alarms.table, stop)
+
+class Webserver extends ConnectingNode {
+  override handlers = { roster: nodes.take, vitals: vitals.take, alarms: alarms.take }
+
+  override async greet() {
+    for (const mirror of [nodes, vitals, alarms]) mirror.begin()
+    this.over.addEventListener('abort', () => page.primaryIsGone())
+    const uuid = await identity.get(() => this.ask('uuid', { answer: 'uuid' }))
+    const type = await names.learn(this, 'node_baseinfo', { answer: 'primary_info' })
+    const details = { ...(await baseInfo()), client: this.client, program: 'webserver', uuid }
+    await this.send(type, { ...details, ...names.mark })
+    await this.send('subscribe', 'roster')
+    if (type === 'node_baseinfo')
+      for (const topic of ['vitals', 'alarms']) await this.send('subscribe', topic)
+  }
+
+  override async beat() {
+    await this.send('info', names.to(this, 'node_baseinfo'))
+  }
+
+  override async performAction() {
+    page.primaryAnswers(await names.ask(this, 'node_baseinfo', { answer: 'primary_info' }))
+    // A primary of the original's sends nothing by itself, and has to be asked.
+    if (!nodes.isLive)
+      nodes.takeAll(await names.ask(this, 'secondary_details', { answer: 'secondary_details' }))
+    await this.pause(5_000)
+  }
+}
+
+const webserver = new Webserver({ peer: 'primary', host, port, stop, log })
+const site = createSite({ log, notFound: notFoundPage })
+addHome(site, page, nodes.table)
+addVitals(site, vitals.table, (about) => webserver.ask('history', { answer: 'history', about }))
+const { address } = await serveSite(site, { host: webserverHost, port: webserverPort, stop, log })
+log.info(`Serving the page on ${address}`)
+await webserver.run()
