@@ -103,6 +103,13 @@ test('what the programs of the chapter read beside them is given, and no program
   expect(read('practice/14-webserver/src/config.ts')).toBe(read('chapters/13-slave-class/src/config.ts'))
 })
 
+test('a program that is back is there from the start, as the latest chapter that has it left it', async () => {
+  await tutorial('practice', '20')
+  for (const file of ['webserver.ts', 'page.ts', 'page.css'])
+    expect(read(`practice/20-json-config/src/${file}`)).toBe(read(`chapters/18-temperature/src/${file}`))
+  expect(read('practice/20-json-config/src/primary.ts')).toBe(read('chapters/19-broadcast/src/primary.ts'))
+})
+
 test('start works at once, installs nothing, and does what the chapter before did', async () => {
   // 01's program has another name than 02's, and needs packages that 02's does not.
   const env = programEnvironment({ ports: await freePorts(allChapters()) })
