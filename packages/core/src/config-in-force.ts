@@ -233,12 +233,8 @@ class Gathering {
   }
 }
 
-function problemOf(
-  { schema }: KeyShape,
-  { title, titleOf, isText }: Found,
-  value: unknown,
-  issue: v.BaseIssue<unknown>,
-): string {
+function problemOf({ schema }: KeyShape, found: Found, value: unknown, issue: v.BaseIssue<unknown>): string {
+  const { title, titleOf, isText } = found
   const takes = `It takes ${takenBy(schema)}.`
   if (isSecret(schema)) return `${title} is not right. ${takes} (What it is, is a secret, and not shown.)`
   const index = issue.path?.[0]?.key
@@ -250,7 +246,7 @@ function problemOf(
   const hint = isQuoted
     ? ` Write ${JSON.stringify(fromText(schema, value))}, without the quotation marks.`
     : ''
-  return `${title} is ${shownValue(value)}. ${takes}${hint}`
+  return `${title} is ${shownValue(isText ? found.value : value)}. ${takes}${hint}`
 }
 
 /** A value as JSON has it, for a reader. */

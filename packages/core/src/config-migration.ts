@@ -145,9 +145,10 @@ class Writing {
     this.#definition = definition
     this.#notices = [...notices]
     this.#lines = readConfigLines(text)
-    const kept = [...this.#lines.sections].flatMap(([name, entries]) => [
-      // What holds for all sections stands in each of them.
-      ...(name === DEFAULT_SECTION ? [] : [this.#lines.sectionLines.get(name) ?? 1]),
+    // What holds for all sections is written in each of them, and its notes above the next.
+    const own = [...this.#lines.sections].filter(([name]) => name !== DEFAULT_SECTION)
+    const kept = own.flatMap(([name, entries]) => [
+      this.#lines.sectionLines.get(name) ?? 1,
       ...[...entries.values()].map(({ line }) => line),
     ])
     this.#comments = new Comments(text, new Set(kept))
@@ -186,7 +187,12 @@ class Writing {
     const above = this.#comments
       .above(sectionLines.get(former) ?? 1)
       .map((comment) => `  ${comment}`.trimEnd())
-    return [...above, `  ${JSON.stringify(name)}: {`, ...withoutFirstBlank(pieces), '  }'].join('\n')
+    return [
+      ...withoutFirstBlank(above),
+      `  ${JSON.stringify(name)}: {`,
+      ...withoutFirstBlank(pieces),
+      '  }',
+    ].join('\n')
   }
 
   #nameOfSection(former: string): string {

@@ -105,6 +105,7 @@ export class Explainer {
           ? { offset: place, text: 'A "=" stands where JSON has a ":".' }
           : { offset: endOf(before), text: `A ":" is missing after ${this.#shown(at - 1)}.` }
       case 'CommaExpected':
+        if (/^[}\]]$/.test(found?.text ?? '')) return this.#unclosed(at, place)
         return { offset: endOf(before), text: `A "," is missing after ${this.#shown(at - 1)}.` }
       case 'CloseBraceExpected':
       case 'CloseBracketExpected':
@@ -177,7 +178,7 @@ export class Explainer {
     const text = showInvisible(
       token.text.length > LONGEST ? `${token.text.slice(0, LONGEST)}...` : token.text,
     )
-    return /^["']/.test(text) ? text : `"${text}"`
+    return /^["'\d-]/.test(text) ? text : `"${text}"`
   }
 
   /** Whether this is, or may be, a part of a secret's value: one whose name stands before it in its line, or above. */

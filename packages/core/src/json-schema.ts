@@ -72,7 +72,11 @@ function sectionSchema({ description, keys }: SectionShape): EditorSchema {
 }
 
 function keySchema({ schema, description, default: standIn }: KeyShape): EditorSchema {
-  const { $schema: _, ...converted } = toJsonSchema(schema, { typeMode: 'input', errorMode: 'throw' })
+  const { $schema: _, ...converted } = toJsonSchema(schema, {
+    typeMode: 'input',
+    errorMode: 'throw',
+    ignoreActions: ['metadata'],
+  })
   return {
     description,
     ...converted,
