@@ -97,7 +97,7 @@ function readJson(path: string, whole: string, secrets: readonly string[]): Conf
     sections: new Map(),
     problems: [],
     warnings: [],
-    nameOf: (section, key) => `${showInvisible(section)}.${showInvisible(key)}`,
+    nameOf: (section, key) => `${showInvisible(section)}.${shownKey(key, secrets)}`,
   }
   const unreadable = text.indexOf('\uFFFD')
   if (unreadable >= 0) {
@@ -120,7 +120,7 @@ function readJson(path: string, whole: string, secrets: readonly string[]): Conf
       `${places.at(root?.offset ?? 0)} The file is ${kindOf(root)}. It takes { and }, and sections between.`,
     )
   }
-  for (const [name, { key, value }] of properties(root, '', places, found.problems)) {
+  for (const [name, { key, value }] of properties(root, showInvisible, places, found.problems)) {
     const section: FoundSection = { place: places.at(key.offset), keys: new Map() }
     found.sections.set(name, section)
     if (value?.type !== 'object') {
@@ -128,7 +128,7 @@ function readJson(path: string, whole: string, secrets: readonly string[]): Conf
         section.problem = `${section.place} ${showInvisible(name)} is ${kindOf(value)}. It takes a section: { and }, and keys between.`
       continue
     }
-    for (const [keyName, property] of properties(value, `${showInvisible(name)}.`, places, found.problems)) {
+    for (const [keyName, property] of properties(value, (key) => found.nameOf(name, key), places, found.problems)) {
       if (!property.value) continue
       const node = property.value
       const called = found.nameOf(name, keyName)
@@ -145,7 +145,12 @@ function readJson(path: string, whole: string, secrets: readonly string[]): Conf
 }
 
 /** The properties of an object; of one that stands there twice the first, and that is a problem. */
-function properties(node: Node | undefined, prefix: string, places: Places, problems: string[]) {
+function properties(
+  node: Node | undefined,
+  nameOf: (key: string) => string,
+  places: Places,
+  problems: string[],
+) {
   const found = new Map<string, { key: Node; value: Node | undefined }>()
   for (const property of node?.type === 'object' ? (node.children ?? []) : []) {
     const [key, value] = property.children ?? []
@@ -154,7 +159,7 @@ function properties(node: Node | undefined, prefix: string, places: Places, prob
     if (!before) found.set(key.value, { key, value })
     else {
       problems.push(
-        `${places.at(key.offset)} ${prefix}${showInvisible(key.value)} stands on line ${places.lineOf(before.key.offset)} already. Leave one of them.`,
+        `${places.at(key.offset)} ${nameOf(key.value)} stands on line ${places.lineOf(before.key.offset)} already. Leave one of them.`,
       )
     }
   }
@@ -230,7 +235,7 @@ function readIni(path: string, text: string, secrets: readonly string[]): Config
     sections: new Map(),
     problems: [],
     warnings: [],
-    nameOf: (section, key) => `[${showInvisible(section)}] ${showInvisible(key)}`,
+    nameOf: (section, key) => `[${showInvisible(section)}] ${shownKey(key, secrets)}`,
   }
   for (const [name, entries] of sections) {
     const section: FoundSection = { place: `${path}:${sectionLines.get(name) ?? 1}`, keys: new Map() }
@@ -242,7 +247,7 @@ function readIni(path: string, text: string, secrets: readonly string[]): Config
         if (entry.section === name)
           problems.push({
             line: entry.line,
-            text: `${found.nameOf(entry.section, entry.key)} has no value. Write "${showInvisible(entry.key)} = " and the value.`,
+            text: `${found.nameOf(entry.section, entry.key)} has no value. Write "${shownKey(entry.key, secrets)} = " and the value.`,
           })
         continue
       }
@@ -270,6 +275,12 @@ function readIni(path: string, text: string, secrets: readonly string[]): Config
   found.problems.push(...shown(problems))
   found.warnings.push(...shown(warnings))
   return found
+}
+
+/** A name for people. One that begins as a secret's goes on with its value, where a sign between the two is missing. */
+function shownKey(key: string, secrets: readonly string[]): string {
+  const secret = secrets.find((name) => key.toLowerCase().includes(name.toLowerCase()))
+  return secret === undefined || secret.length === key.length ? showInvisible(key) : `${secret}...`
 }
 
 /** The lines that have a secret in them, or that go on with one. */
