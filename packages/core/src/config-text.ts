@@ -128,7 +128,12 @@ function readJson(path: string, whole: string, secrets: readonly string[]): Conf
         section.problem = `${section.place} ${showInvisible(name)} is ${kindOf(value)}. It takes a section: { and }, and keys between.`
       continue
     }
-    for (const [keyName, property] of properties(value, (key) => found.nameOf(name, key), places, found.problems)) {
+    for (const [keyName, property] of properties(
+      value,
+      (key) => found.nameOf(name, key),
+      places,
+      found.problems,
+    )) {
       if (!property.value) continue
       const node = property.value
       const called = found.nameOf(name, keyName)
