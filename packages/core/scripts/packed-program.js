@@ -8,7 +8,9 @@ import { deliver } from '@rpi-cluster/core/deliver'
 import { Dialogue } from '@rpi-cluster/core/dialogue'
 import { eventsOf } from '@rpi-cluster/core/event-stream'
 import { newIdentity, openIdentity } from '@rpi-cluster/core/identity'
+import { defineConfig, port as jsonPort, loadJsonConfig } from '@rpi-cluster/core/json-config'
 import { Decoder, encode } from '@rpi-cluster/core/json-lines'
+import { jsonSchemaOf } from '@rpi-cluster/core/json-schema'
 import { every, requestStop, stopSignal } from '@rpi-cluster/core/lifecycle'
 import { LiveTable } from '@rpi-cluster/core/live'
 import { watch } from '@rpi-cluster/core/liveness'
@@ -36,6 +38,16 @@ const log = createLogger('program')
 
 writeFileSync(join(programFolder(), 'rpicluster.cfg'), '[node]\nsocket_port = 31415\n')
 assert.deepEqual(loadConfig({ section: 'node', keys: { socket_port: port } }, log), { socketPort: 31415 })
+
+const shape = defineConfig({
+  node: {
+    description: 'A node.',
+    keys: { socket_port: { schema: jsonPort, description: 'Its port.' } },
+  },
+})
+writeFileSync(join(programFolder(), 'rpicluster.json'), '{ "node": { "socket_port": 31416 } } // JSON')
+assert.deepEqual(loadJsonConfig(shape, 'node', log), { socketPort: 31416 })
+assert.equal(jsonSchemaOf(shape).properties.node.properties.socket_port.maximum, 65535)
 
 const received = []
 const handlers = { machine_details: (details) => received.push(details) }

@@ -26,11 +26,19 @@ import { showInvisible } from './log-text.ts'
 import type { Logger } from './logging.ts'
 import { programFolder } from './program-folder.ts'
 
-/** The name of a configuration file, in the program's own folder. */
-const FILE_NAME = 'rpicluster.cfg'
+/**
+ * The name of a configuration file, in the program's own folder.
+ *
+ * @internal
+ */
+export const FILE_NAME = 'rpicluster.cfg'
 
-/** How many letters may differ between an unknown name and the known one that was probably meant. */
-const TYPO_DISTANCE = 3
+/**
+ * How many letters may differ between an unknown name and the known one that was probably meant.
+ *
+ * @internal
+ */
+export const TYPO_DISTANCE = 3
 
 /** The largest file that is read, in bytes: a hundred times what a person would write. */
 const MAX_FILE_BYTES = 1024 * 1024
@@ -96,8 +104,12 @@ export interface ConfigShape<Keys extends Record<string, v.GenericSchema<string,
   defaults?: Readonly<Partial<Record<keyof Keys, string>>>
 }
 
-/** `socket_port` in the file is `socketPort` in the program. */
-type CamelCase<Key extends string> = Key extends `${infer Head}_${infer Tail}`
+/**
+ * `socket_port` in the file is `socketPort` in the program.
+ *
+ * @internal
+ */
+export type CamelCase<Key extends string> = Key extends `${infer Head}_${infer Tail}`
   ? `${Head}${Capitalize<CamelCase<Tail>>}`
   : Key
 
@@ -264,15 +276,25 @@ function schemaOf<Keys extends Record<string, v.GenericSchema<string, unknown>>>
   return Object.entries(keys).find(([known]) => known.toLowerCase() === key.toLowerCase())?.[1]
 }
 
-/** Notes about lines as texts; of very many the first ones, and the number of the others. */
-function notes(path: string, all: readonly Note[]): string[] {
+/**
+ * Notes about lines as texts; of very many the first ones, and the number of the others.
+ *
+ * @internal
+ */
+export function notes(path: string, all: readonly Note[]): string[] {
   const texts = all.slice(0, NAMED_LINES).map(({ line, text }) => `${path}:${line} ${text}`)
   const others = all.length - texts.length
   if (others > 0) texts.push(`${path} has ${others} more of such lines. Is it a configuration file?`)
   return texts
 }
 
-function readText(path: string): string {
+/**
+ * The text of a file, or of a pipe.
+ *
+ * @internal
+ * @throws OperationalError when it cannot be read
+ */
+export function readText(path: string): string {
   const bytes = readBytes(path)
   if ((bytes[0] === 0xff && bytes[1] === 0xfe) || (bytes[0] === 0xfe && bytes[1] === 0xff)) {
     throw cannotRead(path, 'it is UTF-16 text. Save it as UTF-8, or name')
@@ -376,6 +398,11 @@ function didYouMean(name: string, known: readonly string[]): string {
     : ` Known here: ${known.join(', ')}.`
 }
 
-function camelCase(key: string): string {
+/**
+ * The name of a key in the program.
+ *
+ * @internal
+ */
+export function camelCase(key: string): string {
   return key.replace(/_(\w)/g, (_, letter: string) => letter.toUpperCase())
 }
