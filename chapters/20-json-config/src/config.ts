@@ -1,47 +1,66 @@
-import { anyText, bindAddress, host, orNothing, port, wholeNumber } from '@rpi-cluster/core/config'
+import {
+  bindAddress,
+  defineConfig,
+  host,
+  orNothing,
+  port,
+  secret,
+  text,
+  wholeNumber,
+} from '@rpi-cluster/core/json-config'
 import { Names } from '@rpi-cluster/core/names'
 
-export const primaryConfig = {
-  section: 'primary',
-  formerSection: 'master',
-  keys: {
-    socket_port: port,
-    socket_bind_ip: bindAddress,
-    raw_days: wholeNumber(1, 30),
-    five_minutes_days: wholeNumber(1, 3_650),
-    hours_days: wholeNumber(1, 36_500),
-    influxdb_host: orNothing(host),
-    influxdb_port: port,
-    influxdb_database_prefix: anyText,
-    influxdb_user: anyText,
-    influxdb_password: anyText,
+/** What rpicluster.json may have. Its JSON Schema is made of it: `pnpm sync`. */
+export const config = defineConfig({
+  primary: {
+    description: 'The node that the others connect to.',
+    formerly: 'master',
+    keys: {
+      socket_port: {
+        schema: port,
+        description: 'The port to listen on. From 1024 on it needs no special rights.',
+      },
+      socket_bind_ip: { schema: bindAddress, description: 'The address to listen on. "": every interface.' },
+      raw_days: {
+        schema: wholeNumber(1, 30),
+        default: 1,
+        description: 'How long vitals are kept as they came.',
+      },
+      five_minutes_days: {
+        schema: wholeNumber(1, 3_650),
+        default: 30,
+        description: 'And those of five minutes.',
+      },
+      hours_days: { schema: wholeNumber(1, 36_500), default: 730, description: 'And those of an hour.' },
+      influxdb_host: { schema: orNothing(host), default: null, description: 'An InfluxDB 1.x. null: none.' },
+      influxdb_port: { schema: port, default: 8086, description: 'Its port.' },
+      influxdb_database_prefix: {
+        schema: text,
+        default: 'rpi_cluster_',
+        description: 'How its databases begin.',
+      },
+      influxdb_user: { schema: text, default: 'root', description: 'Who writes there.' },
+      influxdb_password: { schema: secret(text), default: 'root', description: 'And proves it so.' },
+    },
   },
-  // A file of the chapter before has none of these.
-  defaults: {
-    raw_days: '1',
-    five_minutes_days: '30',
-    hours_days: '730',
-    influxdb_host: '',
-    influxdb_port: '8086',
-    influxdb_database_prefix: 'rpi_cluster_',
-    influxdb_user: 'root',
-    influxdb_password: 'root',
+  secondary: {
+    description: 'A node that connects to the primary.',
+    formerly: 'slave',
+    keys: {
+      socket_port: { schema: port, description: "The primary's port." },
+      primary_ip: { schema: host, formerly: 'master_ip', description: "The primary's name or address." },
+      led: { schema: text, default: '/sys/class/leds/ACT', description: 'Its LED: a folder of Linux.' },
+      vitals_seconds: { schema: wholeNumber(1, 86_400), default: 60, description: 'How often it measures.' },
+    },
   },
-}
-
-export const secondaryConfig = {
-  section: 'secondary',
-  formerSection: 'slave',
-  keys: { socket_port: port, primary_ip: host, led: anyText, vitals_seconds: wholeNumber(1, 86_400) },
-  formerKeys: { primary_ip: 'master_ip' },
-  // A file of an earlier chapter has not all of them.
-  defaults: { led: '/sys/class/leds/ACT', vitals_seconds: '60' },
-}
-
-export const webserverConfig = {
-  section: 'webserver',
-  keys: { webserver_port: port, webserver_host: host },
-}
+  webserver: {
+    description: 'What shows the cluster on a page. It connects as a secondary does.',
+    keys: {
+      webserver_port: { schema: port, description: 'The port of its page.' },
+      webserver_host: { schema: host, description: 'The address to serve it on. 0.0.0.0: every one.' },
+    },
+  },
+})
 
 /** What is called otherwise on the wire, too. */
 export const names = new Names('primary', {

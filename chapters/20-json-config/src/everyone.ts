@@ -1,17 +1,17 @@
 import { reportFrom } from '@rpi-cluster/core/broadcast'
 import { Dialogue } from '@rpi-cluster/core/dialogue'
+import { loadJsonConfig } from '@rpi-cluster/core/json-config'
 import { OperationalError, stopSignal } from '@rpi-cluster/core/lifecycle'
 import { createLogger } from '@rpi-cluster/core/logging'
-import { loadRenamedConfig } from '@rpi-cluster/core/names'
 import { connect } from '@rpi-cluster/core/sockets'
-import { secondaryConfig } from './config.ts'
+import { config } from './config.ts'
 
 const stop = stopSignal()
 const log = createLogger('everyone')
 const [command] = process.argv.splice(2, 1) // what is left is --config FILE, or nothing
 if (!command || command.startsWith('-'))
   throw new OperationalError('Say what everyone is to do: name, or blink.')
-const { primaryIp: host, socketPort: port } = loadRenamedConfig(secondaryConfig, log)
+const { primaryIp: host, socketPort: port } = loadJsonConfig(config, 'secondary', log)
 
 const primary = await connect({ peer: 'primary', host, port, stop })
 const dialogue = new Dialogue(primary, { unknown: () => {} })

@@ -1,21 +1,21 @@
 import { Broadcast, RollCall } from '@rpi-cluster/core/broadcast'
+import { loadJsonConfig } from '@rpi-cluster/core/json-config'
 import { stopSignal } from '@rpi-cluster/core/lifecycle'
 import { createLogger } from '@rpi-cluster/core/logging'
 import { textOf } from '@rpi-cluster/core/messages'
-import { loadRenamedConfig } from '@rpi-cluster/core/names'
 import { ListeningNode } from '@rpi-cluster/core/node'
 import { openStore } from '@rpi-cluster/core/store'
 import { baseInfo } from '@rpi-cluster/core/vitals'
-import { names, primaryConfig } from './config.ts'
+import { config, names } from './config.ts'
 import { influxWriter } from './influxdb.ts'
 import { Nodes } from './nodes.ts'
 
 const stop = stopSignal()
 const log = createLogger('primary')
-const config = loadRenamedConfig(primaryConfig, log)
-const { socketBindIp: host, socketPort: port, rawDays, fiveMinutesDays, hoursDays } = config
+const settings = loadJsonConfig(config, 'primary', log)
+const { socketBindIp: host, socketPort: port, rawDays, fiveMinutesDays, hoursDays } = settings
 const store = await openStore({ name: 'vitals', keep: { rawDays, fiveMinutesDays, hoursDays }, stop, log })
-const influx = influxWriter({ ...config, outbox: store.outbox('influxdb'), stop, log })
+const influx = influxWriter({ ...settings, outbox: store.outbox('influxdb'), stop, log })
 
 class Primary extends ListeningNode {
   readonly nodes = new Nodes({ roster: this.roster, store, also: influx, log })

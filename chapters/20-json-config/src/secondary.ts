@@ -1,18 +1,19 @@
 import { answerTo } from '@rpi-cluster/core/broadcast'
 import { openIdentity } from '@rpi-cluster/core/identity'
+import { loadJsonConfig } from '@rpi-cluster/core/json-config'
 import { stopSignal } from '@rpi-cluster/core/lifecycle'
 import { createLogger } from '@rpi-cluster/core/logging'
 import { textOf } from '@rpi-cluster/core/messages'
-import { loadRenamedConfig } from '@rpi-cluster/core/names'
 import { ConnectingNode } from '@rpi-cluster/core/node'
 import { baseInfo } from '@rpi-cluster/core/vitals'
 import { obey } from './commands.ts'
-import { names, secondaryConfig } from './config.ts'
+import { config, names } from './config.ts'
 import { Measuring } from './measuring.ts'
 
 const stop = stopSignal()
 const log = createLogger('secondary')
-const { primaryIp: host, socketPort: port, led, vitalsSeconds } = loadRenamedConfig(secondaryConfig, log)
+const settings = loadJsonConfig(config, 'secondary', log)
+const { primaryIp: host, socketPort: port, led, vitalsSeconds } = settings
 const identity = await openIdentity({ name: 'secondary', formerly: 'slave', log })
 const measuring = new Measuring(vitalsSeconds, log)
 

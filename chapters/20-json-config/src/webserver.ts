@@ -1,21 +1,20 @@
-import { loadConfig } from '@rpi-cluster/core/config'
 import { openIdentity } from '@rpi-cluster/core/identity'
+import { loadJsonConfig } from '@rpi-cluster/core/json-config'
 import { stopSignal } from '@rpi-cluster/core/lifecycle'
 import { Mirror, nodeRow } from '@rpi-cluster/core/live'
 import { createLogger } from '@rpi-cluster/core/logging'
-import { loadRenamedConfig } from '@rpi-cluster/core/names'
 import { ConnectingNode } from '@rpi-cluster/core/node'
 import { alarmRow } from '@rpi-cluster/core/sensors'
 import { baseInfo, vitalsRow } from '@rpi-cluster/core/vitals'
 import { createSite, serveSite } from '@rpi-cluster/core/web'
-import { names, secondaryConfig, webserverConfig } from './config.ts'
+import { config, names } from './config.ts'
 import { addHome, HomePage, notFoundPage } from './page.ts'
 import { addVitals } from './vitals-page.ts'
 
 const stop = stopSignal()
 const log = createLogger('webserver')
-const { primaryIp: host, socketPort: port } = loadRenamedConfig(secondaryConfig, log)
-const { webserverHost, webserverPort } = loadConfig(webserverConfig, log)
+const { secondary, webserver: own } = loadJsonConfig(config, ['secondary', 'webserver'], log)
+const { primaryIp: host, socketPort: port } = secondary
 const identity = await openIdentity({ name: 'webserver', log })
 const nodes = new Mirror(nodeRow)
 const vitals = new Mirror(vitalsRow)
@@ -54,6 +53,6 @@ const webserver = new Webserver({ peer: 'primary', host, port, stop, log })
 const site = createSite({ log, notFound: notFoundPage })
 addHome(site, page, nodes.table)
 addVitals(site, vitals.table, (about) => webserver.ask('history', { answer: 'history', about }))
-const { address } = await serveSite(site, { host: webserverHost, port: webserverPort, stop, log })
+const { address } = await serveSite(site, { host: own.webserverHost, port: own.webserverPort, stop, log })
 log.info(`Serving the page on ${address}`)
 await webserver.run()
