@@ -64,6 +64,6 @@ export function siteAddress(href: string, from: string): string | undefined {
   const module = /^packages\/core\/src\/([\w-]+)\.ts$/.exec(target)?.[1]
   if (module) return coreAddress(module, fragment)
 
-  const program = /^(chapters\/[^/]+)\/(src\/[\w-]+\.ts|rpicluster\.cfg)$/.exec(target)
+  const program = /^(chapters\/[^/]+)\/(src\/[\w-]+\.ts|rpicluster\.(?:cfg|json))$/.exec(target)
   return program ? `/${program[1]}/?view=code#${program[2]}` : undefined
 }

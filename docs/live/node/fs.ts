@@ -146,6 +146,11 @@ export function closeSync(fd: number): void {
   open.delete(fd)
 }
 
+/** Everything here is the program's own. */
+export function chmodSync(path: Path, _mode: number): void {
+  find(path, 'chmod')
+}
+
 /** Memory lasts no longer for it. */
 export function fsyncSync(fd: number): void {
   descriptor(fd, 'fsync')
@@ -369,6 +374,7 @@ export default {
   constants,
   openSync,
   closeSync,
+  chmodSync,
   fsyncSync,
   readSync,
   writeSync,

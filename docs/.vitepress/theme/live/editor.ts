@@ -122,7 +122,8 @@ export class FilesEditor {
       return true
     }
     return [
-      file.endsWith('.ts') ? typescriptLanguage : StreamLanguage.define(properties),
+      // The comments, texts and numbers of JSON are those of TypeScript.
+      /\.(?:ts|json)$/.test(file) ? typescriptLanguage : StreamLanguage.define(properties),
       lineNumbers(),
       lintGutter(),
       history(),

@@ -18,7 +18,7 @@ const MOST_LINES = 300
 const PATIENCE_MS = 2_000
 
 /** Where a file and its line are named: `src/node.ts:12:5`, `rpicluster.cfg, line 5`. */
-const PLACE = /((?:src\/)?[\w.-]+\.(?:ts|cfg))(?::|,? line )(\d+)(?::(\d+))?/
+const PLACE = /((?:src\/)?[\w.-]+\.(?:ts|cfg|json))(?::|,? line )(\d+)(?::(\d+))?/
 
 /** A line of a stack that is in a program. */
 const IN_STACK = /^(\s+at .*\bsrc\/[\w.-]+\.ts:)(\d+)(?=:\d+)/

@@ -1,9 +1,9 @@
 /** Which ports a chapter's programs listen on: those in their code, and those in their configuration. */
 import { existsSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { DEFAULT_SECTION, readConfigLines, readValue } from '@rpi-cluster/core/config-lines'
 import type { Chapter } from './chapters.ts'
 import { MOST_COPIES, type Program } from './cluster.ts'
+import { valueAt } from './config-file.ts'
 
 /** A port, and who listens on it. */
 export interface ListeningPort {
@@ -71,31 +71,16 @@ function portsOfCopy(program: Program, copy: number, { folder, config }: Chapter
   const file = program.config === undefined ? config : forCopy(program.config, copy)
   return program.listens.flatMap((place) => {
     if (typeof place === 'number') return { ...who, port: place, isFixed: true }
-    const port = file === undefined ? Number.NaN : Number(valueAt(forCopy(place, copy), join(folder, file)))
+    const port = file === undefined ? Number.NaN : Number(valueIn(join(folder, file), forCopy(place, copy)))
     return Number.isInteger(port) && port > 0 ? { ...who, port, isFixed: false } : []
   })
 }
 
 /** What stands at a place such as `node.port` of a configuration file; nothing when it cannot be read. */
-function valueAt(place: string, file: string): unknown {
+function valueIn(file: string, place: string): unknown {
   try {
-    const text = readFileSync(file, 'utf8')
-    if (!file.endsWith('.json')) return valueOfLines(place, text)
-    let value: unknown = JSON.parse(text)
-    for (const key of place.split('.')) value = (value as Record<string, unknown> | undefined)?.[key]
-    return value
+    return valueAt(readFileSync(file, 'utf8'), place)
   } catch {
     return undefined
   }
-}
-
-/** As the programs read it, by the very functions that they use. */
-function valueOfLines(place: string, text: string): string | undefined {
-  const [name = '', key = ''] = place.split('.')
-  const { sections } = readConfigLines(text)
-  const own = sections.get(name)
-  if (!own) return undefined
-  const section = new Map([...(sections.get(DEFAULT_SECTION) ?? []), ...own])
-  const entry = section.get(key.toLowerCase())
-  return entry && readValue(entry, section).text
 }

@@ -10,6 +10,7 @@ import { coreModules } from '../chapters/growth.ts'
 import { configFilesOf, portsOf } from '../chapters/ports.ts'
 import { isUnwritten } from '../texts/unwritten.ts'
 import { ROOT, repositoryFiles } from '../workspace/repository.ts'
+import { schemaNameOf } from './json-schemas.ts'
 
 interface PackageJson {
   name: string
@@ -70,6 +71,9 @@ function wrongPackage(chapter: Chapter): string[] {
   for (const config of configFilesOf(chapter)) {
     if (!files.includes(config)) problems.push(`${file}: files lacks "${config}", which a Pi needs`)
   }
+  const schema = schemaNameOf(chapter)
+  if (schema !== undefined && !files.includes(schema))
+    problems.push(`${file}: files lacks "${schema}", which the configuration names`)
   return problems
 }
 

@@ -7,6 +7,7 @@ import { ReaderError } from '../workspace/reader-error.ts'
 import { ROOT } from '../workspace/repository.ts'
 import { chapterProblems } from './chapter-checks.ts'
 import { TEXT_WITH_TABLE, tableProblems, withTable } from './chapter-table.ts'
+import { schemaProblems, syncSchemas } from './json-schemas.ts'
 import { allPictures, pictureProblems, syncImages, syncPicture } from './picture-checks.ts'
 import { syncTimes } from './reading-times.ts'
 import { allTexts, problemsOf, syncBlocks } from './text-checks.ts'
@@ -19,22 +20,25 @@ export function allProblems(): string[] {
     ...tableProblems(readFileSync(join(ROOT, TEXT_WITH_TABLE), 'utf8')),
     ...allTexts().flatMap(problemsOf),
     ...allPictures().flatMap(pictureProblems),
+    ...schemaProblems(),
     ...unexplainedChanges(),
   ]
 }
 
 /**
- * Mends what can be mended without running anything, and returns the texts and pictures that changed.
+ * Mends what can be mended without running a program, and returns the texts, pictures and JSON Schemas that changed.
  *
- * @throws ReaderError when a picture cannot be drawn; all that can be mended is mended then
+ * @throws ReaderError when a chapter has no JSON Schema to give, or a picture cannot be drawn; all that can be mended is mended then
  */
 export function syncTexts(): string[] {
+  // Texts may show them.
+  const schemas = syncSchemas()
   const texts = allTexts().filter((file) =>
     [syncBlocks(file), syncImages(file), syncTimes(file)].some(Boolean),
   )
   // The table has the times.
   if (syncTable()) texts.push(TEXT_WITH_TABLE)
-  return [...new Set(texts), ...syncPictures()]
+  return [...schemas, ...new Set(texts), ...syncPictures()]
 }
 
 function syncPictures(): string[] {

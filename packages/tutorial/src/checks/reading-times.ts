@@ -24,7 +24,7 @@ const WORDS_A_MINUTE = 200
 const LINES_A_MINUTE = 500 / 60
 
 /** Languages whose blocks are code; others show what is typed and printed, which is read as words are. */
-const CODE = new Set(['ts', 'js', 'ini', 'json', 'python', 'diff'])
+const CODE = new Set(['ts', 'js', 'ini', 'json', 'jsonc', 'python', 'diff'])
 
 /** What is wrong with the line in a text: a chapter's has one. */
 export function timesProblems({ file, text }: Readme): string[] {

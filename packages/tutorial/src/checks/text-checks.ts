@@ -24,7 +24,7 @@ import { timesProblems } from './reading-times.ts'
 const MOST_WORDS = 1200
 
 /** Languages whose blocks show this repository's code, unless they say `example`. */
-const CODE = new Set(['ts', 'js', 'ini', 'diff'])
+const CODE = new Set(['ts', 'js', 'ini', 'jsonc', 'diff'])
 
 /** What pnpm does by itself, so that no script of that name is needed. */
 const OF_PNPM = new Set([

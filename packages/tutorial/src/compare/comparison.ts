@@ -11,7 +11,8 @@ import { type UnifiedOptions, unifiedDiff } from './unified-diff.ts'
 export { ALL_PARTS, type FileChange, type Hunk, type Part } from './compared.ts'
 
 /** Files that say, or show, what stands in package.json and README rather than what changed. */
-const LEFT_OUT = /(^|\/)(README\.md|CHANGELOG\.md|pnpm-lock\.yaml|picture\.yaml)$|^[^/]+\.svg$/
+const LEFT_OUT =
+  /(^|\/)(README\.md|CHANGELOG\.md|pnpm-lock\.yaml|picture\.yaml)$|^[^/]+\.(?:svg|schema\.json)$/
 
 /** Two chapters of the repository, compared. */
 export class Comparison extends Compared<Chapter> {

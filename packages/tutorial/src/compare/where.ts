@@ -74,7 +74,10 @@ function distancesOf(folder: string): { distances: Distance[]; unreadable: strin
 function comparable(folder: string): ReadFiles {
   const { texts, unreadable } = readFiles(folder, readersFiles(folder))
   // A reader's own configuration need not have our comments. An empty line for each keeps the line numbers.
-  for (const [file, text] of texts) if (file.endsWith('.cfg')) texts.set(file, text.replace(/^[;#].*$/gm, ''))
+  for (const [file, text] of texts) {
+    if (file.endsWith('.cfg')) texts.set(file, text.replace(/^[;#].*$/gm, ''))
+    if (file.endsWith('.json')) texts.set(file, text.replace(/^\s*\/\/.*$/gm, ''))
+  }
   return { texts, unreadable }
 }
 

@@ -126,10 +126,15 @@ export class ChapterCopy {
   async write(file: string, text: string): Promise<void> {
     const isProgram = file.startsWith('src/')
     const path = isProgram ? file.replace(/[^/]+(?=\.ts$)/, (name) => this.#named(name)) : file
-    const sections = /^\[([^\]\n]+)\]/gm
+    // Sections of a configuration, INI or JSON.
+    const sections = /^\[([^\]\n]+)\]|(?<=^\s*(?:\{\s*)?")([^"\n]+)(?="\s*:\s*\{)/gm
     await writeFile(
       join(this.folder, path),
-      isProgram ? text : text.replace(sections, (_, name: string) => `[${this.#named(name)}]`),
+      isProgram
+        ? text
+        : text.replace(sections, (_, ini: string | undefined, json: string | undefined) =>
+            ini === undefined ? this.#named(json ?? '') : `[${this.#named(ini)}]`,
+          ),
     )
   }
 

@@ -1,13 +1,6 @@
 /** The configuration on a Pi, which is the reader's: what of it stays when a new one comes. */
-import { readConfigLines } from '@rpi-cluster/core/config-lines'
+import { isJsonConfig, type Setting, settingsOf, shownSetting, textWith } from '../chapters/config-file.ts'
 import { ReaderError } from '../workspace/reader-error.ts'
-
-/** A value and its place in a configuration. */
-export interface Setting {
-  section: string
-  key: string
-  value: string
-}
 
 /** A configuration, and what to tell of it. */
 export interface Carried {
@@ -32,14 +25,14 @@ export function settingOf(text: string): Setting {
  *
  * @throws ReaderError when it has no such key
  */
-export function withValue(text: string, { section, key, value }: Setting): string {
-  const entry = readConfigLines(text).sections.get(section)?.get(key.toLowerCase())
-  if (!entry) throw new ReaderError(`The configuration has no ${key} in its section [${section}].`)
-  const lines = text.split(/(\r\n|\r|\n)/)
-  const at = (entry.line - 1) * 2 // every other one is the end of a line
-  const before = /^[^=:]*[=:]?\s*/.exec(lines[at] ?? '')?.[0] ?? ''
-  lines[at] = entry.value ? before + value : `${before.trimEnd()} ${value}`
-  return lines.join('')
+export function withValue(text: string, setting: Setting): string {
+  const { section, key } = setting
+  const written = textWith(text, setting)
+  if (written === undefined) {
+    const where = isJsonConfig(text) ? `section "${section}"` : `section [${section}]`
+    throw new ReaderError(`The configuration has no ${key} in its ${where}.`)
+  }
+  return written
 }
 
 /**
@@ -59,7 +52,7 @@ export function carriedOver(theirs: string | undefined, shipped: string | undefi
     if (settings.reduce(withValue, shipped) !== theirs) return kept
     const notices = differences(theirs, fresh)
       .filter((setting) => settings.some((own) => own.section === setting.section && own.key === setting.key))
-      .map(({ section, key, value }) => `is new, and keeps [${section}] ${key} = ${value}`)
+      .map((setting) => `is new, and keeps ${shownSetting(fresh, setting)}`)
     return { text: settings.reduce(withValue, fresh), notices }
   } catch {
     return kept // a key that was set is there no more
@@ -68,10 +61,7 @@ export function carriedOver(theirs: string | undefined, shipped: string | undefi
 
 /** What one configuration says otherwise than another. */
 function differences(text: string, other: string): Setting[] {
-  const others = readConfigLines(other).sections
-  return [...readConfigLines(text).sections].flatMap(([section, entries]) =>
-    [...entries].flatMap(([name, { key, value = '' }]) =>
-      value === others.get(section)?.get(name)?.value ? [] : { section, key, value },
-    ),
-  )
+  const named = ({ section, key }: Setting) => `${section}.${key.toLowerCase()}`
+  const others = new Map(settingsOf(other).map((setting) => [named(setting), setting.value]))
+  return settingsOf(text).filter((setting) => setting.value !== others.get(named(setting)))
 }

@@ -7,8 +7,9 @@
  * - `.ship`: the configuration as it was brought there, and which programs are services
  */
 import { posix } from 'node:path'
+import { type Setting, shownSetting } from '../chapters/config-file.ts'
 import { ReaderError } from '../workspace/reader-error.ts'
-import { carriedOver, type Setting, withValue } from './config-values.ts'
+import { carriedOver, withValue } from './config-values.ts'
 import { MEMORY_FOLDER } from './machine.ts'
 import { archiveOf, checksumList, type Parcel } from './parcel.ts'
 import { type Answer, HostError, lastLine, type Remote } from './remote.ts'
@@ -210,7 +211,7 @@ export class Versions {
       }
       await this.#write(file, text)
       if (isUnlinked) await this.#remote.change(sh`cd ${this.current} && ln -sf ../../${file} ${file}`)
-      for (const { section, key, value } of own) notices.push(`${file} has [${section}] ${key} = ${value}.`)
+      for (const setting of own) notices.push(`${file} has ${shownSetting(text, setting)}.`)
     }
     return { isChanged, notices }
   }

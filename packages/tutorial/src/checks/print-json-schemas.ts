@@ -1,0 +1,19 @@
+/**
+ * A process of its own: prints the JSON Schema of each source that it is given, a chapter's `src/config.ts`, as a list of
+ * texts in JSON.
+ */
+import { pathToFileURL } from 'node:url'
+import { ConfigDefinition } from '@rpi-cluster/core/json-config'
+import { jsonSchemaOf } from '@rpi-cluster/core/json-schema'
+
+const texts: string[] = []
+for (const source of process.argv.slice(2)) {
+  const exported: Record<string, unknown> = await import(pathToFileURL(source).href)
+  const definition = Object.values(exported).find((value) => value instanceof ConfigDefinition)
+  if (!definition) {
+    console.error(`${source}: it exports nothing that defineConfig has made, and so has no JSON Schema.`)
+    process.exit(1)
+  }
+  texts.push(`${JSON.stringify(jsonSchemaOf(definition), undefined, 2)}\n`)
+}
+console.log(JSON.stringify(texts))
