@@ -55,8 +55,8 @@ test('the primary still serves who came before: old names, texts, questions, top
 test('all together: a secondary measures and obeys, the page shows its vitals and its alarms', async ({
   chapter,
 }) => {
-  const config = readFileSync(join(chapter.folder, 'rpicluster.cfg'), 'utf8')
-  await chapter.write('rpicluster.cfg', config.replace(/^vitals_seconds =.*$/m, 'vitals_seconds = 5'))
+  const config = readFileSync(join(chapter.folder, 'rpicluster.json'), 'utf8')
+  await chapter.write('rpicluster.json', config.replace(/"vitals_seconds": \d+/, '"vitals_seconds": 5'))
   const primary = await chapter.run('primary')
   const webserver = await chapter.run('webserver')
   const secondary = await chapter.run('secondary')

@@ -63,7 +63,8 @@ type Sections = Readonly<Record<string, SectionShape>>
  * through a pipe stays as it was.
  *
  * @param sections the name of a section, or several: then their values come by section
- * @param log gets a line that says which file was read, warnings, and at level debug each value with its place. No secret's.
+ * @param log gets a line that says which file was read, if it is another than the program's own or not all came from it; warnings;
+ *   and at level debug each value with its place. No secret's.
  * @throws OperationalError with one problem for each thing that is wrong with the command line, the file or the environment
  */
 export function loadJsonConfig<All extends Sections, Name extends keyof All & string>(
@@ -132,7 +133,9 @@ function tell({ values }: InForce, { path, ignored }: ConfigPlace, isJson: boole
     said.push(`from the environment: ${fromEnvironment.join(', ')}`)
     if (byDefault.length > 0) said.push(`by default: ${byDefault.join(', ')}`)
   }
-  log.info(said.join('; '))
+  // That a program reads its own file is nothing to tell.
+  const isOwn = isJson && path === join(programFolder(), JSON_FILE_NAME) && said.length === 1
+  log[isOwn ? 'debug' : 'info'](said.join('; '))
   for (const value of values) {
     log.debug(
       `${value.section}.${value.key} is ${shownValue(value)}, ${value.from === 'default' ? '' : 'from '}${origin(value, path)}`,
