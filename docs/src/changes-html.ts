@@ -41,7 +41,7 @@ function quietness({ file, status }: ShownChange): number {
 }
 
 function changedFile(change: ShownChange, heading: string, isFolded: boolean): string {
-  const { file, from, status, addedLines, removedLines, hunks } = change
+  const { file, from, status, addedLines, removedLines, hunks, said } = change
   const counts = `${statusOf(change)}${status === 'back' ? '' : `, +${addedLines} −${removedLines}`}`
   const title = `<span class="path">${from ? `${from} → ` : ''}${file}</span> <span class="counts">${counts}</span>`
   const isNew = status === 'added' || status === 'removed'
@@ -49,7 +49,7 @@ function changedFile(change: ShownChange, heading: string, isFolded: boolean): s
   return [
     `<${outer} id="changed-${file}" class="changed-file" data-file="${file}">`,
     `<${inner} class="file-name">${title}</${inner}>`,
-    hunks.length === 0 ? '<p>Its lines are the same.</p>' : '',
+    hunks.length === 0 ? `<p>${said ?? 'Its lines are the same.'}</p>` : '',
     ...hunks.map((hunk) => hunkHtml(hunk, file, isNew)),
     `</${outer}>`,
   ]

@@ -86,6 +86,8 @@ export interface ShownChange {
   addedLines: number
   removedLines: number
   hunks: ShownHunk[]
+  /** For a file that is back as it was: what the text says of it, as HTML. */
+  said?: string
   /** For a module of the core whose lines are still to be made: what is said of them. */
   notes?: ShownExplanation[]
 }

@@ -121,7 +121,7 @@ test('what is back is compared with what it was, in words; between chapters furt
   expect(html).toContain('<span class="counts">back from 01-made-up, changed since, +1 −1</span>')
   expect(html).toContain('<code>old</code>')
   expect(html).toContain('<span class="counts">back from 01-made-up, unchanged</span>')
-  expect(html).toContain('<p class="explanation" style="--row:1">The page is back.</p>')
+  expect(html).toContain('<p>The page is back.</p>')
   const apart = comparisonOf(
     sources(1, first),
     sources(3, third),

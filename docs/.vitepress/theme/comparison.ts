@@ -73,11 +73,8 @@ export function comparisonOf(
       return { ...changeOf(diff, part), hunks: hunksIn(diff).map((hunk) => shownHunk(hunk, ...sides, notes)) }
     })
   const unchanged = compared.backUnchanged().map((change): ShownChange => {
-    const html = back.get(change.file)?.html
-    return {
-      ...change,
-      hunks: html === undefined ? [] : [{ line: 1, items: [{ kind: 'note', html, row: 1 }] }],
-    }
+    const said = back.get(change.file)?.html
+    return { ...change, hunks: [], ...(said !== undefined && { said }) }
   })
   const modules = steps.flatMap(({ modules }) => modules)
   const users = after.users.map(({ file, imports }) => ({

@@ -11,6 +11,7 @@ import { allTexts, problemsOf } from '../src/checks/text-checks.ts'
 import { unexplainedChanges } from '../src/compare/explanations.ts'
 import { normalized } from '../src/texts/normalized.ts'
 import { readReadme } from '../src/texts/readme.ts'
+import { symbolsOf } from '../src/texts/source.ts'
 import { unwrittenPlaces } from '../src/texts/unwritten.ts'
 import { ROOT } from '../src/workspace/repository.ts'
 
@@ -124,4 +125,26 @@ describe('shown and printed lines', () => {
       'Hello World, I am client N, for DURATION, from port N',
     )
   })
+})
+
+test('a function that can be called in several ways is one symbol', () => {
+  const source = [
+    '/** Reads it. */',
+    'export function read(one: string): string',
+    'export function read(all: string[]): string[]',
+    'export function read(what: unknown): unknown {',
+    '  return what',
+    '}',
+    'export const next = 1',
+  ].join('\n')
+  expect(symbolsOf(source)).toMatchObject([
+    {
+      name: 'read',
+      doc: 'Reads it.',
+      signature: 'export function read(one: string): string\nexport function read(all: string[]): string[]',
+      first: 1,
+      last: 6,
+    },
+    { name: 'next', first: 7, last: 7 },
+  ])
 })

@@ -45,11 +45,19 @@ interface Node {
 const STANDS_ALONE =
   /Statement$|Declaration$|^MethodDefinition$|^PropertyDefinition$|^TSPropertySignature$|^TSMethodSignature$|^Property$/
 
-/** All symbols of a file, in their order: declarations at the top level, and the members of classes and interfaces. */
+/** One of the ways in which a function can be called, without its body. */
+const OVERLOAD = 'TSDeclareFunction'
+
+/**
+ * All symbols of a file, in their order: declarations at the top level, and the members of classes and interfaces. A
+ * function that can be called in several ways is one symbol, with a line of its signature for each.
+ */
 export function symbolsOf(text: string): SourceSymbol[] {
   const { program, comments } = parseSync('source.ts', text)
   const lines = new LineIndex(text)
   const symbols: SourceSymbol[] = []
+  const overloads = new Map<string, SourceSymbol>()
+  const textOf = (node: Node) => text.slice(node.start, bodyOf(node)?.start ?? node.end).trim()
 
   const add = (
     name: string,
@@ -69,7 +77,7 @@ export function symbolsOf(text: string): SourceSymbol[] {
       isInternal: isExported && isForOwnPackage,
       doc: hasDoc ? plainDoc(comment.value) : '',
       tags: hasDoc ? docTags(comment.value) : [],
-      signature: text.slice(node.start, bodyOf(node)?.start ?? node.end).trim(),
+      signature: textOf(node),
       first: lines.lineOf(comment && hasDoc ? comment.start : outer.start),
       last: lines.lineOf(node.end),
     }
@@ -83,7 +91,14 @@ export function symbolsOf(text: string): SourceSymbol[] {
     const declaration = (isExported ? statement['declaration'] : statement) as Node | null
     if (!declaration) continue
     for (const [name, node] of namesDeclaredBy(declaration)) {
+      const overload = overloads.get(name)
+      if (overload) {
+        if (declaration.type === OVERLOAD) overload.signature += `\n${textOf(statement)}`
+        overload.last = lines.lineOf(statement.end)
+        continue
+      }
       const whole = add(name, node === declaration ? statement : node, statement, isExported)
+      if (declaration.type === OVERLOAD) overloads.set(name, whole)
       for (const member of membersOf(declaration)) {
         const memberName = nameOf(member['key'] as Node | undefined)
         if (memberName)
