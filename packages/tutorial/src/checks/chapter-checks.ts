@@ -155,11 +155,17 @@ function wrongReadme(chapter: Chapter, next: Chapter | undefined): string[] {
   return problems
 }
 
+/** The whole series: where chapters lead that go on from where its posts end. */
+const SERIES = /\/category\//
+
 /** A title, a sentence or a post that two chapters have: one of them is a copy's. */
 function sameTwice(chapters: readonly Chapter[]): string[] {
   return chapters.flatMap((chapter, index) =>
     (['title', 'teaches', 'post'] as const).flatMap((key) => {
-      const other = chapters.slice(0, index).find((earlier) => earlier[key] === chapter[key])
+      const isShared = key === 'post' && SERIES.test(chapter.post)
+      const other = isShared
+        ? undefined
+        : chapters.slice(0, index).find((earlier) => earlier[key] === chapter[key])
       const where = {
         title: 'README.md: its heading',
         teaches: 'package.json: description',
