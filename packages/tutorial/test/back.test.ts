@@ -179,21 +179,21 @@ test('in a practice folder what is back has still to change as long as it is wha
 describe('chapter 20, where what 19 left out is back', () => {
   const [before, chapter] = [findChapter('19'), findChapter('20')]
   const file = 'chapters/20-json-config/README.md'
-  const was = 'chapters/18-temperature/src/webserver.ts'
+  const was = 'chapters/18-temperature/src/vitals-page.ts'
 
   test('each program that is back asks for a sentence that links what it was, and for no piece', () => {
     const readme = readReadme(file)
     const backIn = (mentions: typeof readme.mentions) =>
       explainedChanges(before, chapter, { ...readme, mentions }).filter(({ backFrom }) => backFrom === was)
     expect(backIn(readme.mentions)).toMatchObject([
-      { file: 'chapters/20-json-config/src/webserver.ts', explanation: expect.stringContaining('webserver') },
+      { file: 'chapters/20-json-config/src/vitals-page.ts', explanation: expect.stringContaining('page of vitals') },
     ])
     const [unexplained] = backIn(readme.mentions.filter((mention) => mention.file !== was))
     expect(unexplained?.explanation).toBeUndefined()
     expect(unexplainedChanges()).toEqual([])
     expect(problemsOf(file).filter((problem) => problem.includes('it shows nothing of'))).toEqual([])
     expect(diffText(before, chapter, {})).toMatch(
-      /^ {4}# .*webserver.*\n(.*\n)*src\/webserver\.ts: back from/m,
+      /^ {4}# .*page of vitals.*\n(.*\n)*src\/vitals-page\.ts: back from/m,
     )
   })
 
@@ -201,7 +201,7 @@ describe('chapter 20, where what 19 left out is back', () => {
     // The thousand lines would take two hours.
     expect(minutesToRead(chapter)).toBeLessThan(60)
     expect(goalPage(chapter, before)).toMatch(
-      /here already, are .*`src\/webserver\.ts` of 18-temperature\. Change/,
+      /here already, are .*`src\/vitals-page\.ts`.* of 18-temperature\. Change/,
     )
     expect(goalPage(before, findChapter('18'))).not.toContain('here already')
   })
