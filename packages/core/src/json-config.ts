@@ -52,6 +52,13 @@ export {
 
 type Sections = Readonly<Record<string, SectionShape>>
 
+/** What {@link loadJsonConfig} returns: the values of the section that it was asked for, or of several by their names. */
+export type LoadedConfig<All extends Sections, Names> = Names extends readonly (keyof All & string)[]
+  ? { [Name in Names[number]]: SectionValues<All[Name]> }
+  : Names extends keyof All
+    ? SectionValues<All[Names]>
+    : never
+
 /**
  * Reads a program's section, or several, of its configuration: of the file given by `--config FILE`, JSON or INI, counted from
  * the folder where the reader typed; or else of `rpicluster.json` in {@link programFolder}, or of `rpicluster.cfg` there.
@@ -67,22 +74,11 @@ type Sections = Readonly<Record<string, SectionShape>>
  *   and at level debug each value with its place. No secret's.
  * @throws OperationalError with one problem for each thing that is wrong with the command line, the file or the environment
  */
-export function loadJsonConfig<All extends Sections, Name extends keyof All & string>(
-  definition: ConfigDefinition<All>,
-  section: Name,
-  log: Logger,
-): SectionValues<All[Name]>
-export function loadJsonConfig<All extends Sections, Name extends keyof All & string>(
-  definition: ConfigDefinition<All>,
-  sections: readonly Name[],
-  log: Logger,
-): { [Section in Name]: SectionValues<All[Section]> }
-export function loadJsonConfig(
-  definition: AnyDefinition,
-  sections: string | readonly string[],
-  log: Logger,
-): unknown {
-  const names = typeof sections === 'string' ? [sections] : sections
+export function loadJsonConfig<
+  All extends Sections,
+  const Names extends (keyof All & string) | readonly (keyof All & string)[],
+>(definition: ConfigDefinition<All>, sections: Names, log: Logger): LoadedConfig<All, Names> {
+  const names: readonly string[] = typeof sections === 'string' ? [sections] : sections
   const command = configCommand()
   if (command.migrate) endWith(migratedLines(command, definition))
 
@@ -104,7 +100,7 @@ export function loadJsonConfig(
 
   tell(found, place, file?.isJson !== false, log)
   const values = Object.fromEntries(names.map((name) => [name, valuesOf(name, found)]))
-  return typeof sections === 'string' ? values[sections] : values
+  return (typeof sections === 'string' ? values[sections] : values) as LoadedConfig<All, Names>
 }
 
 function valuesOf(name: string, { values }: InForce): Record<string, unknown> {

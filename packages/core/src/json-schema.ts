@@ -37,10 +37,12 @@ export function jsonSchemaOf(
     type: 'object',
     properties: {
       $schema: { type: 'string', description: 'Where this schema is, for editors.' },
-      ...Object.fromEntries(all.map(([name, section]) => [name, sectionSchema(section)])),
+      ...Object.fromEntries(all.map(([name, section]) => [name, sectionSchema(section, name)])),
       ...Object.fromEntries(
         all.flatMap(([name, section]) =>
-          section.formerly === undefined ? [] : [[section.formerly, former(sectionSchema(section), name)]],
+          section.formerly === undefined
+            ? []
+            : [[section.formerly, former(name, `#/properties/${pointerTo(name)}`)]],
         ),
       ),
     },
@@ -48,7 +50,7 @@ export function jsonSchemaOf(
   }
 }
 
-function sectionSchema({ description, keys }: SectionShape): EditorSchema {
+function sectionSchema({ description, keys }: SectionShape, section: string): EditorSchema {
   const all = Object.entries(keys)
   const needed = all.filter(([, key]) => key.default === undefined && !isSecret(key.schema))
   const either = needed.flatMap(([name, { formerly }]) =>
@@ -61,7 +63,14 @@ function sectionSchema({ description, keys }: SectionShape): EditorSchema {
       ...Object.fromEntries(all.map(([name, key]) => [name, keySchema(key)])),
       ...Object.fromEntries(
         all.flatMap(([name, key]) =>
-          key.formerly === undefined ? [] : [[key.formerly, former(keySchema(key), name)]],
+          key.formerly === undefined
+            ? []
+            : [
+                [
+                  key.formerly,
+                  former(name, `#/properties/${pointerTo(section)}/properties/${pointerTo(name)}`),
+                ],
+              ],
         ),
       ),
     },
@@ -85,7 +94,16 @@ function keySchema({ schema, description, default: standIn }: KeyShape): EditorS
   }
 }
 
-/** What is still read under a name of before. */
-function former(schema: EditorSchema, name: string): EditorSchema {
-  return { ...schema, deprecationMessage: `This is called ${JSON.stringify(name)} now.`, doNotSuggest: true }
+/** What is still read under a name of before: it is what has the new name. */
+function former(name: string, place: string): EditorSchema {
+  return {
+    allOf: [{ $ref: place }],
+    deprecationMessage: `This is called ${JSON.stringify(name)} now.`,
+    doNotSuggest: true,
+  }
+}
+
+/** A name in the path of a JSON pointer, which stands in an address. */
+function pointerTo(name: string): string {
+  return encodeURIComponent(name.replaceAll('~', '~0').replaceAll('/', '~1'))
 }

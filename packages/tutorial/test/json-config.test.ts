@@ -152,6 +152,7 @@ test('a value is replaced where it stands, as what it is', () => {
   expect(set('socket_port', '7000')).toBe(CONFIG.replace('": 12399', '": 7000'))
   expect(set('other', 'pi.local')).toBe(CONFIG.replace('null', '"pi.local"'))
   expect(set('friends', '["b", "c"]')).toBe(CONFIG.replace('["a"]', '["b", "c"]'))
+  expect(set('friends', 'b, c')).toBe(CONFIG.replace('["a"]', '["b", "c"]'))
   expect(textWith('{"a": {"b": "5"}}', { section: 'a', key: 'b', value: '6' })).toBe('{"a": {"b": "6"}}')
   expect(set('nothing', '1')).toBeUndefined()
   expect(valueAt(`\uFEFF${CONFIG}`, 'hub.socket_port')).toBe(12_399)

@@ -39,7 +39,7 @@ export function textWith(text: string, { section, key, value }: Setting): string
   if (isJsonConfig(text)) {
     const node = nodeAt(text, [section, key])
     if (!node) return undefined
-    const written = node.type === 'string' ? JSON.stringify(value) : jsonOf(value)
+    const written = node.type === 'string' ? JSON.stringify(value) : jsonOf(value, node.type === 'array')
     return text.slice(0, node.offset) + written + text.slice(node.offset + node.length)
   }
   const entry = readConfigLines(text).sections.get(section)?.get(key.toLowerCase())
@@ -72,12 +72,17 @@ export function shownSetting(text: string, { section, key, value }: Setting): st
   return isJsonConfig(text) ? `${section}.${key} = ${value}` : `[${section}] ${key} = ${value}`
 }
 
-/** What a reader typed, as JSON: a number stays one, and what is no JSON is a text. */
-function jsonOf(value: string): string {
+/** What a reader typed, as JSON: a number stays one, and what is no JSON is a text, or texts separated by commas. */
+function jsonOf(value: string, isList: boolean): string {
   try {
     JSON.parse(value)
     return value
   } catch {
+    if (isList)
+      return `[${value
+        .split(',')
+        .map((each) => jsonOf(each.trim(), false))
+        .join(', ')}]`
     return JSON.stringify(value)
   }
 }
