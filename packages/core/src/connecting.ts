@@ -4,9 +4,9 @@
  * @since 0.3.0
  */
 import { addAbortListener, once } from 'node:events'
-import { connect as openSocket } from 'node:net'
+import { connect as openSocket, type Socket } from 'node:net'
 import { addressOf, checkPort } from './addresses.ts'
-import { Connection } from './connection.ts'
+import { Connection, type Secured } from './connection.ts'
 import { OperationalError } from './lifecycle.ts'
 import { whyNotConnected } from './socket-errors.ts'
 
@@ -18,6 +18,14 @@ const DEFAULT_CONNECT_TIMEOUT_MS = 10_000
  * wireless network may take. Where there is only one address, it does not hold.
  */
 const ADDRESS_TIMEOUT_MS = 1_000
+
+/**
+ * A handshake of the end that connects: it gets an open socket, and resolves when both ends know with whom they speak. It
+ * reads the socket, hears its errors, and rejects when that is closed first: a handshake that takes too long is ended so.
+ *
+ * @throws OperationalError when it fails, with what to do about it. The socket is destroyed then.
+ */
+export type SecureConnecting = (socket: Socket, about: { peer: string; address: string }) => Promise<Secured>
 
 export interface ConnectOptions {
   /** What the other end is, in the words of the program, for the texts of errors: `master`. */
@@ -32,6 +40,8 @@ export interface ConnectOptions {
   timeoutMs?: number
   /** How many bytes may wait to be sent; a peer that does not read and would need more is cut off. Default: 1 MiB. */
   maxWaitingBytes?: number
+  /** What comes before the first message. Default: nothing, and anybody may be the other end. */
+  secure?: SecureConnecting | undefined
 }
 
 /**
@@ -53,18 +63,26 @@ export async function connect(options: ConnectOptions): Promise<Connection> {
     () => socket.destroy(Object.assign(new Error('no answer'), { code: 'ETIMEDOUT' })),
     timeoutMs,
   )
+  const sought = addressOf(host, port)
+  let secured: Secured = { socket }
   try {
     await once(socket, 'connect', { signal: stop })
+    if (options.secure) {
+      const stopping = addAbortListener(stop, () => socket.destroy())
+      secured = await options
+        .secure(socket, { peer, address: sought })
+        .finally(() => stopping[Symbol.dispose]())
+    }
   } catch (error) {
     socket.on('error', () => {}).destroy()
     stop.throwIfAborted()
-    throw new OperationalError(whyNotConnected(error, addressOf(host, port), peer), { cause: error })
+    if (error instanceof OperationalError) throw error
+    throw new OperationalError(whyNotConnected(error, sought, peer), { cause: error })
   } finally {
     clearTimeout(timeout)
   }
-  const sought = addressOf(host, port)
-  const connection = new Connection(socket, `the ${peer} at ${sought}`, options.maxWaitingBytes, sought)
+  const connection = new Connection(secured, `the ${peer} at ${sought}`, options.maxWaitingBytes, sought)
   const stopping = addAbortListener(stop, () => void connection.close(stop.reason))
-  socket.once('close', () => stopping[Symbol.dispose]())
+  secured.socket.once('close', () => stopping[Symbol.dispose]())
   return connection
 }

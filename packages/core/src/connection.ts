@@ -22,6 +22,34 @@ const DEFAULT_MAX_WAITING_BYTES = 1024 * 1024
 const CLOSE_TIMEOUT_MS = 500
 
 /**
+ * What stands between a connection and its socket, and changes what goes through: it signs what is sent, and checks what comes.
+ * It may keep the end of a piece until the rest of it comes.
+ */
+export interface Layer {
+  /** Makes of what is sent what goes over the wire. */
+  outgoing(data: string | Uint8Array, encoding: BufferEncoding): string | Uint8Array
+  /**
+   * Makes of a chunk that has come what is to be read.
+   *
+   * @throws OperationalError when it is not what it should be. The connection is of no more use then.
+   */
+  incoming(chunk: Buffer): Buffer
+  /** What goes over the wire as the last thing, when this end closes the connection. */
+  farewell(): string | Uint8Array
+  /** @throws OperationalError when the peer has closed the connection, and what has come is not all that it has said */
+  end(): void
+}
+
+/** A socket that may be used, after a handshake, if there was one. */
+export interface Secured {
+  /** The socket to use: the one that there was, or one that stands on it, as that of TLS. */
+  socket: Socket
+  layer?: Layer
+  /** Who the other end is, if it has proven that. */
+  node?: string
+}
+
+/**
  * One end of an open connection.
  *
  * Read it as text (`for await (const text of connection)`), in whatever pieces the network
@@ -34,7 +62,10 @@ export class Connection {
   peer: string
   /** The socket itself, for layers that read or write it in their own way. */
   readonly socket: Socket
+  /** The name that the other end has proven to have, by a key. Undefined where nobody asks for one. */
+  readonly node: string | undefined
 
+  readonly #layer: Layer | undefined
   readonly #maxWaitingBytes: number
   #closing = false
   #closedBecause: Error | undefined
@@ -43,14 +74,22 @@ export class Connection {
   readonly #turn = new Turn()
 
   /**
-   * @param socket a connected socket; from now on the connection handles its errors
+   * @param secured a connected socket, and what a handshake has brought; from now on the connection handles its errors
    * @param peer how texts call the other end: `the master at 127.0.0.1:31415`
    * @param maxWaitingBytes how many bytes may wait to be sent before a peer that does not read is cut off
    * @param sought where the other end was looked for: the system forgets its address as soon as it resets the connection
    */
-  constructor(socket: Socket, peer: string, maxWaitingBytes = DEFAULT_MAX_WAITING_BYTES, sought?: string) {
+  constructor(
+    secured: Socket | Secured,
+    peer: string,
+    maxWaitingBytes = DEFAULT_MAX_WAITING_BYTES,
+    sought?: string,
+  ) {
+    const { socket, layer, node }: Secured = 'socket' in secured ? secured : { socket: secured }
     const { remoteAddress, remotePort } = socket
     this.socket = socket
+    this.node = node
+    this.#layer = layer
     this.address = (remoteAddress === undefined && sought) || addressOf(remoteAddress, remotePort)
     this.peer = peer
     this.#maxWaitingBytes = maxWaitingBytes
@@ -72,11 +111,13 @@ export class Connection {
    */
   write(data: string | Uint8Array, encoding: BufferEncoding = 'utf8'): Promise<void> | undefined {
     this.#checkRoomFor(data.length)
-    return this.socket.write(data, encoding) ? undefined : this.#whenDrained()
+    const sent = this.#layer ? this.#layer.outgoing(data, encoding) : data
+    return this.socket.write(sent, encoding) ? undefined : this.#whenDrained()
   }
 
   /** Sends texts one after the other, as {@link write} does with one: all of them go out at once, or none. */
   writePieces(pieces: readonly string[], encoding: BufferEncoding = 'utf8'): Promise<void> | undefined {
+    if (this.#layer) return this.write(pieces.join(''), encoding)
     const { socket } = this
     this.#checkRoomFor(pieces.reduce((length, piece) => length + piece.length, 0))
     let mayGoOn = true
@@ -120,7 +161,15 @@ export class Connection {
    * @throws OperationalError when the connection is lost before the peer closed it
    */
   chunks(): AsyncGenerator<Buffer, void, void> {
-    return chunksOf(this)
+    return this.#layer ? this.#checkedChunks(this.#layer) : chunksOf(this)
+  }
+
+  async *#checkedChunks(layer: Layer): AsyncGenerator<Buffer, void, void> {
+    for await (const chunk of chunksOf(this)) {
+      const checked = layer.incoming(chunk)
+      if (checked.length > 0) yield checked
+    }
+    if (!this.#closing) layer.end()
   }
 
   /**
@@ -152,7 +201,15 @@ export class Connection {
    * @throws whatever `take` throws
    */
   forEachChunk(take: (chunk: Buffer) => void | Promise<void>): Promise<void> {
-    return forEachChunk(this, take)
+    return this.#layer ? this.#forEachCheckedChunk(this.#layer, take) : forEachChunk(this, take)
+  }
+
+  async #forEachCheckedChunk(layer: Layer, take: (chunk: Buffer) => void | Promise<void>): Promise<void> {
+    await forEachChunk(this, (chunk) => {
+      const checked = layer.incoming(chunk)
+      return checked.length > 0 ? take(checked) : undefined
+    })
+    if (!this.#closing) layer.end()
   }
 
   /**
@@ -169,7 +226,8 @@ export class Connection {
     const timeout = setTimeout(() => this.socket.destroy(), CLOSE_TIMEOUT_MS)
     // Not at once: a layer above may have joined what it sends in this turn, to write it at its end.
     process.nextTick(() => {
-      this.socket.end()
+      if (this.#layer && this.socket.writable) this.socket.end(this.#layer.farewell())
+      else this.socket.end()
       // What still arrives is not wanted, and would keep the socket from closing.
       this.socket.on('readable', () => this.socket.read()).read()
     })

@@ -4,10 +4,10 @@
  * @since 0.3.0
  */
 import { addAbortListener, once } from 'node:events'
-import { type AddressInfo, createServer, type Server } from 'node:net'
+import { type AddressInfo, createServer, type Server, type Socket } from 'node:net'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { addressOf, checkPort } from './addresses.ts'
-import { Connection } from './connection.ts'
+import { Connection, type Secured } from './connection.ts'
 import { hasRoomToWait, TurnedAway, whyNoRoomForPeer } from './descriptors.ts'
 import { OperationalError } from './lifecycle.ts'
 import type { Logger } from './logging.ts'
@@ -33,6 +33,15 @@ const AFTER_MISTAKE_MS = 1_000
  */
 const BACKLOG = 4096
 
+/**
+ * A handshake of the end that listens: it gets the socket of who has just connected, and resolves when that has proven who it
+ * is. It reads the socket, hears its errors, and rejects when that is closed first. How long it may take, how much may be
+ * said meanwhile, and how many do so at once, is its own to limit.
+ *
+ * @throws OperationalError when it fails, with who it was and why. That is a line in the log, and the end of this socket.
+ */
+export type SecureListening = (socket: Socket, about: { peer: string; address: string }) => Promise<Secured>
+
 export interface ListenOptions {
   /** What connects here, in the words of the program, for the texts of warnings: `slave`. */
   peer: string
@@ -48,6 +57,8 @@ export interface ListenOptions {
   maxConnections?: number
   /** How many bytes may wait to be sent; a peer that does not read and would need more is cut off. Default: 1 MiB. */
   maxWaitingBytes?: number
+  /** What comes before the first message, for each who connects. Default: nothing, and everybody is served. */
+  secure?: SecureListening | undefined
 }
 
 /** A listening socket. */
@@ -74,11 +85,13 @@ export async function listen(
   options: ListenOptions,
   serve: (connection: Connection) => Promise<void>,
 ): Promise<Listener> {
-  const { peer, host, port, stop, log, maxConnections = DEFAULT_MAX_CONNECTIONS } = options
+  const { peer, host, port, stop, log, secure, maxConnections = DEFAULT_MAX_CONNECTIONS } = options
   checkPort(port, 0)
   stop.throwIfAborted()
 
   const connections = new Set<Connection>()
+  /** Who has not proven yet who it is. */
+  const newcomers = new Set<Socket>()
   const turnedAway = new TurnedAway(log)
   const waitingRoom = new WaitingRoom()
   /** By host: what who comes from there has to wait for. */
@@ -96,10 +109,29 @@ export async function listen(
       turnedAway.tell(address, why)
       return
     }
-    const connection = new Connection(socket, `the ${peer} at ${address}`, options.maxWaitingBytes)
+    if (secure) void serveSecured(socket, address, secure)
+    else serveSocket(socket, address)
+  })
+
+  function serveSocket(socket: Socket | Secured, address: string): void {
+    const connection = new Connection(socket, `the ${peer} at ${address}`, options.maxWaitingBytes, address)
     connections.add(connection)
     void serveOne(connection).finally(() => connections.delete(connection))
-  })
+  }
+
+  async function serveSecured(socket: Socket, address: string, secure: SecureListening): Promise<void> {
+    newcomers.add(socket)
+    try {
+      const secured = await secure(socket, { peer, address })
+      if (!stop.aborted) serveSocket(secured, address)
+    } catch (error) {
+      socket.on('error', () => {}).destroy()
+      if (!stop.aborted) reportFailure(log, { address, socket }, error)
+    } finally {
+      newcomers.delete(socket)
+      if (stop.aborted) socket.destroy()
+    }
+  }
 
   async function serveOne(connection: Connection): Promise<void> {
     const { remoteAddress } = connection.socket
@@ -135,6 +167,7 @@ export async function listen(
     server.close()
     turnedAway.end()
     waitingRoom.end()
+    for (const newcomer of newcomers) newcomer.destroy()
     for (const connection of connections) void connection.close(stop.reason)
   })
 
@@ -146,7 +179,11 @@ function listeningAddress(server: Server): string {
   return addressOf(address, port)
 }
 
-function reportFailure(log: Logger, connection: Connection, error: unknown): void {
+function reportFailure(
+  log: Logger,
+  connection: Pick<Connection, 'address' | 'socket'>,
+  error: unknown,
+): void {
   if (error instanceof OperationalError) {
     const done = connection.socket.writable ? ' The connection is closed.' : ''
     for (const problem of error.problems) log.warn(`${problem}${done}`)

@@ -9,8 +9,8 @@
  */
 
 // The others call it.
-export { type ConnectOptions, connect } from './connecting.ts'
+export { type ConnectOptions, connect, type SecureConnecting } from './connecting.ts'
 // One end of a connection: it is read, written, and closed.
-export { Connection } from './connection.ts'
+export { Connection, type Layer, type Secured } from './connection.ts'
 // A program waits for others, and serves them all at the same time.
-export { type Listener, type ListenOptions, listen } from './listening.ts'
+export { type Listener, type ListenOptions, listen, type SecureListening } from './listening.ts'
