@@ -35,7 +35,7 @@ test('its configuration is JSON, with comments and a comma too many; the environ
   for (const text of [
     `Listening on 127.0.0.1:${chapter.port}`,
     `primary.socket_port is ${chapter.port}, from ${PORT}`,
-    'primary.influxdb_password is (secret)',
+    String.raw`primary.influxdb_password is \"(secret)\"`,
     'mine.json:2:88',
   ])
     expect(log).toContain(text)

@@ -186,7 +186,10 @@ describe('chapter 20, where what 19 left out is back', () => {
     const backIn = (mentions: typeof readme.mentions) =>
       explainedChanges(before, chapter, { ...readme, mentions }).filter(({ backFrom }) => backFrom === was)
     expect(backIn(readme.mentions)).toMatchObject([
-      { file: 'chapters/20-json-config/src/vitals-page.ts', explanation: expect.stringContaining('page of vitals') },
+      {
+        file: 'chapters/20-json-config/src/vitals-page.ts',
+        explanation: expect.stringContaining('page of vitals'),
+      },
     ])
     const [unexplained] = backIn(readme.mentions.filter((mention) => mention.file !== was))
     expect(unexplained?.explanation).toBeUndefined()
