@@ -36,7 +36,7 @@ test('its configuration is JSON, with comments and a comma too many; the environ
     `Listening on 127.0.0.1:${chapter.port}`,
     `primary.socket_port is ${chapter.port}, from ${PORT}`,
     String.raw`primary.influxdb_password is \"(secret)\"`,
-    'mine.json:2:88',
+    'mine.json:2:81',
   ])
     expect(log).toContain(text)
   expect(log).not.toContain('sesame')
