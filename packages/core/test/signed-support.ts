@@ -64,13 +64,15 @@ type Change = (piece: Buffer) => Buffer | Buffer[]
 export async function tap(port: number) {
   const recording = { toListener: Buffer.alloc(0), toNode: Buffer.alloc(0) }
   const change: { toListener: Change; toNode: Change } = { toListener: (piece) => piece, toNode: (piece) => piece }
+  /** Whether an end that one side has come to is passed on. */
+  const passes = { end: true }
   const ends: { node: Socket; listener: Socket }[] = []
   const server = createServer({ allowHalfOpen: true, noDelay: true }, (node) => {
     const listener = openSocket({ host: '127.0.0.1', port, allowHalfOpen: true, noDelay: true })
     ends.push({ node, listener })
     const pass = (from: Socket, to: Socket, where: 'toListener' | 'toNode') => {
-      from.on('error', () => to.destroy()).on('end', () => to.end())
-      from.on('close', () => setImmediate(() => to.destroy()))
+      from.on('error', () => to.destroy()).on('end', () => passes.end && to.end())
+      from.on('close', () => setImmediate(() => passes.end && to.destroy()))
       from.on('data', (piece) => {
         recording[where] = Buffer.concat([recording[where], piece])
         for (const changed of [change[where](piece)].flat()) if (to.writable) to.write(changed)
@@ -85,7 +87,7 @@ export async function tap(port: number) {
     server.close()
     for (const { node, listener } of ends) for (const socket of [node, listener]) socket.destroy()
   })
-  return { port: (server.address() as AddressInfo).port, recording, change, ends }
+  return { port: (server.address() as AddressInfo).port, recording, change, passes, ends }
 }
 
 /** A bare socket that knows nothing of keys, and all that is said to it. */
