@@ -5,14 +5,15 @@
  * @since 0.15.0
  */
 import { existsSync } from 'node:fs'
-import { mkdir, open, readFile, rename } from 'node:fs/promises'
-import { dirname, join } from 'node:path'
+import { readFile, rename } from 'node:fs/promises'
+import { join } from 'node:path'
 import { holdName } from './held-name.ts'
 import { OperationalError } from './lifecycle.ts'
 import type { Logger } from './logging.ts'
 import { textOf } from './messages.ts'
 import { Refusal } from './open-questions.ts'
 import { programFolder } from './program-folder.ts'
+import { writeWhole } from './whole-file.ts'
 
 /** What an identity looks like: a UUID without its hyphens, as the original's master makes them. */
 const IDENTITY = /^[0-9a-f]{32}$/
@@ -156,34 +157,5 @@ function uuidIn(text: string): string | undefined {
     return isIdentity(uuid) ? uuid : undefined
   } catch {
     return undefined
-  }
-}
-
-/**
- * Writes a file so that a power cut leaves the old text or the new one, and never half of it or none: the new text is
- * on the disk before it gets the name. The folder is synchronised, too, because the name is its.
- */
-async function writeWhole(path: string, text: string): Promise<void> {
-  const folder = dirname(path)
-  await mkdir(folder, { recursive: true })
-  const beside = `${path}.new`
-  const file = await open(beside, 'w', 0o644)
-  try {
-    await file.writeFile(text)
-    await file.sync()
-  } finally {
-    await file.close()
-  }
-  await rename(beside, path)
-  await syncFolder(folder)
-}
-
-async function syncFolder(path: string): Promise<void> {
-  if (process.platform === 'win32') return // a folder cannot be opened there
-  const folder = await open(path, 'r')
-  try {
-    await folder.sync()
-  } finally {
-    await folder.close()
   }
 }

@@ -34,11 +34,12 @@ const AFTER_MISTAKE_MS = 1_000
 const BACKLOG = 4096
 
 /**
- * A handshake of the end that listens: it gets the socket of who has just connected, and resolves when that has proven who it
- * is. It reads the socket, hears its errors, and rejects when that is closed first. How long it may take, how much may be
- * said meanwhile, and how many do so at once, is its own to limit.
+ * A handshake of the end that listens: it gets the socket of who has just connected, of which nothing was read yet (it is
+ * paused), and resolves when that has proven who it is. It reads the socket, hears its errors, and rejects when that is closed
+ * first. How long it may take, how much may be said meanwhile, and how many do so at once, is its own to limit.
  *
- * @throws OperationalError when it fails, with who it was and why. That is a line in the log, and the end of this socket.
+ * @throws OperationalError when it fails, with who it was and why. That is a line in the log. A socket that it has not destroyed
+ *   is not served, and closed after five seconds.
  */
 export type SecureListening = (socket: Socket, about: { peer: string; address: string }) => Promise<Secured>
 
@@ -96,7 +97,8 @@ export async function listen(
   const waitingRoom = new WaitingRoom()
   /** By host: what who comes from there has to wait for. */
   const pauses = new Map<string | undefined, Promise<void>>()
-  const server = createServer({ noDelay: true }, (socket) => {
+  // A newcomer that waits until it may prove who it is says nothing meanwhile that this process would have to keep.
+  const server = createServer({ noDelay: true, pauseOnConnect: secure !== undefined }, (socket) => {
     const address = addressOf(socket.remoteAddress, socket.remotePort)
     if (connections.size >= maxConnections) {
       waitingRoom.take(socket, hasRoomToWait())
@@ -114,7 +116,8 @@ export async function listen(
   })
 
   function serveSocket(socket: Socket | Secured, address: string): void {
-    const connection = new Connection(socket, `the ${peer} at ${address}`, options.maxWaitingBytes, address)
+    const who = 'node' in socket ? socket.node : `the ${peer}`
+    const connection = new Connection(socket, `${who} at ${address}`, options.maxWaitingBytes, address)
     connections.add(connection)
     void serveOne(connection).finally(() => connections.delete(connection))
   }
@@ -125,7 +128,9 @@ export async function listen(
       const secured = await secure(socket, { peer, address })
       if (!stop.aborted) serveSocket(secured, address)
     } catch (error) {
-      socket.on('error', () => {}).destroy()
+      // Not closed at once: some come back at once.
+      if (socket.destroyed || stop.aborted) socket.on('error', () => {}).destroy()
+      else waitingRoom.take(socket, hasRoomToWait())
       if (!stop.aborted) reportFailure(log, { address, socket }, error)
     } finally {
       newcomers.delete(socket)
