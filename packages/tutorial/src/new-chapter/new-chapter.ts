@@ -46,7 +46,6 @@ export async function newChapter(name: string, title: string | undefined, core?:
   }
   const ofCore = core === undefined ? {} : coreModuleFiles(core, chapter)
   for (const [file, text] of Object.entries(ofCore)) write(join(ROOT, file), text)
-  syncTexts()
 
   const [pnpm, ...args] = PNPM
   const installed = await execa(pnpm, [...args, 'install', '--no-frozen-lockfile', '--prefer-offline'], {
@@ -55,7 +54,8 @@ export async function newChapter(name: string, title: string | undefined, core?:
     all: true,
   })
   if (installed.exitCode !== 0)
-    console.error(`${installed.all}\npnpm install failed. Run it again before you go on.`)
+    console.error(`${installed.all}\npnpm install failed. Run it again, and pnpm sync, before you go on.`)
+  else syncTexts() // its JSON Schema is made by running its configuration
   console.log(whatToDo(chapter, core))
 }
 
