@@ -1,9 +1,9 @@
+import { join } from 'node:path'
 import { describe, expect, test, vi } from 'vitest'
 import { Identities, identityOfNode } from '../src/identities.ts'
 import { isIdentity } from '../src/kept-identity.ts'
-import { Roster } from '../src/roster.ts'
 import { keyFileName } from '../src/key-file.ts'
-import { join } from 'node:path'
+import { Roster } from '../src/roster.ts'
 import { PATIENCE, signingListener, stranger } from './signed-support.ts'
 import { recordingLog, start, stopAfterTest } from './support.ts'
 
@@ -26,7 +26,15 @@ async function aCluster() {
     return peerAt(count)
   }
   const names = () => roster.members.map(({ name }) => name)
-  return { ...listening, roster, identities, peerAt, unproven, names, logged: () => records.map(({ msg }) => msg) }
+  return {
+    ...listening,
+    roster,
+    identities,
+    peerAt,
+    unproven,
+    names,
+    logged: () => records.map(({ msg }) => msg),
+  }
 }
 
 describe('a node that has proven its name', () => {
@@ -113,7 +121,9 @@ describe('a process that signs', () => {
     const { program, gone, tells } = await running()
     program.child.kill('SIGKILL')
     await gone()
-    await tells(/^The connection to pi-3 at 127\.0\.0\.1:\d+ was cut off at the end: .* Its program was killed, /)
+    await tells(
+      /^The connection to pi-3 at 127\.0\.0\.1:\d+ was cut off at the end: .* Its program was killed, /,
+    )
   })
 
   test('and ends by a mistake, is told to have gone', async () => {
@@ -126,7 +136,11 @@ describe('a process that signs', () => {
   test('and finds that the listener has stopped, says that it was closed, and not that it was cut off', async () => {
     const { program, stopping } = await running()
     stopping.abort()
-    await vi.waitFor(() => expect(program.stdout).toMatch(/Lost the connection to the primary at .*: the other end closed it/), PATIENCE)
+    await vi.waitFor(
+      () =>
+        expect(program.stdout).toMatch(/Lost the connection to the primary at .*: the other end closed it/),
+      PATIENCE,
+    )
     expect(program.stdout).not.toMatch(/cut off|Refused/)
     program.child.kill('SIGTERM')
     await program.ended
