@@ -49,6 +49,16 @@ export function identityOfNode(node: string): string {
   return `${hash.slice(0, 12)}8${hash.slice(13, 16)}8${hash.slice(17, 32)}`
 }
 
+/**
+ * The identity that a peer has: by its key, or else the one that it shows, unless that is one which only a key gives.
+ *
+ * @internal
+ */
+export function identityFrom({ node }: Connection, shown: string | undefined): string | undefined {
+  if (node !== undefined) return identityOfNode(node)
+  return shown !== undefined && BY_NAME.test(shown) ? undefined : shown
+}
+
 export interface IdentitiesOptions {
   /** Where is logged who has come back, and who is a copy. */
   log: Logger

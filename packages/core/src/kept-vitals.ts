@@ -8,6 +8,7 @@ import * as v from 'valibot'
 import type { Connection } from './connection.ts'
 import type { Answer } from './dialogue.ts'
 import { asciiJson, DEFAULT_MAX_FRAME_BYTES } from './frames.ts'
+import { identityFrom } from './identities.ts'
 import { isIdentity } from './kept-identity.ts'
 import { KnownTime } from './known-time.ts'
 import { OperationalError } from './lifecycle.ts'
@@ -128,7 +129,7 @@ export class KeptVitals {
   }
 
   /**
-   * Takes what a peer tells of itself: its `hostname`, and `uuid` if it keeps an identity. An identity that a node has for
+   * Takes what a peer tells of itself: its `hostname`, and `uuid` if it keeps an identity; by a key it has its own, whatever it tells. An identity that a node has for
    * one connection only, as those in Python, it does not tell: its hostname stays.
    *
    * @param details whatever the peer has sent. Without a hostname nothing changes.
@@ -138,7 +139,7 @@ export class KeptVitals {
     if (!parsed.success) return
     const { hostname, uuid } = parsed.output
     this.#sources.set(peer, {
-      node: uuid ?? hostname,
+      node: identityFrom(peer, uuid) ?? hostname,
       hostname,
       heardAt: this.#sources.get(peer)?.heardAt ?? Number.NEGATIVE_INFINITY,
     })

@@ -251,7 +251,9 @@ async function makeKeys(path: string, nodes: readonly string[], log: Logger): Pr
   for (const node of nodes) await writeKeyFile(join(beside, keyFileName(node)), { node, keys: [newKey()] })
   await rename(beside, path)
   await syncFolder(dirname(path))
-  log.info(`Made a key for each of ${nodes.join(', ')}, in ${path}. A node on another machine needs its file there.`)
+  log.info(
+    `Made a key for each of ${nodes.join(', ')}, in ${path}. A node on another machine needs its file there.`,
+  )
 }
 
 function tellMissing(keys: NodeKeys, nodes: readonly string[], log: Logger): void {

@@ -104,7 +104,10 @@ export class RollCall {
     const silent = [...missing].filter(({ socket }) => !socket.destroyed)
     const left = [...missing].filter(({ socket }) => socket.destroyed)
     const justLeft = left.map((peer) => names.get(peer) ?? '')
-    const wereHere = presence.entries().flatMap(([, { name, state }]) => (state === 'gone' ? [name] : []))
+    // What is no node like the others, as a web server, says which program it is: it does no commands.
+    const wereHere = presence
+      .entries()
+      .flatMap(([, { name, state, details }]) => (state === 'gone' && !details?.program ? [name] : []))
     return {
       answered,
       silent: silent.map((peer) => roster.nameOf(peer)),

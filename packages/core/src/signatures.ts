@@ -71,11 +71,7 @@ export interface Agreed {
  * @internal
  */
 export function connectionId({ connecting, listening }: Agreed): string {
-  return createHash('sha256')
-    .update(connecting)
-    .update(listening)
-    .digest('hex')
-    .slice(0, CONNECTION_LETTERS)
+  return createHash('sha256').update(connecting).update(listening).digest('hex').slice(0, CONNECTION_LETTERS)
 }
 
 /**

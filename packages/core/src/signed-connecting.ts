@@ -11,9 +11,9 @@ import { NEWCOMER_MS } from './handshakes.ts'
 import type { OwnKey } from './key-files.ts'
 import { OperationalError } from './lifecycle.ts'
 import { firstFrame } from './newcomer-frames.ts'
+import { SignatureError } from './signatures.ts'
 import { SignedFrames } from './signed-frames.ts'
 import { decodeFirst, encodeHello, newNonce } from './signed-hello.ts'
-import { SignatureError } from './signatures.ts'
 
 /**
  * Signs all that is said over a connection with the key of this node, and believes nothing that is not signed so. It is the

@@ -202,10 +202,14 @@ export class SignedFrames implements Layer {
    * changed in the header is no recording of something else.
    */
   #whyRefused(frame: Buffer): SignatureError {
-    const [header, id, node, direction, numberText] = HEADER.exec(frame.toString('latin1', 0, LONGEST_HEADER)) ?? []
+    const [header, id, node, direction, numberText] =
+      HEADER.exec(frame.toString('latin1', 0, LONGEST_HEADER)) ?? []
     if (header === undefined) return this.#refusal('not signed', 'it is not signed')
     if (node !== this.#agreed.node)
-      return this.#refusal('other node', `${node} is said to have signed it, and this is ${this.#agreed.node}`)
+      return this.#refusal(
+        'other node',
+        `${node} is said to have signed it, and this is ${this.#agreed.node}`,
+      )
     if (id !== this.#id)
       return this.#refusal(
         'old connection',
@@ -254,5 +258,7 @@ function opposite(direction: Direction): Direction {
 
 function checkWhole(signed: number, length: number): void {
   if (signed !== length)
-    throw new TypeError('A signed connection sends whole frames: what is written has to end with a carriage return.')
+    throw new TypeError(
+      'A signed connection sends whole frames: what is written has to end with a carriage return.',
+    )
 }

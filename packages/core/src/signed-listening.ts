@@ -13,9 +13,16 @@ import type { SecureListening } from './listening.ts'
 import type { Logger } from './logging.ts'
 import { sameAddress } from './network-addresses.ts'
 import { firstFrame } from './newcomer-frames.ts'
-import { SignedFrames } from './signed-frames.ts'
-import { decodeFirst, encodeHello, encodeRefusal, type Hello, mayBecomeHello, newNonce } from './signed-hello.ts'
 import { SignatureError } from './signatures.ts'
+import { SignedFrames } from './signed-frames.ts'
+import {
+  decodeFirst,
+  encodeHello,
+  encodeRefusal,
+  type Hello,
+  mayBecomeHello,
+  newNonce,
+} from './signed-hello.ts'
 
 /** After how long in which it says nothing a peer that may come without a key is taken for one that has none, in ms: it may be waiting to be asked. */
 const SILENT_MS = NEWCOMER_MS / 2

@@ -25,10 +25,13 @@ async function aDoor(options: HandshakesOptions = {}) {
       await saysX(socket, handshakes)
       return { socket }
     })
-  const listener = await listen({ peer: 'node', host: '127.0.0.1', port: 0, stop, log, secure }, async (peer) => {
-    entered.push(peer.address)
-    await once(peer.socket, 'close')
-  })
+  const listener = await listen(
+    { peer: 'node', host: '127.0.0.1', port: 0, stop, log, secure },
+    async (peer) => {
+      entered.push(peer.address)
+      await once(peer.socket, 'close')
+    },
+  )
   const arrives = async (from = '127.0.0.1') => {
     const socket = openSocket({ host: '127.0.0.1', port: portOf(listener), localAddress: from })
     socket.on('error', () => {}).resume()
@@ -89,7 +92,9 @@ test('who says too much before it has proven who it is, is closed', async () => 
   const socket = await arrives()
   const closed = once(socket, 'close')
   socket.write('.'.repeat(16 * 1024 + 1))
-  await tells(/^127\.0\.0\.1:\d+ has said more than 16384 bytes before it has proven who it is, and was closed\.$/)
+  await tells(
+    /^127\.0\.0\.1:\d+ has said more than 16384 bytes before it has proven who it is, and was closed\.$/,
+  )
   await closed
   expect(entered).toEqual([])
   expect(handshakes.atWork).toBe(0)
@@ -129,7 +134,11 @@ others('who floods from one address', () => {
   })
 
   test('loses its own places when there are no more', async () => {
-    const { arrives, entered, handshakes, tells } = await aDoor({ waiting: 20, perSource: 2, timeoutMs: 60_000 })
+    const { arrives, entered, handshakes, tells } = await aDoor({
+      waiting: 20,
+      perSource: 2,
+      timeoutMs: 60_000,
+    })
     const flood = await Promise.all(Array.from({ length: 22 }, () => arrives('127.0.0.2')))
     await vi.waitFor(() => expect(handshakes.waiting).toBe(20), PATIENCE)
     const good = await Promise.all(Array.from({ length: 6 }, () => arrives()))

@@ -1,4 +1,15 @@
-import { chmodSync, chownSync, copyFileSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import {
+  chmodSync,
+  chownSync,
+  copyFileSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs'
 import { join } from 'node:path'
 import { inspect } from 'node:util'
 import { describe, expect, test, vi } from 'vitest'
@@ -21,27 +32,32 @@ function aPlace() {
 }
 
 describe('the keys of all nodes', () => {
-  whereFilesHaveOwners('are made at the first start, for nobody but their owner, and never again', async () => {
-    const { opened, folder, fileOf, lines } = aPlace()
-    const keys = await opened('pi-3', 'pi-4')
-    expect(readdirSync(folder).sort()).toEqual(['pi-3.key', 'pi-4.key'])
-    expect(statSync(folder).mode & 0o777).toBe(0o700)
-    expect(statSync(fileOf('pi-3')).mode & 0o777).toBe(0o600)
-    expect(JSON.parse(readFileSync(fileOf('pi-3'), 'utf8'))).toEqual({
-      node: 'pi-3',
-      keys: [{ key: keys.keysOf('pi-3')[0]?.toString('base64url'), since: expect.stringMatching(/^\d{4}-.*Z$/) }],
-    })
-    expect(keys.keysOf('pi-3')[0]).toHaveLength(32)
-    expect(keys.keysOf('pi-3')).not.toEqual(keys.keysOf('pi-4'))
-    expect(lines()).toEqual([
-      `Made a key for each of pi-3, pi-4, in ${folder}. A node on another machine needs its file there.`,
-    ])
+  whereFilesHaveOwners(
+    'are made at the first start, for nobody but their owner, and never again',
+    async () => {
+      const { opened, folder, fileOf, lines } = aPlace()
+      const keys = await opened('pi-3', 'pi-4')
+      expect(readdirSync(folder).sort()).toEqual(['pi-3.key', 'pi-4.key'])
+      expect(statSync(folder).mode & 0o777).toBe(0o700)
+      expect(statSync(fileOf('pi-3')).mode & 0o777).toBe(0o600)
+      expect(JSON.parse(readFileSync(fileOf('pi-3'), 'utf8'))).toEqual({
+        node: 'pi-3',
+        keys: [
+          { key: keys.keysOf('pi-3')[0]?.toString('base64url'), since: expect.stringMatching(/^\d{4}-.*Z$/) },
+        ],
+      })
+      expect(keys.keysOf('pi-3')[0]).toHaveLength(32)
+      expect(keys.keysOf('pi-3')).not.toEqual(keys.keysOf('pi-4'))
+      expect(lines()).toEqual([
+        `Made a key for each of pi-3, pi-4, in ${folder}. A node on another machine needs its file there.`,
+      ])
 
-    const again = await opened('pi-3', 'pi-4', 'pi-5')
-    expect(again.keysOf('pi-3')).toEqual(keys.keysOf('pi-3'))
-    expect(again.nodes.sort()).toEqual(['pi-3', 'pi-4'])
-    expect(lines().at(-1)).toBe(`No access for pi-5: there is no key of theirs in ${folder}.`)
-  })
+      const again = await opened('pi-3', 'pi-4', 'pi-5')
+      expect(again.keysOf('pi-3')).toEqual(keys.keysOf('pi-3'))
+      expect(again.nodes.sort()).toEqual(['pi-3', 'pi-4'])
+      expect(lines().at(-1)).toBe(`No access for pi-5: there is no key of theirs in ${folder}.`)
+    },
+  )
 
   test('that were begun and not finished are made anew', async () => {
     const { opened, folder } = aPlace()
@@ -54,7 +70,9 @@ describe('the keys of all nodes', () => {
     const { opened, fileOf } = aPlace()
     const keys = await opened('pi-3')
     const told: string[] = []
-    keys.on('change', (node) => told.push(`change ${node}`)).on('revoked', (node) => told.push(`revoked ${node}`))
+    keys
+      .on('change', (node) => told.push(`change ${node}`))
+      .on('revoked', (node) => told.push(`revoked ${node}`))
     await writeKeyFile(fileOf('pi-4'), { node: 'pi-4', keys: [newKey()] })
     await vi.waitFor(() => expect(keys.keysOf('pi-4')).toHaveLength(1), PATIENCE)
     const [old] = (await readKeyFile(fileOf('pi-3'))).keys
@@ -107,20 +125,25 @@ describe('the keys of all nodes', () => {
     expect(keys.keysOf('pi-3')).toHaveLength(1)
   })
 
-  asRoot('are refused when they are somebody else\'s', async () => {
+  asRoot("are refused when they are somebody else's", async () => {
     const { opened, fileOf, lines } = aPlace()
     const keys = await opened('pi-3')
     chownSync(fileOf('pi-3'), 12345, 12345)
     await keys.look()
     expect(keys.keysOf('pi-3')).toEqual([])
-    expect(lines().at(-1)).toMatch(/the file belongs to user 12345, and this program runs as user 0\. Do: sudo chown 0 \//)
+    expect(lines().at(-1)).toMatch(
+      /the file belongs to user 12345, and this program runs as user 0\. Do: sudo chown 0 \//,
+    )
   })
 
   test.each([
     ['', 'nothing'],
     ['{"node":"pi-3","keys":[]}', 'no keys'],
     ['{"node":"pi-3","keys":[{"key":"SECRETSECRET","since":"2026-01-01T00:00:00.000Z"}]}', 'a short key'],
-    [`{"node":"pi-3","keys":[{"key":"${'S'.repeat(43)}","since":"2026-01-01T00:00:00.000Z"}]}`, 'a key that has two spellings'],
+    [
+      `{"node":"pi-3","keys":[{"key":"${'S'.repeat(43)}","since":"2026-01-01T00:00:00.000Z"}]}`,
+      'a key that has two spellings',
+    ],
     ['SECRETSECRET', 'no JSON'],
     [`"${'S'.repeat(20_000)}"`, 'too much'],
   ])('are refused when a file has %j in it: %s', async (text) => {
@@ -129,7 +152,9 @@ describe('the keys of all nodes', () => {
     writeFileSync(fileOf('pi-3'), text)
     await keys.look()
     expect(keys.keysOf('pi-3')).toEqual([])
-    expect(lines().at(-1)).toMatch(/There are no keys in .*pi-3\.key that can be used|has 20002 bytes, and is no key file/)
+    expect(lines().at(-1)).toMatch(
+      /There are no keys in .*pi-3\.key that can be used|has 20002 bytes, and is no key file/,
+    )
     expect(lines().join()).not.toMatch(/SECRET|SSSS/)
   })
 
@@ -209,7 +234,9 @@ describe('the key of a node', () => {
     await expect(openKey({ file: fileOf('pi-3'), log, stop })).rejects.toThrow(/Do: chmod 600 \//)
   })
 
-  test('of several nodes on one machine each has its own, also after kill -9', { timeout: 60_000 }, async () => {
+  test('of several nodes on one machine each has its own, also after kill -9', {
+    timeout: 60_000,
+  }, async () => {
     const { fileOf, opened } = aPlace()
     await opened('pi-10', 'pi-2', 'pi-3', 'other')
     const runs = async () => {
@@ -219,7 +246,10 @@ describe('the key of a node', () => {
     }
     const first = await runs()
     const second = await runs()
-    expect([first, second].map(({ stdout }) => /I am .*/.exec(stdout)?.[0])).toEqual(['I am pi-2', 'I am pi-3'])
+    expect([first, second].map(({ stdout }) => /I am .*/.exec(stdout)?.[0])).toEqual([
+      'I am pi-2',
+      'I am pi-3',
+    ])
     first.child.kill('SIGKILL')
     await first.ended
     const third = await runs()
@@ -235,7 +265,11 @@ describe('the key of a node', () => {
     const { fileOf, log, stop, opened, folder } = aPlace()
     const keys = await opened('pi-3')
     const key = await openKey({ file: fileOf('pi-3'), log, stop })
-    expect([inspect(key), JSON.stringify(key), `${key}`]).toEqual(['[key of pi-3]', '"[key of pi-3]"', '[key of pi-3]'])
+    expect([inspect(key), JSON.stringify(key), `${key}`]).toEqual([
+      '[key of pi-3]',
+      '"[key of pi-3]"',
+      '[key of pi-3]',
+    ])
     expect([inspect(keys), JSON.stringify(keys)]).toEqual(['[keys of pi-3]', '"[keys of 1 nodes]"'])
     expect(keys.folder).toBe(folder)
   })

@@ -1,5 +1,5 @@
 import { once } from 'node:events'
-import { type AddressInfo, connect as openSocket, createServer, type Socket } from 'node:net'
+import { type AddressInfo, createServer, connect as openSocket, type Socket } from 'node:net'
 import { join } from 'node:path'
 import { expect, onTestFinished, vi } from 'vitest'
 import { Dialogue } from '../src/dialogue.ts'
@@ -23,7 +23,12 @@ export async function keysFor(...nodes: string[]) {
 
 /** A listener that signs, what it has heard, and what it has logged. */
 export async function signingListener(
-  options: { nodes?: string[]; unsigned?: string[]; host?: string; handlers?: Record<string, () => void> } = {},
+  options: {
+    nodes?: string[]
+    unsigned?: string[]
+    host?: string
+    handlers?: Record<string, () => void>
+  } = {},
 ) {
   const { nodes = ['pi-3', 'pi-4'], unsigned = [], host = '127.0.0.1' } = options
   const { folder, keys, keyOf } = await keysFor(...nodes)
@@ -63,7 +68,10 @@ type Change = (piece: Buffer) => Buffer | Buffer[]
 /** A place between a node and a listener, where everything can be read, and changed. */
 export async function tap(port: number) {
   const recording = { toListener: Buffer.alloc(0), toNode: Buffer.alloc(0) }
-  const change: { toListener: Change; toNode: Change } = { toListener: (piece) => piece, toNode: (piece) => piece }
+  const change: { toListener: Change; toNode: Change } = {
+    toListener: (piece) => piece,
+    toNode: (piece) => piece,
+  }
   /** Whether an end that one side has come to is passed on. */
   const passes = { end: true }
   const ends: { node: Socket; listener: Socket }[] = []
@@ -100,8 +108,7 @@ export async function stranger(port: number, localAddress?: string) {
   socket.on('data', (piece) => {
     said.text += piece.toString('latin1')
   })
-  const hears = (text: string | RegExp) =>
-    vi.waitFor(() => expect(said.text).toMatch(text), PATIENCE)
+  const hears = (text: string | RegExp) => vi.waitFor(() => expect(said.text).toMatch(text), PATIENCE)
   return { socket, said, hears }
 }
 

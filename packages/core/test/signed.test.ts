@@ -7,10 +7,10 @@ import { Broadcast } from '../src/broadcast.ts'
 import { Dialogue } from '../src/dialogue.ts'
 import { FrameBudget } from '../src/frame-budget.ts'
 import { forEachMessage } from '../src/json-lines.ts'
-import { SignedFrames } from '../src/signed-frames.ts'
-import { decodeFirst, type Hello } from '../src/signed-hello.ts'
 import { type Agreed, SignatureError, Signer } from '../src/signatures.ts'
 import { signedBy, signedWith } from '../src/signed.ts'
+import { SignedFrames } from '../src/signed-frames.ts'
+import { decodeFirst, type Hello } from '../src/signed-hello.ts'
 import { connect, listen } from '../src/sockets.ts'
 import { framesOf, PATIENCE, says, signingListener, stranger, tap } from './signed-support.ts'
 import { portOf, recordingLog, stopAfterTest } from './support.ts'
@@ -123,7 +123,10 @@ describe('a signed connection', () => {
     await vi.waitFor(() => expect(budget.heldBytes).toBe(0), PATIENCE)
     between.ends[0]?.listener.write('z'.repeat(1024 * 1024 + 200))
     await vi.waitFor(
-      () => expect(records.map(({ msg }) => msg)).toContainEqual(expect.stringMatching(/too large.*limit is 1048576/)),
+      () =>
+        expect(records.map(({ msg }) => msg)).toContainEqual(
+          expect.stringMatching(/too large.*limit is 1048576/),
+        ),
       PATIENCE,
     )
     expect(budget.heldBytes).toBe(0)
@@ -191,7 +194,9 @@ describe('what was recorded is refused', () => {
     await says(node, 'three')
     await vi.waitFor(() => expect(lost).toBe(true), PATIENCE)
     await says(node, 'four')
-    await tells(/^Refused a frame from pi-3 at .*: it is number 4, and 3 is due\. Frames are missing, or in another order\./)
+    await tells(
+      /^Refused a frame from pi-3 at .*: it is number 4, and 3 is due\. Frames are missing, or in another order\./,
+    )
     expect(heard).toHaveLength(2)
   })
 
@@ -205,7 +210,9 @@ describe('what was recorded is refused', () => {
   test('in the other direction, at the node', async () => {
     const { toListener, between, ended, heardByNode } = await recorded()
     between.ends[0]?.node.write(framesOf(toListener)[2] as Buffer)
-    expect((await ended)?.message).toMatch(/^Refused a frame from the primary at .*: this end has said it itself\./)
+    expect((await ended)?.message).toMatch(
+      /^Refused a frame from the primary at .*: this end has said it itself\./,
+    )
     expect(heardByNode).toEqual(['to you'])
   })
 
@@ -220,9 +227,12 @@ describe('what was recorded is refused', () => {
 
   test('with bytes changed', async () => {
     const { between, node, tells, heard } = await recorded()
-    between.change.toListener = (piece) => Buffer.from(piece.toString('latin1').replace('cold', 'warm'), 'latin1')
+    between.change.toListener = (piece) =>
+      Buffer.from(piece.toString('latin1').replace('cold', 'warm'), 'latin1')
     await says(node, 'cold')
-    await tells(/^Refused a frame from pi-3 at .*: its signature does not fit\. Bytes were changed on the way\./)
+    await tells(
+      /^Refused a frame from pi-3 at .*: its signature does not fit\. Bytes were changed on the way\./,
+    )
     expect(heard).toHaveLength(2)
   })
 
@@ -245,7 +255,9 @@ describe('what was recorded is refused', () => {
   test('cut off in a frame', async () => {
     const { between, tells, toListener } = await recorded()
     between.ends[0]?.listener.end(toListener.subarray(0, 10))
-    await tells(/^The connection to pi-3 at .* was cut off at the end: its last word did not come\. 10 bytes of a frame were dropped\./)
+    await tells(
+      /^The connection to pi-3 at .* was cut off at the end: its last word did not come\. 10 bytes of a frame were dropped\./,
+    )
   })
 
   test('after a farewell', async () => {
@@ -325,8 +337,12 @@ describe('who connects', () => {
       `The primary at 127.0.0.1:${port} refuses this node: It has not proven that it is NODE. Has it the key that is kept here?`,
     )
     expect(texts[1]).toBe(texts[0])
-    await tells(/^127\.0\.0\.1:\d+ says that it is pi-3, and has not its key, so it was refused\. The key of pi-3 is in \/.*: has the node the same file\?/)
-    await tells(/^127\.0\.0\.1:\d+ says that it is pi-9, and there is no key of pi-9 in \/.*, so it was refused\./)
+    await tells(
+      /^127\.0\.0\.1:\d+ says that it is pi-3, and has not its key, so it was refused\. The key of pi-3 is in \/.*: has the node the same file\?/,
+    )
+    await tells(
+      /^127\.0\.0\.1:\d+ says that it is pi-9, and there is no key of pi-9 in \/.*, so it was refused\./,
+    )
   })
 
   test('finds out who only claims to have the key of the other end', async () => {
@@ -340,7 +356,13 @@ describe('who connects', () => {
       piece.includes('refused') ? (framesOf(between.recording.toNode)[1] as Buffer) : piece
     const { signal: stop } = stopAfterTest()
     await expect(
-      connect({ peer: 'primary', host: '127.0.0.1', port: lies.port, stop, secure: signedBy(await keyOf('pi-3')) }),
+      connect({
+        peer: 'primary',
+        host: '127.0.0.1',
+        port: lies.port,
+        stop,
+        secure: signedBy(await keyOf('pi-3')),
+      }),
     ).rejects.toThrow(/^Refused a frame from the primary at .*: it was signed for another connection/)
   })
 
@@ -348,7 +370,9 @@ describe('who connects', () => {
     const { port, tells, heard } = await signingListener()
     const node = await stranger(port)
     node.socket.write('{"type":"computer_details","payload":{"hostname":"pi"}}\r')
-    await node.hears(/^\{"type":"refused","payload":"Only nodes with a key are served here: all that is said has to be signed\."\}\r$/)
+    await node.hears(
+      /^\{"type":"refused","payload":"Only nodes with a key are served here: all that is said has to be signed\."\}\r$/,
+    )
     await tells(
       /^127\.0\.0\.1:\d+ comes without a key, so it was refused\. If it is one of yours, start a program there that signs, with a key of \/.*; or have its address in "unsigned"\./,
     )
@@ -358,7 +382,10 @@ describe('who connects', () => {
   test.each(['127.0.0.1', '::ffff:127.0.0.1', '0:0:0:0:0:FFFF:7f00:1'])(
     'without a key, is served if "unsigned" has %s',
     async (address) => {
-      const { port, tells, hears, listener } = await signingListener({ unsigned: ['::1', address], host: '::' })
+      const { port, tells, hears, listener } = await signingListener({
+        unsigned: ['::1', address],
+        host: '::',
+      })
       const node = await stranger(port)
       const large = 'x'.repeat(40_000)
       node.socket.write(`{"type":"says","payload":"hello"}\r{"type":"says","payload":"${large}"}\r`)
@@ -412,7 +439,12 @@ test('a key is never logged, shown or thrown', async () => {
   const { port, arrives, lines, keys, keyOf } = await signingListener()
   const other = await signingListener()
   const key = await keyOf('pi-3')
-  const shown: string[] = [inspect(key, { depth: 9, showHidden: true }), inspect(keys, { depth: 9 }), JSON.stringify({ key, keys }), `${key}`]
+  const shown: string[] = [
+    inspect(key, { depth: 9, showHidden: true }),
+    inspect(keys, { depth: 9 }),
+    JSON.stringify({ key, keys }),
+    `${key}`,
+  ]
   const { log, records } = recordingLog()
   log.info({ key, keys }, 'all of them')
   await says(await arrives('pi-3'), 'x')
@@ -441,7 +473,12 @@ test('a signature of another length is no signature, whatever it begins with', (
   const right = Buffer.from(signer.sign(3, '{}', 'latin1'))
   const frame = Buffer.from('{}')
   expect(signer.isRight(right, 3, frame)).toBe(true)
-  for (const wrong of [right.subarray(0, -1), Buffer.concat([right, right]), Buffer.alloc(0), Buffer.alloc(43)])
+  for (const wrong of [
+    right.subarray(0, -1),
+    Buffer.concat([right, right]),
+    Buffer.alloc(0),
+    Buffer.alloc(43),
+  ])
     expect(signer.isRight(wrong, 3, frame)).toBe(false)
   expect(signer.isRight(right, 2 ** 32 + 3, frame)).toBe(false)
 })
@@ -460,14 +497,21 @@ describe('of a recording', () => {
       const between = await tap(port)
       const connection = await arrives(node, between.port)
       const { heard } = listensTo(connection)
-      await vi.waitFor(() => expect(peers.at(-1)?.address).toContain(String(between.ends[0]?.listener.localPort)), PATIENCE)
+      await vi.waitFor(
+        () => expect(peers.at(-1)?.address).toContain(String(between.ends[0]?.listener.localPort)),
+        PATIENCE,
+      )
       for (const text of ['reboot', 'rebooT', 'x'.repeat(30)]) await says(connection, text)
       for (const text of ['here', 'there']) await says(peers.at(-1) as never, text)
       await vi.waitFor(() => expect(heard).toHaveLength(2), PATIENCE)
       await connection.close()
-      const [toListener, toNode] = [framesOf(between.recording.toListener), framesOf(between.recording.toNode)]
+      const [toListener, toNode] = [
+        framesOf(between.recording.toListener),
+        framesOf(between.recording.toNode),
+      ]
       await vi.waitFor(() => expect(framesOf(between.recording.toListener)).toHaveLength(6), PATIENCE)
-      const nonceOf = (hello: Buffer | undefined) => (decodeFirst(hello?.subarray(0, -1) as Buffer) as Hello).nonce
+      const nonceOf = (hello: Buffer | undefined) =>
+        (decodeFirst(hello?.subarray(0, -1) as Buffer) as Hello).nonce
       return {
         agreed: {
           key: keys.keysOf(node)[0] as Buffer,
@@ -478,18 +522,31 @@ describe('of a recording', () => {
         said: { '>': toListener.slice(1), '<': toNode.slice(1) },
       }
     }
-    return { first: await conversation('pi-3'), again: await conversation('pi-3'), other: await conversation('pi-4'), port }
+    return {
+      first: await conversation('pi-3'),
+      again: await conversation('pi-3'),
+      other: await conversation('pi-4'),
+      port,
+    }
   }
 
   /** What an end takes of a stream that begins with the proof, given in pieces, and whether it is content at its end. */
-  function takes({ agreed }: Recording, stream: Buffer, cuts: number[] = []): { texts: string; isContent: boolean } {
+  function takes(
+    { agreed }: Recording,
+    stream: Buffer,
+    cuts: number[] = [],
+  ): { texts: string; isContent: boolean } {
     const layer = new SignedFrames(agreed, '<', 'pi-3')
     let texts = ''
     const proofEnd = stream.indexOf(0x0d)
     try {
       layer.checkProof(Buffer.from(stream.subarray(0, proofEnd < 0 ? stream.length : proofEnd)))
       if (proofEnd < 0) return { texts, isContent: false }
-      const places = [proofEnd + 1, ...cuts.map((cut) => Math.min(stream.length, proofEnd + 1 + cut)), stream.length]
+      const places = [
+        proofEnd + 1,
+        ...cuts.map((cut) => Math.min(stream.length, proofEnd + 1 + cut)),
+        stream.length,
+      ]
       places.sort((a, b) => a - b)
       for (const [index, end] of places.slice(1).entries()) {
         texts += layer.incoming(Buffer.from(stream.subarray(places[index], end))).toString('latin1')
@@ -563,7 +620,8 @@ describe('of a recording', () => {
             const piece = changed.subarray(from, from + length)
             if (kind === 'remove')
               changed = Buffer.concat([changed.subarray(0, from), changed.subarray(from + length)])
-            else if (kind === 'copy') changed = Buffer.concat([changed.subarray(0, to), piece, changed.subarray(to)])
+            else if (kind === 'copy')
+              changed = Buffer.concat([changed.subarray(0, to), piece, changed.subarray(to)])
             else if (from < changed.length) changed[from] = byte
           }
           if (changed.equals(right)) return
@@ -600,7 +658,9 @@ describe('of a recording', () => {
       thief.socket.destroy()
     }
     expect(listening.heard).toHaveLength(1)
-    expect(listening.lines().filter((line) => line.startsWith('Refused a frame'))).toHaveLength(streams.length)
+    expect(listening.lines().filter((line) => line.startsWith('Refused a frame'))).toHaveLength(
+      streams.length,
+    )
   })
 })
 
