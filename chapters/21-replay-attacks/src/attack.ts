@@ -1,7 +1,7 @@
 /** Somebody in the middle: passes on what a secondary and the primary say, records it, and says it again. */
 import { setTimeout as sleep } from 'node:timers/promises'
 import { loadJsonConfig } from '@rpi-cluster/core/json-config'
-import { OperationalError, stopSignal } from '@rpi-cluster/core/lifecycle'
+import { stopSignal } from '@rpi-cluster/core/lifecycle'
 import { createLogger } from '@rpi-cluster/core/logging'
 import { type Connection, connect, listen } from '@rpi-cluster/core/sockets'
 import { config } from './config.ts'
@@ -17,15 +17,16 @@ log.info(`Whoever connects to ${middle.address} speaks to the primary through he
 async function inTheMiddle(victim: Connection) {
   const connection = await connect(primary)
   const said: Buffer[] = []
-  const playBack = async (command: Buffer) => {
-    await sleep(own.afterSeconds * 1000, undefined, { signal: stop })
-    await sayAgain(victim, command)
-    await sayAgain(await connect(primary), ...said)
-  }
+  let command: Buffer | undefined
   await Promise.race([
-    passOn(victim, connection, (piece) => said.push(piece)),
+    passOn(victim, connection, (piece) => {
+      said.push(piece)
+      if (command) show('The secondary answers', piece)
+    }),
     passOn(connection, victim, (piece) => {
-      if (piece.includes('{"type":"command"')) playBack(piece).catch(tell)
+      if (command || !piece.includes('{"type":"command"')) return
+      command = piece
+      playBack(command, victim, said).catch(({ message }: Error) => log.warn(message))
     }),
   ])
   await connection.close()
@@ -38,16 +39,19 @@ async function passOn(from: Connection, to: Connection, record: (piece: Buffer) 
   }
 }
 
-/** Says something again, a piece after the other, and looks whether whoever hears it stays. */
-async function sayAgain(to: Connection, ...pieces: Buffer[]) {
-  log.info(`Saying again to ${to.peer}: ${pieces.length} pieces, the last of which is ${pieces.at(-1)}`)
-  for (const piece of pieces) await to.write(piece)
-  await sleep(1_000, undefined, { signal: stop })
-  to.throwIfLost()
-  log.info(`It was taken by ${to.peer}`)
+async function playBack(command: Buffer, victim: Connection, said: Buffer[]) {
+  await sleep(own.afterSeconds * 1000, undefined, { signal: stop })
+  show('Saying again, to the secondary', command)
+  await victim.write(command)
+  const again = await connect(primary)
+  for (const piece of [...said]) {
+    show('Saying again, to the primary', piece)
+    await again.write(piece)
+  }
+  for await (const piece of again.chunks()) show('The primary answers', piece)
+  log.info('The primary has closed the connection')
 }
 
-function tell(error: unknown) {
-  if (!(error instanceof OperationalError)) throw error
-  log.warn(`It was not taken. ${error.message}`)
+function show(what: string, piece: Buffer) {
+  log.info(`${what}: ${piece.toString('utf8', 0, 150)}`)
 }

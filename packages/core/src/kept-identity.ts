@@ -12,7 +12,7 @@ import { OperationalError } from './lifecycle.ts'
 import type { Logger } from './logging.ts'
 import { textOf } from './messages.ts'
 import { Refusal } from './open-questions.ts'
-import { programFolder } from './program-folder.ts'
+import { stateFolder } from './state-folder.ts'
 import { writeWhole } from './whole-file.ts'
 
 /** What an identity looks like: a UUID without its hyphens, as the original's master makes them. */
@@ -37,10 +37,7 @@ export interface IdentityOptions {
   formerly?: string
   /** Where is told that it cannot be kept. */
   log: Logger
-  /**
-   * The folder of the file. Default: where systemd has made one for it (`STATE_DIRECTORY`), or `state` in the
-   * {@link programFolder}.
-   */
+  /** The folder of the file. Default: the {@link stateFolder}. */
   folder?: string
 }
 
@@ -119,7 +116,7 @@ export async function openIdentity({
   name,
   formerly,
   log,
-  folder = process.env['STATE_DIRECTORY']?.split(':')[0] || join(programFolder(), 'state'),
+  folder = stateFolder(),
 }: IdentityOptions): Promise<KeptIdentity> {
   for (let count = 1; count <= MOST_IN_A_FOLDER; count += 1) {
     const pathOf = (name: string) => join(folder, count === 1 ? `${name}.json` : `${name}-${count}.json`)

@@ -19,7 +19,7 @@ import {
 } from './key-file.ts'
 import { every, OperationalError } from './lifecycle.ts'
 import type { Logger } from './logging.ts'
-import { programFolder } from './program-folder.ts'
+import { stateFolder } from './state-folder.ts'
 import { syncFolder } from './whole-file.ts'
 
 /**
@@ -32,7 +32,7 @@ const LOOK_MS = 2_500
 const SETTLE_MS = 50
 
 export interface OpenKeysOptions {
-  /** The folder of the key files: `state/keys`. A path that is not absolute counts from the {@link programFolder}. */
+  /** The folder of the key files: `keys`. A path that is not absolute counts from the {@link stateFolder}. */
   folder: string
   /** For which nodes to make a key, when there is no such folder yet. */
   nodes: readonly string[]
@@ -219,7 +219,7 @@ function watchFolder(folder: string, changed: () => void): FSWatcher | undefined
 export async function openKeys({ folder, nodes, log, stop }: OpenKeysOptions): Promise<NodeKeys> {
   stop.throwIfAborted()
   for (const node of nodes) checkNodeName(node)
-  const path = resolve(programFolder(), folder)
+  const path = resolve(stateFolder(), folder)
   try {
     if (!(await isThere(path))) await makeKeys(path, nodes, log)
     await readdir(path)

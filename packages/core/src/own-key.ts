@@ -10,15 +10,15 @@ import { holdName } from './held-name.ts'
 import { type KeyFile, readKeyFile, validKeys } from './key-file.ts'
 import { OperationalError } from './lifecycle.ts'
 import type { Logger } from './logging.ts'
-import { programFolder } from './program-folder.ts'
+import { stateFolder } from './state-folder.ts'
 
 /** How often is looked whether there is a key by now, in ms. */
 const LOOK_MS = 500
 
 export interface OpenKeyOptions {
   /**
-   * The key file: `state/keys/pi-3.key`. A path that is not absolute counts from the {@link programFolder}. There may be one
-   * `*` in its name, as in `state/keys/pi-*.key`: then it is the first of these, in the order of their names, that no other
+   * The key file: `keys/pi-3.key`. A path that is not absolute counts from the {@link stateFolder}. There may be one
+   * `*` in its name, as in `keys/pi-*.key`: then it is the first of these, in the order of their names, that no other
    * living process of this machine has.
    */
   file: string
@@ -96,7 +96,7 @@ function newest(file: string, content: KeyFile): Buffer {
  * @throws the signal's reason, an AbortError, when `stop` is aborted first
  */
 export async function openKey({ file, log, stop }: OpenKeyOptions): Promise<OwnKey> {
-  const path = resolve(programFolder(), file)
+  const path = resolve(stateFolder(), file)
   const held = new Set<string>()
   let told: string | undefined
   for (;;) {

@@ -116,7 +116,7 @@ export class Presence {
     for (const [peer, { id, row, quietLooks }] of this.#seen) {
       if (ids.has(id)) continue
       // Who has told nothing of itself is nobody to be missed, has it proven its name or not; and who has another id now has not gone.
-      if (now.has(peer) || row.details?.hostname === undefined) this.table.delete(id)
+      if (now.has(peer) || row.details?.['hostname'] === undefined) this.table.delete(id)
       else this.#leave(id, row, quietLooks)
     }
     for (const { id, row } of now.values()) {

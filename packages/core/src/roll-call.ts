@@ -107,7 +107,7 @@ export class RollCall {
     // What is no node like the others, as a web server, says which program it is: it does no commands.
     const wereHere = presence
       .entries()
-      .flatMap(([, { name, state, details }]) => (state === 'gone' && !details?.program ? [name] : []))
+      .flatMap(([, { name, state, details }]) => (state === 'gone' && !details?.['program'] ? [name] : []))
     return {
       answered,
       silent: silent.map((peer) => roster.nameOf(peer)),

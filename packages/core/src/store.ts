@@ -10,7 +10,7 @@ import { setFlagsFromString } from 'node:v8'
 import type { Worker } from 'node:worker_threads'
 import { OperationalError } from './lifecycle.ts'
 import type { Logger } from './logging.ts'
-import { programFolder } from './program-folder.ts'
+import { stateFolder } from './state-folder.ts'
 import {
   type About,
   type Batch,
@@ -488,11 +488,7 @@ export class Store {
  * @throws OperationalError when another process has it open, or the file is no store, or one of a later version
  */
 export async function openStore(options: StoreOptions): Promise<Store> {
-  const {
-    name,
-    stop,
-    folder = process.env['STATE_DIRECTORY']?.split(':')[0] || join(programFolder(), 'state'),
-  } = options
+  const { name, stop, folder = stateFolder() } = options
   const keep = { ...KEEP, ...options.keep }
   const store = new Store(
     {
