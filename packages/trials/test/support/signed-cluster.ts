@@ -10,7 +10,7 @@ import { ChapterCopy, freePort, type Running } from '@rpi-cluster/tutorial/harne
 import { expect, vi } from 'vitest'
 import { BadPeer } from './bad-peer.ts'
 
-const PATIENCE = { timeout: 30_000, interval: 10 }
+const PATIENCE = { timeout: 20_000, interval: 10 }
 const GOOD = 4
 
 export class SignedCluster {
@@ -45,12 +45,20 @@ export class SignedCluster {
   async #secure(node: string) {
     const { signal: stop } = this.#stop
     const file = join(this.#chapter.folder, 'keys', `${node}.key`)
-    return signedBy(await openKey({ file, log: createLogger('trial', { folder: this.#chapter.folder }), stop }))
+    return signedBy(
+      await openKey({ file, log: createLogger('trial', { folder: this.#chapter.folder }), stop }),
+    )
   }
 
   async connects(node: string): Promise<Connection> {
     const { signal: stop } = this.#stop
-    return connect({ peer: 'master', host: '127.0.0.1', port: this.port, stop, secure: await this.#secure(node) })
+    return connect({
+      peer: 'master',
+      host: '127.0.0.1',
+      port: this.port,
+      stop,
+      secure: await this.#secure(node),
+    })
   }
 
   /** Each good node says something, and all of it arrives. */
@@ -59,7 +67,8 @@ export class SignedCluster {
     const texts = this.#good.map((_, index) => `good ${index} says ${this.#sent}`)
     for (const [index, node] of this.#good.entries()) await send(node, 'message', texts[index])
     await vi.waitFor(() => {
-      for (const text of texts) expect(this.master.messages).toContain(`Received message from good: ${text}`)
+      const all = this.master.messages.join('\n')
+      for (const text of texts) expect(all).toContain(`Received message from good: ${text}`)
     }, PATIENCE)
   }
 

@@ -15,7 +15,14 @@ const [port, folder = ''] = process.argv.slice(2)
 const keys = await openKeys({ folder, nodes: ['good', 'bad'], log, stop })
 
 const server = await listen(
-  { peer: 'slave', host: '127.0.0.1', port: Number(port), stop, log, secure: signedWith(keys, { stop, log }) },
+  {
+    peer: 'slave',
+    host: '127.0.0.1',
+    port: Number(port),
+    stop,
+    log,
+    secure: signedWith(keys, { stop, log }),
+  },
   (slave) =>
     handleMessages(
       slave,
