@@ -7,10 +7,12 @@ import { loadConfig, port } from '@rpi-cluster/core/config'
 import { deliver } from '@rpi-cluster/core/deliver'
 import { Dialogue } from '@rpi-cluster/core/dialogue'
 import { eventsOf } from '@rpi-cluster/core/event-stream'
+import { Handshakes } from '@rpi-cluster/core/handshakes'
 import { newIdentity, openIdentity } from '@rpi-cluster/core/identity'
 import { defineConfig, port as jsonPort, loadJsonConfig } from '@rpi-cluster/core/json-config'
 import { Decoder, encode } from '@rpi-cluster/core/json-lines'
 import { jsonSchemaOf } from '@rpi-cluster/core/json-schema'
+import { openKey, openKeys } from '@rpi-cluster/core/key-files'
 import { every, requestStop, stopSignal } from '@rpi-cluster/core/lifecycle'
 import { LiveTable } from '@rpi-cluster/core/live'
 import { watch } from '@rpi-cluster/core/liveness'
@@ -28,6 +30,7 @@ import { stayConnected } from '@rpi-cluster/core/reconnect'
 import { Roster } from '@rpi-cluster/core/roster'
 import { Sensors } from '@rpi-cluster/core/sensors'
 import { unitOf } from '@rpi-cluster/core/service'
+import { signedBy, signedWith } from '@rpi-cluster/core/signed'
 import { connect, listen } from '@rpi-cluster/core/sockets'
 import { openStore } from '@rpi-cluster/core/store'
 import { baseInfo, takeVitals, vitalsJson } from '@rpi-cluster/core/vitals'
@@ -144,6 +147,24 @@ assert.deepEqual(await sensors.read(), { answer: 42 })
 
 const broadcast = new Broadcast({ log, topics: { news: {} } })
 assert.throws(() => broadcast.publish('old', 1), /There is no topic "old"/)
+
+const keys = await openKeys({ folder: 'keys', nodes: ['pi-1'], log, stop })
+const key = await openKey({ file: 'keys/pi-*.key', log, stop })
+assert.equal(new Handshakes().atWork, 0)
+const signing = await listen(
+  { peer: 'node', host: '127.0.0.1', port: 0, stop, log, secure: signedWith(keys, { stop, log }) },
+  (node) => handleMessages(node, { message: (text) => received.push(`${node.node}: ${text}`) }, () => {}),
+)
+const signer = await connect({
+  peer: 'listener',
+  host: '127.0.0.1',
+  port: Number(signing.address.split(':').at(-1)),
+  stop,
+  secure: signedBy(key),
+})
+await send(signer, 'message', 'signed')
+for await (const _ of every(10, stop)) if (received.includes('pi-1: signed')) break
+await signer.close()
 
 new Decoder().push(Buffer.from(encode('by hand')), (message) => received.push(message))
 assert.equal(received.at(-1), 'by hand')
