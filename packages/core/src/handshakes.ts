@@ -110,14 +110,18 @@ export class Handshakes {
     })
     sentAway.catch(() => {})
     const seconds = this.#timeoutMs / 1000
-    const timeout = setTimeout(() => sendAway(new OperationalError(tooSlow(address, seconds))), this.#timeoutMs)
+    const timeout = setTimeout(
+      () => sendAway(new OperationalError(tooSlow(address, seconds))),
+      this.#timeoutMs,
+    )
     let look: NodeJS.Timeout | undefined
     let isAtWork = false
     try {
       await Promise.race([this.#turn(socket, source, address), sentAway])
       isAtWork = true
       look = setInterval(() => {
-        if (socket.bytesRead > this.#maxBytes) sendAway(new OperationalError(tooMuch(address, this.#maxBytes)))
+        if (socket.bytesRead > this.#maxBytes)
+          sendAway(new OperationalError(tooMuch(address, this.#maxBytes)))
       }, LOOK_MS)
       return await Promise.race([shake(socket), sentAway])
     } finally {
@@ -160,7 +164,9 @@ export class Handshakes {
           resolve()
         },
         sendAway: () => {
-          reject(new OperationalError(`${address} was sent away: ${this.#mostWaiting} newcomers wait already.`))
+          reject(
+            new OperationalError(`${address} was sent away: ${this.#mostWaiting} newcomers wait already.`),
+          )
           socket.destroy()
         },
       }

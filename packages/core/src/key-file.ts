@@ -147,7 +147,7 @@ async function checkOwner(path: string, file: FileHandle): Promise<void> {
   if (size > LARGEST_FILE) throw new OperationalError(`${path} has ${size} bytes, and is no key file.`)
   const user = process.geteuid?.()
   if (user === undefined) return // Windows knows neither
-  if (uid !== user && uid !== 0)
+  if (uid !== user && uid !== 0 && user !== 0)
     throw new OperationalError(
       `The key in ${path} is refused: the file belongs to user ${uid}, and this program runs as user ${user}. Do: sudo chown ${user} ${path}`,
     )
@@ -168,10 +168,15 @@ function parse(text: string): unknown {
 /**
  * Writes a key file, whole, for nobody but its owner.
  *
+ * @param owner whose it is to be. Default: whose process this is.
  * @throws OperationalError when the node cannot be called so
  * @throws the system's error when it cannot be written
  */
-export async function writeKeyFile(path: string, content: KeyFile): Promise<void> {
+export async function writeKeyFile(
+  path: string,
+  content: KeyFile,
+  owner?: { uid: number; gid: number },
+): Promise<void> {
   checkNodeName(content.node)
-  await writeWhole(path, `${JSON.stringify(content)}\n`, FILE_MODE)
+  await writeWhole(path, `${JSON.stringify(content)}\n`, FILE_MODE, owner)
 }

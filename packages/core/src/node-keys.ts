@@ -9,6 +9,7 @@ import { mkdir, readdir, rename, rm, stat } from 'node:fs/promises'
 import { dirname, join, resolve } from 'node:path'
 import {
   checkNodeName,
+  type DatedKey,
   type KeyFile,
   keyFileName,
   newKey,
@@ -85,6 +86,15 @@ export class NodeKeys extends EventEmitter<NodeKeysEvents> {
   keysOf(node: string): Buffer[] {
     const content = this.#files.get(node)?.content
     return content ? validKeys(content) : []
+  }
+
+  /**
+   * All keys that stand in a node's file, the newest first, with those that hold no more.
+   *
+   * @internal
+   */
+  allOf(node: string): readonly DatedKey[] {
+    return this.#files.get(node)?.content?.keys ?? []
   }
 
   /** Looks at the folder, and resolves when what is there holds. It is called by itself as well, at each change and every 2.5 s. */
@@ -251,7 +261,9 @@ async function makeKeys(path: string, nodes: readonly string[], log: Logger): Pr
   for (const node of nodes) await writeKeyFile(join(beside, keyFileName(node)), { node, keys: [newKey()] })
   await rename(beside, path)
   await syncFolder(dirname(path))
-  log.info(`Made a key for each of ${nodes.join(', ')}, in ${path}. A node on another machine needs its file there.`)
+  log.info(
+    `Made a key for each of ${nodes.join(', ')}, in ${path}. A node on another machine needs its file there.`,
+  )
 }
 
 function tellMissing(keys: NodeKeys, nodes: readonly string[], log: Logger): void {
