@@ -57,7 +57,7 @@ export function certifiedBy(files: CertifiedByOptions): SecureConnecting {
     const handshake = new TlsHandshake(below)
     const own = await read(files)
     const refused = (why: string, cause?: unknown) =>
-      new OperationalError(`The ${peer} at ${address} is not trusted: ${why}.`, { cause })
+      new OperationalError(`The ${peer} at ${address} is not trusted: ${why}${why.endsWith('?') ? '' : '.'}`, { cause })
     let socket: TLSSocket
     try {
       socket = await handshake.connect({
@@ -112,7 +112,7 @@ async function accept(
   const own = await read(files)
   await expectTls(below, about)
   const refused = (why: string, cause?: unknown) =>
-    new OperationalError(`The ${about.peer} at ${about.address} is refused: ${why}.`, { cause })
+    new OperationalError(`The ${about.peer} at ${about.address} is refused: ${why}${why.endsWith('?') ? '' : '.'}`, { cause })
   let socket: TLSSocket
   try {
     socket = await handshake.accept({ ...TLS_OPTIONS, ...own, requestCert: true, rejectUnauthorized: false })
@@ -184,7 +184,7 @@ function whyRefused(error: unknown): string {
   switch (tlsCodeOf(error)) {
     case 'ECONNRESET':
     case 'EPIPE':
-      return 'it ended the connection in the middle of the handshake'
+      return 'it ended the connection in the handshake. Does it trust the same authority, and is its clock right?'
     case 'UNSUPPORTED_PROTOCOL':
       return 'it speaks an older TLS than 1.3'
     case 'TLSV1_ALERT_UNKNOWN_CA':

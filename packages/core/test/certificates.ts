@@ -1,12 +1,12 @@
 /** Certificates of an authority that a test makes with openssl, in a folder of its own. */
 import { spawnSync } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createServer } from 'node:tls'
-import { onTestFinished } from 'vitest'
+import { afterAll, onTestFinished } from 'vitest'
 import type { CertificateFiles } from '../src/secure-sockets.ts'
-import { tempFolder } from './support.ts'
 
 export const hasOpenssl = spawnSync('openssl', ['version']).status === 0
 
@@ -24,6 +24,11 @@ unique_subject = no
 commonName = supplied
 `
 
+const folders: string[] = []
+afterAll(() => {
+  for (const folder of folders) rmSync(folder, { recursive: true, force: true })
+})
+
 interface Made {
   /** From when to when it is valid, as `20991231235959Z`. */
   from?: string
@@ -36,8 +41,8 @@ interface Made {
 export function certificates(
   nodes: Record<string, Made> = {},
 ): Record<'primary' | string, CertificateFiles> & { primary: CertificateFiles } {
-  const folder = tempFolder()
-  mkdirSync(folder, { recursive: true })
+  const folder = mkdtempSync(join(tmpdir(), 'rpi-cluster-certificates-'))
+  folders.push(folder)
   writeFileSync(join(folder, 'openssl.cnf'), CONFIGURATION)
   writeFileSync(join(folder, 'index.txt'), '')
   writeFileSync(join(folder, 'serial'), '01\n')

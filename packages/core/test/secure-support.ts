@@ -14,7 +14,7 @@ import {
 } from '../src/sockets.ts'
 import { portOf, recordingLog, stopAfterTest, tempFolder } from './support.ts'
 
-export const PATIENCE = { timeout: 30_000, interval: 5 }
+export const PATIENCE = { timeout: 3_000, interval: 5 }
 
 export const HOST = '127.0.0.1'
 
