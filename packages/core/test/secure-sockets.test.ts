@@ -406,6 +406,14 @@ describe('newcomers', () => {
     expect(strangers.every((socket) => !socket.destroyed)).toBe(true)
   })
 
+  test('that prove at once who they are are no more than the limit of connections', async () => {
+    const primary = await aPrimary({ maxConnections: 2 })
+    await Promise.all(Array.from({ length: 6 }, () => primary.connect('pi-1')))
+    await primary.says(/^Turned away \S+: the limit of open connections is 2$/)
+    await vi.waitFor(() => expect(primary.lines().filter((line) => /^Turned away/.test(line))).toHaveLength(4), PATIENCE)
+    expect(primary.peers).toHaveLength(2)
+  })
+
   test('may not say more than little', async () => {
     const primary = await aPrimary({ maxBytes: 1_000 })
     const socket = openSocket(primary.port, HOST)

@@ -14,7 +14,7 @@ import {
 } from '../src/sockets.ts'
 import { portOf, recordingLog, stopAfterTest, tempFolder } from './support.ts'
 
-export const PATIENCE = { timeout: 3_000, interval: 5 }
+export const PATIENCE = { timeout: 30_000, interval: 5 }
 
 export const HOST = '127.0.0.1'
 
@@ -27,11 +27,13 @@ export async function aPrimary({
   nodes = ['pi-1', 'pi-2'],
   serve = echo,
   secure: secureAs,
+  maxConnections = 100,
   ...limits
 }: Partial<EncryptedOptions> & {
   nodes?: string[]
   serve?: (connection: Connection) => Promise<void>
   secure?: SecureListening
+  maxConnections?: number
 } = {}) {
   const { signal: stop } = stopAfterTest()
   const { log, records } = recordingLog()
