@@ -29,11 +29,14 @@ export interface Layer {
   /** Makes of what is sent what goes over the wire. */
   outgoing(data: string | Uint8Array, encoding: BufferEncoding): string | Uint8Array
   /**
-   * Makes of a chunk that has come what is to be read.
-   *
-   * @throws OperationalError when it is not what it should be. The connection is of no more use then.
+   * Makes of a chunk that has come what is to be read: all of it that is as it should be. When something is not, there is a
+   * {@link failure} from then on.
    */
   incoming(chunk: Buffer): Buffer
+  /** What is wrong with what has come. The connection is of no more use then. */
+  readonly failure: OperationalError | undefined
+  /** How much memory it keeps what has not come whole in, in bytes. */
+  readonly heldBytes: number
   /** What goes over the wire as the last thing, when this end closes the connection. */
   farewell(): string | Uint8Array
   /** @throws OperationalError when the peer has closed the connection, and what has come is not all that it has said */
@@ -156,7 +159,7 @@ export class Connection {
 
   /**
    * Reads what arrives as bytes, in the pieces in which it arrives, until either end closes the
-   * connection. While nobody reads, the peer is made to wait.
+   * connection. While nobody reads, the peer is made to wait. Where there is a layer, a piece may be empty.
    *
    * @throws OperationalError when the connection is lost before the peer closed it
    */
@@ -166,8 +169,9 @@ export class Connection {
 
   async *#checkedChunks(layer: Layer): AsyncGenerator<Buffer, void, void> {
     for await (const chunk of chunksOf(this)) {
-      const checked = layer.incoming(chunk)
-      if (checked.length > 0) yield checked
+      // Nothing, too: who counts what is held counts what the layer holds.
+      yield layer.incoming(chunk)
+      if (layer.failure) throw layer.failure
     }
     if (!this.#closing) layer.end()
   }
@@ -195,7 +199,7 @@ export class Connection {
   /**
    * Reads as {@link chunks} does, with a function, which is faster: calls it with each chunk as soon as it
    * arrives, until either end closes the connection. While a promise that it returned is pending, nothing
-   * more is read, and the peer is made to wait.
+   * more is read, and the peer is made to wait. Where there is a layer, a chunk may be empty.
    *
    * @throws OperationalError when the connection is lost before the peer closed it
    * @throws whatever `take` throws
@@ -206,8 +210,11 @@ export class Connection {
 
   async #forEachCheckedChunk(layer: Layer, take: (chunk: Buffer) => void | Promise<void>): Promise<void> {
     await forEachChunk(this, (chunk) => {
-      const checked = layer.incoming(chunk)
-      return checked.length > 0 ? take(checked) : undefined
+      const work = take(layer.incoming(chunk))
+      const { failure } = layer
+      if (failure === undefined) return work
+      if (!work) throw failure
+      return work.then(() => Promise.reject(failure))
     })
     if (!this.#closing) layer.end()
   }
@@ -233,6 +240,15 @@ export class Connection {
     })
     await closed
     clearTimeout(timeout)
+  }
+
+  /**
+   * How much memory what has come of an unfinished piece takes in the layer, in bytes.
+   *
+   * @internal
+   */
+  get heldByLayer(): number {
+    return this.#layer?.heldBytes ?? 0
   }
 
   /** Whether this end has closed the connection. */

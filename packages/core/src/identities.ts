@@ -4,7 +4,7 @@
  *
  * @since 0.15.0
  */
-import { randomUUID } from 'node:crypto'
+import { createHash, randomUUID } from 'node:crypto'
 import * as v from 'valibot'
 import type { Connection } from './connection.ts'
 import { isIdentity } from './kept-identity.ts'
@@ -25,9 +25,28 @@ const ON_ITS_WAY_MS = 1_500
 
 const shown = v.object({ uuid: v.custom<string>(isIdentity), client: v.number() })
 
+/** What a peer tells whose identity is known from its key. */
+const counted = v.object({ client: v.number() })
+
 /** A new identity: a UUID without hyphens, as the original's master makes them. */
 export function newIdentity(): string {
   return randomUUID().replaceAll('-', '')
+}
+
+/**
+ * How the identity begins to be told from all others that a node has which has proven its name: its thirteenth digit says how
+ * it was made, as in every UUID. 4 is at random, and 8 is for whoever makes them, as RFC 9562 has it.
+ */
+const BY_NAME = /^[0-9a-f]{12}8[0-9a-f]{3}[89ab]/
+
+/**
+ * The identity of a node that has proven its name by a key: the same for each of its connections, whatever it shows.
+ *
+ * @internal
+ */
+export function identityOfNode(node: string): string {
+  const hash = createHash('sha256').update(`rpi-cluster node ${node}`).digest('hex')
+  return `${hash.slice(0, 12)}8${hash.slice(13, 16)}8${hash.slice(17, 32)}`
 }
 
 export interface IdentitiesOptions {
@@ -79,9 +98,9 @@ export class Identities {
     this.#silenceMs = silenceMs
   }
 
-  /** The identity that a peer has shown; undefined while it has shown none. */
+  /** The identity that a peer has shown, or has by its key; undefined while it has shown none. */
   identityOf(peer: Connection): string | undefined {
-    return this.#known.get(peer)?.uuid
+    return peer.node === undefined ? this.#known.get(peer)?.uuid : identityOfNode(peer.node)
   }
 
   /** Whether another node shows the same identity, and both have spoken. */
@@ -91,21 +110,20 @@ export class Identities {
 
   /** A new identity for a peer that asks for one. A node of the original's has it for this connection. */
   give(peer: Connection): string {
-    const uuid = newIdentity()
+    const uuid = peer.node === undefined ? newIdentity() : identityOfNode(peer.node)
     this.#know(peer, { uuid })
     return uuid
   }
 
   /**
    * Takes what a peer tells of itself: `uuid`, its identity, and `client`, the number that its process has picked. It may
-   * be told again.
+   * be told again. Who has proven a name by a key has the identity of that name, whichever it tells, and nobody else has it.
    *
    * @param details whatever the peer has sent. Without both nothing changes.
    */
   introduce(peer: Connection, details: unknown): void {
-    const parsed = v.safeParse(shown, details)
-    if (!parsed.success || peer.socket.destroyed) return
-    const known = parsed.output
+    const known = knownFrom(peer, details)
+    if (!known || peer.socket.destroyed) return
     this.#know(peer, known)
     for (const [other, { uuid, client }] of this.#known) {
       if (other === peer || uuid !== known.uuid) continue
@@ -176,6 +194,12 @@ export class Identities {
     const isKnown = this.#copies.has(older) && this.#copies.has(newer)
     this.#copies.add(older).add(newer)
     if (isKnown) return
+    if (older.node !== undefined && older.node === newer.node) {
+      this.#log.warn(
+        `Two programs use the key of ${older.node}: ${older.peer}, and ${newer.peer}. Each node needs a key of its own: stop one of them, and give it another.`,
+      )
+      return
+    }
     this.#log.warn(
       `Two nodes show the identity ${this.identityOf(older)}: ${older.peer}, and ${newer.peer}. Is one's SD card a copy of the other's? Remove the state folder of one, and start it again.`,
     )
@@ -191,4 +215,14 @@ export class Identities {
     const left = [...this.#known].filter(([, known]) => known.uuid === uuid)
     if (left.length === 1) for (const [other] of left) this.#copies.delete(other)
   }
+}
+
+/** What a peer is known by, after what it tells; nothing when that is not enough, or another's. */
+function knownFrom({ node }: Connection, details: unknown): Required<Known> | undefined {
+  if (node !== undefined) {
+    const parsed = v.safeParse(counted, details)
+    return parsed.success ? { uuid: identityOfNode(node), client: parsed.output.client } : undefined
+  }
+  const parsed = v.safeParse(shown, details)
+  return parsed.success && !BY_NAME.test(parsed.output.uuid) ? parsed.output : undefined
 }

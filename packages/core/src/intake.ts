@@ -23,6 +23,7 @@ export class Intake implements Holder {
   /** The size of the last chunk, until it was counted. */
   #newBytes = 0
   #bytesInWork = 0
+  #heldByLayer = 0
   #isClosed = false
 
   constructor(connection: Connection, options: FrameOptions & ParseOptions & BudgetOptions) {
@@ -43,6 +44,10 @@ export class Intake implements Holder {
 
   /** Takes the next chunk. */
   add(chunk: Buffer): void {
+    const { heldByLayer } = this.#connection
+    // A layer gives whole frames: what has begun then stands there.
+    if (heldByLayer > 0 && (chunk.length > 0 || this.#heldByLayer === 0)) this.#since = performance.now()
+    this.#heldByLayer = heldByLayer
     this.#newBytes = chunk.length
     this.#decoder.add(chunk)
   }
@@ -92,7 +97,8 @@ export class Intake implements Holder {
   /** Tells the budget what it holds now, with what Node has read ahead. */
   count(): void {
     if (this.#isClosed) return
-    const bytes = this.#decoder.allocatedBytes + this.#connection.socket.readableLength
+    const { heldByLayer, socket } = this.#connection
+    const bytes = this.#decoder.allocatedBytes + heldByLayer + socket.readableLength
     if (bytes === this.#bytes) return
     const beganInLastChunk = this.#newBytes > 0 && this.#decoder.heldBytes <= this.#newBytes
     if (beganInLastChunk) this.#since = performance.now()

@@ -120,7 +120,8 @@ export async function listen(
   }
 
   function serveSocket(socket: Socket | Secured, address: string): void {
-    const connection = new Connection(socket, `the ${peer} at ${address}`, options.maxWaitingBytes, address)
+    const who = 'node' in socket ? socket.node : `the ${peer}`
+    const connection = new Connection(socket, `${who} at ${address}`, options.maxWaitingBytes, address)
     connections.add(connection)
     void serveOne(connection).finally(() => connections.delete(connection))
   }

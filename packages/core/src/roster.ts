@@ -120,12 +120,14 @@ export class Roster {
     })
     // Not at once: why a connection was lost is told first.
     peer.socket.once('close', () => setImmediate(() => this.#remove(peer)))
+    if (peer.node !== undefined) this.#call(peer, peer.node)
     this.#change()
   }
 
   /**
    * Takes what a peer tells of itself: `hostname` and `client`, a number, make its name. From now on this name stands in
-   * what is logged of its connection, too. A peer may tell it again, when something has changed.
+   * what is logged of its connection, too. A peer may tell it again, when something has changed. One that has proven a name by
+   * a key has that one, from the beginning on, whatever it tells.
    *
    * @param details whatever the peer has sent. Without a hostname in it nothing changes; what else cannot be used of it is
    *   not known.
@@ -134,12 +136,20 @@ export class Roster {
     const row = this.#rows.get(peer)
     if (!row) return
     const parsed = v.safeParse(memberDetails, details)
-    const wanted = parsed.success ? nameFrom(parsed.output) : undefined
+    const wanted = parsed.success ? (peer.node ?? nameFrom(parsed.output)) : undefined
     if (!parsed.success || wanted === undefined) return
     row.details = parsed.output
-    const before = row.name
-    this.#rename(peer, row, wanted)
+    this.#call(peer, wanted)
     this.#change()
+  }
+
+  /** Gives a peer the name that it wants, or one that nobody else has. */
+  #call(peer: Connection, wanted: string): void {
+    const row = this.#rows.get(peer)
+    if (!row) return
+    const before = row.name
+    if (peer.node !== undefined) this.#takeAway(wanted)
+    this.#rename(peer, row, wanted)
     if (row.name === before) return
     this.#log.info(
       before === row.address
@@ -158,6 +168,16 @@ export class Roster {
     row.name = name
     if (name !== wanted) this.#wanting.set(wanted, (this.#wanting.get(wanted) ?? new Set()).add(peer))
     peer.peer = `${name} at ${row.address}`
+  }
+
+  /** Takes a name from a peer that only says that it is called so, for one that has proven it. */
+  #takeAway(name: string): void {
+    const holder = this.entries.find(([peer, row]) => row.name === name && peer.node === undefined)
+    const [peer] = holder ?? []
+    const row = peer && this.#rows.get(peer)
+    if (!row) return
+    this.#rename(peer, row, `${name} without a key`)
+    this.#log.info(`${name} is ${row.name} now`)
   }
 
   #remove(peer: Connection): void {
