@@ -229,7 +229,7 @@ describe('a connection cannot be had by', () => {
     await vi.waitFor(() => expect(heard).toEqual(['first ']), PATIENCE)
     repeats = true
     await connection.write('open the door')
-    await primary.says(/^Lost the connection to the secondary at \S+: what came was changed on the way/)
+    await primary.says(/^Lost the connection to pi-1 at \S+: what came was changed on the way/)
     expect(heard.join('')).toBe('first open the door')
   })
 

@@ -42,7 +42,7 @@ export async function aPrimary({
   const peers: Connection[] = []
   const secure = secureAs ?? encryptedWith(keys, { stop, log, ...limits })
   const listener = await listen(
-    { peer: 'secondary', host: HOST, port: 0, stop, log, secure },
+    { peer: 'secondary', host: HOST, port: 0, stop, log, secure, maxConnections },
     (connection) => {
       peers.push(connection)
       return serve(connection)
