@@ -9,6 +9,8 @@ import { Dialogue } from '@rpi-cluster/core/dialogue'
 import { eventsOf } from '@rpi-cluster/core/event-stream'
 import { newIdentity, openIdentity } from '@rpi-cluster/core/identity'
 import { Decoder, encode } from '@rpi-cluster/core/json-lines'
+import { openKey, openKeys } from '@rpi-cluster/core/key-files'
+import { addKey, listKeys } from '@rpi-cluster/core/keys'
 import { every, requestStop, stopSignal } from '@rpi-cluster/core/lifecycle'
 import { LiveTable } from '@rpi-cluster/core/live'
 import { watch } from '@rpi-cluster/core/liveness'
@@ -24,6 +26,7 @@ import { nodeTasks } from '@rpi-cluster/core/node-tasks'
 import { programFolder } from '@rpi-cluster/core/program-folder'
 import { stayConnected } from '@rpi-cluster/core/reconnect'
 import { Roster } from '@rpi-cluster/core/roster'
+import { encryptedBy, encryptedWith, fingerprintOf } from '@rpi-cluster/core/secure-sockets'
 import { Sensors } from '@rpi-cluster/core/sensors'
 import { unitOf } from '@rpi-cluster/core/service'
 import { connect, listen } from '@rpi-cluster/core/sockets'
@@ -132,6 +135,21 @@ assert.deepEqual(await sensors.read(), { answer: 42 })
 
 const broadcast = new Broadcast({ log, topics: { news: {} } })
 assert.throws(() => broadcast.publish('old', 1), /There is no topic "old"/)
+
+await addKey({ folder: 'keys', node: 'pi-1' })
+const nodeKeys = await openKeys({ folder: 'keys', nodes: [], log, stop })
+const nodeKey = await openKey({ file: 'keys/pi-1.key', log, stop })
+assert.equal((await listKeys({ folder: 'keys' })).keys[0].fingerprint, fingerprintOf(nodeKey.key))
+const whispering = await listen(
+  { peer: 'node', host, port: 0, stop, log, secure: encryptedWith(nodeKeys, { stop, log }) },
+  (node) => send(node, 'your_name', node.node),
+)
+const whisper = await connect({
+  ...{ peer: 'listener', host, port: Number(whispering.address.split(':')[1]), stop },
+  secure: encryptedBy(nodeKey),
+})
+await handleMessages(whisper, { your_name: (name) => received.push(name) }, unknown)
+assert.equal(received.at(-1), 'pi-1')
 
 new Decoder().push(Buffer.from(encode('by hand')), (message) => received.push(message))
 assert.equal(received.at(-1), 'by hand')
