@@ -57,7 +57,10 @@ export function certifiedBy(files: CertifiedByOptions): SecureConnecting {
     const handshake = new TlsHandshake(below)
     const own = await read(files)
     const refused = (why: string, cause?: unknown) =>
-      new OperationalError(`The ${peer} at ${address} is not trusted: ${why}${why.endsWith('?') ? '' : '.'}`, { cause })
+      new OperationalError(
+        `The ${peer} at ${address} is not trusted: ${why}${why.endsWith('?') ? '' : '.'}`,
+        { cause },
+      )
     let socket: TLSSocket
     try {
       socket = await handshake.connect({
@@ -112,7 +115,10 @@ async function accept(
   const own = await read(files)
   await expectTls(below, about)
   const refused = (why: string, cause?: unknown) =>
-    new OperationalError(`The ${about.peer} at ${about.address} is refused: ${why}${why.endsWith('?') ? '' : '.'}`, { cause })
+    new OperationalError(
+      `The ${about.peer} at ${about.address} is refused: ${why}${why.endsWith('?') ? '' : '.'}`,
+      { cause },
+    )
   let socket: TLSSocket
   try {
     socket = await handshake.accept({ ...TLS_OPTIONS, ...own, requestCert: true, rejectUnauthorized: false })
@@ -172,7 +178,7 @@ function whyNotTrusted(error: unknown): string {
     case 'WRONG_VERSION_NUMBER':
     case 'PACKET_LENGTH_TOO_LONG':
       return 'it does not encrypt: what it answers is no TLS. Is this the right port?'
-    case 'SSLV3_ALERT_HANDSHAKE_FAILURE':
+    case 'ALERT_HANDSHAKE_FAILURE':
       return 'it takes no certificates: its listener may be one for keys, which are for encryptedBy'
     default:
       if (code.startsWith('ERR_')) return `there is no way to encrypt: ${tlsReasonOf(error)}`
@@ -187,10 +193,10 @@ function whyRefused(error: unknown): string {
       return 'it ended the connection in the handshake. Does it trust the same authority, and is its clock right?'
     case 'UNSUPPORTED_PROTOCOL':
       return 'it speaks an older TLS than 1.3'
-    case 'TLSV1_ALERT_UNKNOWN_CA':
-    case 'SSLV3_ALERT_BAD_CERTIFICATE':
-    case 'SSLV3_ALERT_CERTIFICATE_UNKNOWN':
-    case 'SSLV3_ALERT_CERTIFICATE_EXPIRED':
+    case 'ALERT_UNKNOWN_CA':
+    case 'ALERT_BAD_CERTIFICATE':
+    case 'ALERT_CERTIFICATE_UNKNOWN':
+    case 'ALERT_CERTIFICATE_EXPIRED':
       return `it does not take the certificate that is shown here (${tlsReasonOf(error)}). Has it the same authority, and is its clock right?`
     default:
       return `there is no way to encrypt: ${tlsReasonOf(error)}`

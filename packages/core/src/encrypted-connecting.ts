@@ -70,9 +70,9 @@ function whyNotEncrypted(error: unknown, tried: Tried): string {
     return `${other} takes the connection, and does not answer the handshake. Does it encrypt? Is it busy?`
   if (code === 'ECONNRESET' || code === 'EPIPE')
     return `${other} ended the connection in the handshake. Does it encrypt? Its log says why.`
-  if (code === 'SSLV3_ALERT_HANDSHAKE_FAILURE')
+  if (code === 'ALERT_HANDSHAKE_FAILURE')
     return `${other} does not take the key ${fingerprint} of ${node}. Does it know it? Compare it with what \`keys list\` says there.`
-  if (code === 'SSLV3_ALERT_ILLEGAL_PARAMETER' || code === 'TLSV1_ALERT_DECRYPT_ERROR')
+  if (code === 'ALERT_ILLEGAL_PARAMETER' || code === 'ALERT_DECRYPT_ERROR')
     return `${other} knows ${node}, and has another key for it than ${fingerprint}. Compare it with what \`keys list\` says there.`
   if (code === 'WRONG_VERSION_NUMBER' || code === 'PACKET_LENGTH_TOO_LONG' || code === 'HTTP_REQUEST')
     return `${other} does not encrypt: what it answers is no TLS. Is this the right port, and does its program use encryptedWith?`

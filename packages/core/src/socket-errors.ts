@@ -26,6 +26,7 @@ const REASONS_OF_LOSS: Record<string, string> = {
   ENETUNREACH: 'its network cannot be reached any more',
   ERR_SSL_DECRYPTION_FAILED_OR_BAD_RECORD_MAC: 'what came was changed on the way, or played back',
   ERR_SSL_SSLV3_ALERT_BAD_RECORD_MAC: 'the other end got something that was changed on the way',
+  'ERR_SSL_SSL/TLS_ALERT_BAD_RECORD_MAC': 'the other end got something that was changed on the way',
 }
 
 /**

@@ -99,12 +99,15 @@ export class TlsHandshake {
 }
 
 /**
- * The code of an error of TLS, without what all of them begin with: `WRONG_VERSION_NUMBER`.
+ * The code of an error of TLS, without what all of them begin with: `WRONG_VERSION_NUMBER`. What the other end says of an
+ * error of its own is an `ALERT_`, whatever version of OpenSSL calls it SSLV3, TLSV1 or SSL/TLS.
  *
  * @internal
  */
 export function tlsCodeOf(error: unknown): string {
-  return ((error as NodeJS.ErrnoException)?.code ?? '').replace(/^ERR_SSL_/, '')
+  return ((error as NodeJS.ErrnoException)?.code ?? '')
+    .replace(/^ERR_SSL_/, '')
+    .replace(/^(SSLV3|TLSV1|SSL\/TLS)_ALERT_/, 'ALERT_')
 }
 
 /**

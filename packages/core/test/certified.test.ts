@@ -25,7 +25,10 @@ async function aCertifiedPrimary(files: CertificateFiles, nodes: string[]) {
     connect: (files: CertificateFiles, node = 'primary') =>
       connect({ peer: 'primary', host: HOST, port, stop, secure: certifiedBy({ ...files, node }) }),
     says: (line: RegExp) =>
-      vi.waitFor(() => expect(records.map(({ msg }) => msg)).toContainEqual(expect.stringMatching(line)), PATIENCE),
+      vi.waitFor(
+        () => expect(records.map(({ msg }) => msg)).toContainEqual(expect.stringMatching(line)),
+        PATIENCE,
+      ),
   }
 }
 
@@ -53,8 +56,14 @@ describe.runIf(hasOpenssl)('by certificates', () => {
   test.each([
     ['pi-2', /is refused: pi-2 has no access here\./],
     ['strange', /is refused: its certificate has no name in it that a node can have \(CN\)\./],
-    ['expired', /is refused: its certificate was valid until Feb {2}1 00:00:00 2020 GMT, and the clock of this machine says 2/],
-    ['not-yet', /is refused: its certificate is valid only from Jan {2}1 00:00:00 2099 GMT on, and the clock of this machine says \S+\. Is that right\?/],
+    [
+      'expired',
+      /is refused: its certificate was valid until Feb {2}1 00:00:00 2020 GMT, and the clock of this machine says 2/,
+    ],
+    [
+      'not-yet',
+      /is refused: its certificate is valid only from Jan {2}1 00:00:00 2099 GMT on, and the clock of this machine says \S+\. Is that right\?/,
+    ],
   ])('%s is refused, in words that it is told as well', async (node, line) => {
     const primary = await aCertifiedPrimary(of('primary'), ['pi-1', 'expired', 'not-yet'])
     const connection = await primary.connect(of(node))
@@ -71,11 +80,15 @@ describe.runIf(hasOpenssl)('by certificates', () => {
     await expect(primary.connect(other)).rejects.toThrow(
       /^The primary at \S+ is not trusted: its certificate is not of the authority that is trusted here \(\w+\)\.$/,
     )
-    await primary.says(/is refused: it ended the connection in the handshake\. Does it trust the same authority/)
+    await primary.says(
+      /is refused: it ended the connection in the handshake\. Does it trust the same authority/,
+    )
     const stranger = await primary.connect({ ...other, ca: of('pi-1').ca })
     stranger.socket.resume()
     await primary.says(/is refused: its certificate is not of the authority that is trusted here \(/)
-    connectTls({ port: primary.port, host: HOST, rejectUnauthorized: false }).resume().on('error', () => {})
+    connectTls({ port: primary.port, host: HOST, rejectUnauthorized: false })
+      .resume()
+      .on('error', () => {})
     await primary.says(/is refused: it shows no certificate\./)
     expect(primary.served).toEqual([])
   })
@@ -86,7 +99,9 @@ describe.runIf(hasOpenssl)('by certificates', () => {
       `The primary at ${HOST}:${other.port} is not trusted: its certificate is that of "pi-2", and not of primary.`,
     )
     const early = await aCertifiedPrimary(of('not-yet'), ['pi-1'])
-    await expect(early.connect(of('pi-1'), 'not-yet')).rejects.toThrow(/valid only from later on.* A Pi has none of its own/)
+    await expect(early.connect(of('pi-1'), 'not-yet')).rejects.toThrow(
+      /valid only from later on.* A Pi has none of its own/,
+    )
   })
 
   test('and by keys are two things, and neither takes the other', async () => {
@@ -107,9 +122,12 @@ describe.runIf(hasOpenssl)('by certificates', () => {
   test('files that cannot be used are told at the start', async () => {
     const { signal: stop } = stopAfterTest()
     const options = { stop, log: recordingLog().log }
-    const start = (change: Partial<CertificateFiles>) => certifiedWith({ ...of('primary'), ...change, nodes: [] }, options)
+    const start = (change: Partial<CertificateFiles>) =>
+      certifiedWith({ ...of('primary'), ...change, nodes: [] }, options)
     await expect(start({ ca: '/no/ca.crt' })).rejects.toThrow(/^Cannot read \/no\/ca\.crt: ENOENT/)
-    await expect(start({ key: of('pi-1').key })).rejects.toThrow(/are no certificates and key that belong together: .*mismatch/)
+    await expect(start({ key: of('pi-1').key })).rejects.toThrow(
+      /are no certificates and key that belong together: .*mismatch/,
+    )
     await chmod(of('pi-2').key, 0o644)
     await expect(start({ key: of('pi-2').key })).rejects.toThrow(
       `The key in ${of('pi-2').key} is refused: others can get at it, since its mode is 644. Do: chmod 600 ${of('pi-2').key}`,

@@ -24,7 +24,11 @@ describe('a key', () => {
     const { keys, problems } = await listKeys({ folder })
     expect(problems).toEqual([])
     expect(keys).toEqual([
-      { node: 'pi-9', fingerprint: expect.stringMatching(/^[0-9a-f]{8}$/), since: expect.stringMatching(/Z$/) },
+      {
+        node: 'pi-9',
+        fingerprint: expect.stringMatching(/^[0-9a-f]{8}$/),
+        since: expect.stringMatching(/Z$/),
+      },
       { node: 'pi-10', fingerprint, since: expect.stringMatching(/Z$/) },
     ])
     const [{ key = '' } = {}] = await keysIn(file)
@@ -65,9 +69,15 @@ describe('a key', () => {
     ])
     // The next rotation does not make the first hold for longer, and one without an overlap ends both.
     const third = await rotateKey({ folder, node: 'pi-1', overlapMs: 2 * DAY_MS })
-    expect((await keysIn(first.file)).map(({ until }) => until)).toEqual([undefined, third.olderUntil, second.olderUntil])
+    expect((await keysIn(first.file)).map(({ until }) => until)).toEqual([
+      undefined,
+      third.olderUntil,
+      second.olderUntil,
+    ])
     const fourth = await rotateKey({ folder, node: 'pi-1', overlapMs: 0 })
-    expect((await listKeys({ folder })).keys.map(({ fingerprint }) => fingerprint)).toEqual([fourth.fingerprint])
+    expect((await listKeys({ folder })).keys.map(({ fingerprint }) => fingerprint)).toEqual([
+      fourth.fingerprint,
+    ])
     for (let count = 0; count < 10; count += 1) await rotateKey({ folder, node: 'pi-1' })
     expect(await keysIn(first.file)).toHaveLength(8)
   })
@@ -98,7 +108,11 @@ describe('what cannot be done is told', () => {
 
   test('a folder that is not there, and is not made by that', async () => {
     const folder = newFolder()
-    for (const work of [listKeys({ folder }), revokeKey({ folder, node: 'pi' }), rotateKey({ folder, node: 'pi' })])
+    for (const work of [
+      listKeys({ folder }),
+      revokeKey({ folder, node: 'pi' }),
+      rotateKey({ folder, node: 'pi' }),
+    ])
       await expect(work).rejects.toThrow(`There are no keys yet: ${folder} is not there.`)
     await expect(stat(folder)).rejects.toThrow('ENOENT')
   })
@@ -122,7 +136,9 @@ describe('what cannot be done is told', () => {
     const { keys, problems } = await listKeys({ folder })
     expect(keys.map(({ node }) => node)).toEqual(['pi-1'])
     expect(problems).toEqual([
-      expect.stringMatching(/pi-2\.key is refused: others can get at it, since its mode is 640\. Do: chmod 600 /),
+      expect.stringMatching(
+        /pi-2\.key is refused: others can get at it, since its mode is 640\. Do: chmod 600 /,
+      ),
       expect.stringMatching(/^There are no keys in \S+pi-3\.key that can be used/),
       expect.stringMatching(/pi-4\.key is refused: the key in it is that of pi-1\.$/),
     ])
@@ -133,9 +149,14 @@ describe('what cannot be done is told', () => {
 test('what TLS gets is neither the key nor its fingerprint, and says of none the other', () => {
   const key = Buffer.alloc(32, 7)
   // Fixed: a node of today and a primary of another version must make the same of one key.
-  expect(tlsKeyOf(key).toString('hex')).toMatchInlineSnapshot(`"a9f1962b2dde346576e52315e3ad769210e0d6c19baf515dcc66e15c650b6811"`)
+  expect(tlsKeyOf(key).toString('hex')).toMatchInlineSnapshot(
+    `"a9f1962b2dde346576e52315e3ad769210e0d6c19baf515dcc66e15c650b6811"`,
+  )
   expect(tlsIdentityOf('pi-3', key)).toMatchInlineSnapshot(`"pi-3/f085e3c3"`)
-  expect(partsOfIdentity(tlsIdentityOf('pi-3', key))).toEqual({ node: 'pi-3', fingerprint: fingerprintOf(key) })
+  expect(partsOfIdentity(tlsIdentityOf('pi-3', key))).toEqual({
+    node: 'pi-3',
+    fingerprint: fingerprintOf(key),
+  })
   for (const none of ['', 'pi-3', 'pi-3/', '/0d6f21aa', 'pi-3/0D6F21AA', 'a/b/0d6f21aa', 'pi-3/0d6f21aa\n'])
     expect(partsOfIdentity(none)).toBeUndefined()
 })

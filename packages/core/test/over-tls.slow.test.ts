@@ -61,6 +61,10 @@ test.runIf(hasNetworks).each(['idle', 'talking'])(
   'a peer whose network is gone is told from one that is frozen (%s)',
   async (what) => {
     const program = start('pulled-cable.ts', [what, tempFolder(), 'encrypted'], { network: true })
-    expect([await program.ended, program.stdout.trim().split('\n').at(-1), program.stderr]).toEqual([0, 'silent', ''])
+    expect([await program.ended, program.stdout.trim().split('\n').at(-1), program.stderr]).toEqual([
+      0,
+      'silent',
+      '',
+    ])
   },
 )
