@@ -7,6 +7,7 @@ import { loadConfig, port } from '@rpi-cluster/core/config'
 import { deliver } from '@rpi-cluster/core/deliver'
 import { Dialogue } from '@rpi-cluster/core/dialogue'
 import { eventsOf } from '@rpi-cluster/core/event-stream'
+import { Handshakes } from '@rpi-cluster/core/handshakes'
 import { newIdentity, openIdentity } from '@rpi-cluster/core/identity'
 import { Decoder, encode } from '@rpi-cluster/core/json-lines'
 import { openKey, openKeys } from '@rpi-cluster/core/key-files'
@@ -29,6 +30,7 @@ import { Roster } from '@rpi-cluster/core/roster'
 import { encryptedBy, encryptedWith, fingerprintOf } from '@rpi-cluster/core/secure-sockets'
 import { Sensors } from '@rpi-cluster/core/sensors'
 import { unitOf } from '@rpi-cluster/core/service'
+import { signedBy, signedWith } from '@rpi-cluster/core/signed'
 import { connect, listen } from '@rpi-cluster/core/sockets'
 import { openStore } from '@rpi-cluster/core/store'
 import { baseInfo, takeVitals, vitalsJson } from '@rpi-cluster/core/vitals'
@@ -136,17 +138,33 @@ assert.deepEqual(await sensors.read(), { answer: 42 })
 const broadcast = new Broadcast({ log, topics: { news: {} } })
 assert.throws(() => broadcast.publish('old', 1), /There is no topic "old"/)
 
-await addKey({ folder: 'keys', node: 'pi-1' })
-const nodeKeys = await openKeys({ folder: 'keys', nodes: [], log, stop })
-const nodeKey = await openKey({ file: 'keys/pi-1.key', log, stop })
-assert.equal((await listKeys({ folder: 'keys' })).keys[0].fingerprint, fingerprintOf(nodeKey.key))
+const keys = await openKeys({ folder: 'keys', nodes: ['pi-1'], log, stop })
+const key = await openKey({ file: 'keys/pi-*.key', log, stop })
+assert.equal(new Handshakes().atWork, 0)
+const signing = await listen(
+  { peer: 'node', host: '127.0.0.1', port: 0, stop, log, secure: signedWith(keys, { stop, log }) },
+  (node) => handleMessages(node, { message: (text) => received.push(`${node.node}: ${text}`) }, () => {}),
+)
+const signer = await connect({
+  peer: 'listener',
+  host: '127.0.0.1',
+  port: Number(signing.address.split(':').at(-1)),
+  stop,
+  secure: signedBy(key),
+})
+await send(signer, 'message', 'signed')
+for await (const _ of every(10, stop)) if (received.includes('pi-1: signed')) break
+await signer.close()
+
+await addKey({ folder: 'keys', node: 'pi-2' })
+assert.equal((await listKeys({ folder: 'keys' })).keys[0].fingerprint, fingerprintOf(key.key))
 const whispering = await listen(
-  { peer: 'node', host, port: 0, stop, log, secure: encryptedWith(nodeKeys, { stop, log }) },
+  { peer: 'node', host, port: 0, stop, log, secure: encryptedWith(keys, { stop, log }) },
   (node) => send(node, 'your_name', node.node),
 )
 const whisper = await connect({
   ...{ peer: 'listener', host, port: Number(whispering.address.split(':')[1]), stop },
-  secure: encryptedBy(nodeKey),
+  secure: encryptedBy(key),
 })
 await handleMessages(whisper, { your_name: (name) => received.push(name) }, unknown)
 assert.equal(received.at(-1), 'pi-1')

@@ -9,5 +9,6 @@ const { values } = parseArgs({
 const seed = wholeNumber(values.seed ?? String(randomInt(1_000_000_000)))
 const streams = wholeNumber(values.streams)
 
-await runTrial('fuzz.test.ts', { FUZZ_SEED: seed, FUZZ_STREAMS: streams })
+for (const file of ['fuzz.test.ts', 'signed-peers.test.ts'])
+  await runTrial(file, { FUZZ_SEED: seed, FUZZ_STREAMS: streams })
 console.log(`pnpm fuzz --seed ${seed} repeats this run.`)
