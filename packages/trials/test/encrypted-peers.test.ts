@@ -24,9 +24,21 @@ function nobodyWasBelieved() {
 describe('before it has proven who it is', () => {
   test.for([
     ['a message', '{"type":"message","payload":"x"}\r', /is refused: it does not encrypt/],
-    ['random bytes', Buffer.concat([Buffer.from([1]), randomBytes(4_000)]), /is refused: it does not encrypt/],
-    ['TLS that is none', Buffer.concat([Buffer.from([0x16]), randomBytes(200)]), /is refused: it shows no key, or what it says is no TLS/],
-    ['a greeting without end', Buffer.concat([HALF_A_GREETING, Buffer.alloc(100_000)]), /is refused: |has said more than 16384 bytes/],
+    [
+      'random bytes',
+      Buffer.concat([Buffer.from([1]), randomBytes(4_000)]),
+      /is refused: it does not encrypt/,
+    ],
+    [
+      'TLS that is none',
+      Buffer.concat([Buffer.from([0x16]), randomBytes(200)]),
+      /is refused: it shows no key, or what it says is no TLS/,
+    ],
+    [
+      'a greeting without end',
+      Buffer.concat([HALF_A_GREETING, Buffer.alloc(100_000)]),
+      /is refused: |has said more than 16384 bytes/,
+    ],
     ['half a greeting', HALF_A_GREETING, /has not proven within 5 s who it is/],
   ] as const)('says %s', async ([, said, told]) => {
     const peer = await cluster.stranger()
