@@ -156,8 +156,9 @@ await send(signer, 'message', 'signed')
 for await (const _ of every(10, stop)) if (received.includes('pi-1: signed')) break
 await signer.close()
 
-await addKey({ folder: 'keys', node: 'pi-2' })
-assert.equal((await listKeys({ folder: 'keys' })).keys[0].fingerprint, fingerprintOf(key.key))
+await addKey({ folder: 'keys', node: `node-${process.version}` })
+const listed = (await listKeys({ folder: 'keys' })).keys.find(({ node }) => node === 'pi-1')
+assert.equal(listed.fingerprint, fingerprintOf(key.key))
 const whispering = await listen(
   { peer: 'node', host, port: 0, stop, log, secure: encryptedWith(keys, { stop, log }) },
   (node) => send(node, 'your_name', node.node),

@@ -111,7 +111,7 @@ export async function listKeys({ folder }: KeysFolder): Promise<{ keys: ListedKe
     const node = nodeOfFile(name)
     if (node === undefined) continue
     try {
-      const content = await readKeyFile(join(path, name))
+      const content = await readKeyFile(join(path, name), { mayBeOthers: true })
       if (content.node !== node)
         throw new OperationalError(
           `${join(path, name)} is refused: the key in it is that of ${content.node}.`,
@@ -159,7 +159,7 @@ export async function rotateKey({
   return changeKeys(folder, async (path) => {
     const file = join(path, keyFileName(node))
     if (!(await isThere(file))) throw new OperationalError(await whyNoKey(path, node))
-    const { keys } = await readKeyFile(file)
+    const { keys } = await readKeyFile(file, { mayBeOthers: true })
     const olderUntil = new Date(Date.now() + overlapMs).toISOString()
     const older = keys.map((key) => (endsBefore(key, olderUntil) ? key : { ...key, until: olderUntil }))
     const written = await write(file, { node, keys: [newKey(), ...older].slice(0, MOST_KEYS) })

@@ -12,6 +12,7 @@ import { newKey, readKeyFile, writeKeyFile } from '../src/key-files.ts'
 import { addKey, revokeKey, rotateKey } from '../src/keys.ts'
 import { handleMessages, send } from '../src/messages.ts'
 import { fingerprintOf } from '../src/secure-sockets.ts'
+import { ShownKey } from '../src/shown-key.ts'
 import { connect, listen } from '../src/sockets.ts'
 import { tlsIdentityOf, tlsKeyOf } from '../src/tls-keys.ts'
 import { certificates, hasOpenssl, listenTls } from './certificates.ts'
@@ -348,6 +349,30 @@ describe('a key that is taken away', () => {
     await vi.waitFor(() => expect(primary.keys.nodes).toContain('pi-1'), PATIENCE)
     await expect(primary.connect('pi-1', { file })).rejects.toThrow(/does not take the key/)
   })
+})
+
+test('a key that is taken away between its proof and the end of the handshake is none', async () => {
+  const { keys, fileOf } = await aPrimary()
+  const [key = Buffer.alloc(0)] = keys.keysOf('pi-1')
+  const shown = new ShownKey(keys)
+  expect(shown.take(tlsIdentityOf('pi-1', key))).toEqual(tlsKeyOf(key))
+  expect(shown.proven).toEqual({ node: 'pi-1', key })
+  await rm(fileOf('pi-1'))
+  await keys.look()
+  expect(shown.proven).toBeUndefined()
+})
+
+test('of several keys that are shown in one handshake none is taken, and not many are looked for', async () => {
+  const { keys } = await aPrimary()
+  const identityOf = (node: string) => tlsIdentityOf(node, keys.keysOf(node)[0] as Buffer)
+  const two = new ShownKey(keys)
+  two.take(identityOf('pi-1'))
+  expect(two.take(identityOf('pi-2'))).toBe(null)
+  expect([two.proven, two.problem]).toEqual([undefined, 'it shows more than one key'])
+  const many = new ShownKey(keys)
+  for (let count = 0; count < 4; count += 1) expect(many.take(`pi-${count}/00000000`)).toBe(null)
+  expect(many.take(identityOf('pi-1'))).toBe(null)
+  expect(many.problem).toBe('it tries one key after the other')
 })
 
 describe('a key that is rotated', () => {
