@@ -33,5 +33,26 @@ const answerers: Record<string, () => Promise<number>> = {
   },
 }
 
+/** The ways of `secure`, which are loaded by who needs them only. */
+async function answersSecurely(name: string): Promise<number> {
+  const { listenBy, natsOverTls } = await import('./secure/ways.ts')
+  if (name === 'signed' || name === 'encrypted') {
+    const { port } = await listenBy(name, 0, (slave) =>
+      handleMessages(slave, { message: (payload) => send(slave, 'message', payload) }, () => {}),
+    )
+    return port
+  }
+  const port = Number(process.env['BENCH_NATS_TLS'])
+  const connection = await natsOverTls(port)
+  connection.subscribe('requests', {
+    callback: (_error, message) => void message.respond(JSON.stringify(message.json())),
+  })
+  await connection.flush()
+  return port
+}
+
 process.on('disconnect', () => process.exit())
-process.once('message', async () => process.send?.({ port: await answerers[process.argv[2] ?? '']?.() }))
+process.once('message', async () => {
+  const name = process.argv[2] ?? ''
+  process.send?.({ port: await (answerers[name]?.() ?? answersSecurely(name)) })
+})

@@ -40,12 +40,28 @@ const askers: Record<string, (port: number) => Promise<Ask>> = {
   },
 }
 
+/** The ways of `secure`, which are loaded by who needs them only. */
+async function asksSecurely(name: string, port: number): Promise<Ask> {
+  const { connectingBy, natsOverTls } = await import('./secure/ways.ts')
+  if (name === 'signed' || name === 'encrypted') {
+    const master = await (await connectingBy(name, port))()
+    void handleMessages(master, { message: () => answered() }, () => {})
+    return (n) => void send(master, messageOf(n).type, messageOf(n).payload)
+  }
+  const connection = await natsOverTls(port)
+  return (n) =>
+    void connection
+      .request('requests', JSON.stringify(messageOf(n)))
+      .then((reply) => reply.json() && answered())
+}
+
 const latencies = createHistogram() // of nanoseconds
 let ask: Ask | undefined
 
 process.on('disconnect', () => process.exit())
 process.on('message', async (told: { port?: number; requests?: number; forget?: boolean }) => {
-  if (told.port) ask = await askers[process.argv[2] ?? '']?.(told.port)
+  const name = process.argv[2] ?? ''
+  if (told.port) ask = await (askers[name]?.(told.port) ?? asksSecurely(name, told.port))
   if (told.requests) await askTimes(told.requests)
   if (told.forget) latencies.reset()
   process.send?.({ p50: latencies.percentile(50) / 1000, p99: latencies.percentile(99) / 1000 })

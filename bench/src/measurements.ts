@@ -8,6 +8,7 @@ import type { Window } from './meter.ts'
 import { pageCosts } from './page/index.ts'
 import { canHoldToCores } from './processes.ts'
 import { roundTrips } from './round-trip.ts'
+import { secureCosts } from './secure/index.ts'
 import { storeCosts } from './store/index.ts'
 import { limit, throughput } from './throughput.ts'
 
@@ -53,6 +54,7 @@ export function measurements(setting: Setting): Measurement[] {
     aPage(setting),
     aStore(setting),
     aBroadcast(setting),
+    secured(setting),
   ]
 }
 
@@ -424,5 +426,30 @@ function helloes({ progress }: Setting): Measurement {
       const { failed, lost, tookMs } = await hellos()
       return { failed, lost, tookMs: Math.round(tookMs) }
     },
+  }
+}
+
+function secured({ contestants, progress }: Setting): Measurement {
+  const against = (of: string, figure: string, unit: Unit, goal?: Goal): Comparison[] =>
+    ['core', 'signed', 'natsOverTls'].map((theirs) => ({
+      of,
+      unit,
+      ours: `encrypted ${figure}`,
+      theirs: `${theirs} ${figure}`,
+      ...(theirs === 'natsOverTls' && goal && { goal }),
+    }))
+  return {
+    name: 'tls',
+    what: 'encrypted by a key',
+    unit: 'messages a second',
+    mostRounds: 3,
+    comparisons: [
+      ...against('handshakes', 'handshakes', 'values a second').slice(0, 2),
+      ...against('62-byte messages', '62 bytes', 'messages a second', { atLeast: 2 }),
+      ...against('1 KiB messages', '1 KiB', 'messages a second', { atLeast: 1.5 }),
+      ...against('request and answer, p50', 'p50', 'microseconds', { atMost: 1 }),
+      ...against('request and answer, p99', 'p99', 'microseconds'),
+    ],
+    measure: () => secureCosts(contestants.includes('nats'), WINDOW, progress),
   }
 }

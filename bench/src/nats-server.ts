@@ -8,9 +8,14 @@ export function isInstalled(command: string, versionFlag: string): boolean {
   return spawnSync(command, [versionFlag], { stdio: 'ignore' }).status === 0
 }
 
-/** Starts a NATS server of this machine only, and waits until it listens. */
-export async function startNatsServer(port: number): Promise<ChildProcess> {
-  const server = spawn('nats-server', ['--addr', '127.0.0.1', '--port', String(port)], { stdio: 'ignore' })
+/**
+ * Starts a NATS server of this machine only, and waits until it listens.
+ *
+ * @param more more of its own options
+ */
+export async function startNatsServer(port: number, more: readonly string[] = []): Promise<ChildProcess> {
+  const args = ['--addr', '127.0.0.1', '--port', String(port), ...more]
+  const server = spawn('nats-server', args, { stdio: 'ignore' })
   for (let tries = 0; tries < 100; tries += 1) {
     const socket = connect(port, '127.0.0.1')
     try {

@@ -13,6 +13,7 @@ import { defineConfig, port as jsonPort, loadJsonConfig } from '@rpi-cluster/cor
 import { Decoder, encode } from '@rpi-cluster/core/json-lines'
 import { jsonSchemaOf } from '@rpi-cluster/core/json-schema'
 import { openKey, openKeys } from '@rpi-cluster/core/key-files'
+import { addKey, listKeys } from '@rpi-cluster/core/keys'
 import { every, requestStop, stopSignal } from '@rpi-cluster/core/lifecycle'
 import { LiveTable } from '@rpi-cluster/core/live'
 import { watch } from '@rpi-cluster/core/liveness'
@@ -28,6 +29,7 @@ import { nodeTasks } from '@rpi-cluster/core/node-tasks'
 import { programFolder } from '@rpi-cluster/core/program-folder'
 import { stayConnected } from '@rpi-cluster/core/reconnect'
 import { Roster } from '@rpi-cluster/core/roster'
+import { encryptedBy, encryptedWith, fingerprintOf } from '@rpi-cluster/core/secure-sockets'
 import { Sensors } from '@rpi-cluster/core/sensors'
 import { unitOf } from '@rpi-cluster/core/service'
 import { signedBy, signedWith } from '@rpi-cluster/core/signed'
@@ -165,6 +167,20 @@ const signer = await connect({
 await send(signer, 'message', 'signed')
 for await (const _ of every(10, stop)) if (received.includes('pi-1: signed')) break
 await signer.close()
+
+await addKey({ folder: 'keys', node: `node-${process.version}` })
+const listed = (await listKeys({ folder: 'keys' })).keys.find(({ node }) => node === 'pi-1')
+assert.equal(listed.fingerprint, fingerprintOf(key.key))
+const whispering = await listen(
+  { peer: 'node', host, port: 0, stop, log, secure: encryptedWith(keys, { stop, log }) },
+  (node) => send(node, 'your_name', node.node),
+)
+const whisper = await connect({
+  ...{ peer: 'listener', host, port: Number(whispering.address.split(':')[1]), stop },
+  secure: encryptedBy(key),
+})
+await handleMessages(whisper, { your_name: (name) => received.push(name) }, unknown)
+assert.equal(received.at(-1), 'pi-1')
 
 new Decoder().push(Buffer.from(encode('by hand')), (message) => received.push(message))
 assert.equal(received.at(-1), 'by hand')

@@ -188,13 +188,15 @@ export class Decoder {
 
   #hold(piece: Buffer): void {
     this.#checkSize(this.#begun.bytes + piece.length)
+    // A greeting of TLS may have no separator in it, and its sender waits for an answer.
+    if (this.#begun.bytes === 0 && beginsAsTls(piece)) throw this.fail('not JSON', ENCRYPTED)
     this.#begun.add(piece)
   }
 
   #parse(frame: Buffer): unknown {
     this.#checkSize(frame.length)
     const ascii = isAscii(frame)
-    if (!ascii && !isUtf8(frame))
+    if (!ascii && !isUtf8(frame) && !beginsAsTls(frame))
       throw this.fail('not UTF-8', describe(frame.length, frame.toString('utf8', 0, SHOWN)))
     return this.#parseText(frame.toString(ascii ? 'latin1' : 'utf8'), frame.length)
   }
@@ -206,7 +208,8 @@ export class Decoder {
       return this.#parseJson(json)
     } catch (error) {
       if (bytes === 0) throw this.fail('empty', 'nothing stands before its carriage return')
-      throw this.fail('not JSON', describe(bytes, json), error)
+      const isTls = beginsAsTls(Buffer.from(json.slice(0, 3)))
+      throw this.fail('not JSON', isTls ? ENCRYPTED : describe(bytes, json), error)
     }
   }
 
@@ -214,6 +217,14 @@ export class Decoder {
     if (bytes > this.#maxFrameBytes)
       throw this.fail('too large', `${bytes} bytes or more, the limit is ${this.#maxFrameBytes}`)
   }
+}
+
+/** What is said of who speaks TLS here. */
+const ENCRYPTED = 'its sender encrypts (it begins as TLS does), and this port is for who does not'
+
+/** A record of a handshake, and the version 3 of what TLS was once called: no JSON begins so. */
+function beginsAsTls(bytes: Buffer): boolean {
+  return bytes[0] === 0x16 && bytes[1] === 0x03
 }
 
 function describe(bytes: number, frame: string): string {

@@ -21,11 +21,27 @@ import { join } from 'node:path'
  * @throws the system's error when there can be no such socket
  */
 export async function holdName(name: string): Promise<boolean> {
-  const path = socketPath(createHash('sha256').update(name).digest('hex').slice(0, 32))
+  const path = pathOf(name)
   if (await listens(path)) return true
   if (path.startsWith('\0') || path.startsWith('\\\\') || (await answers(path))) return false
   rmSync(path, { force: true })
   return listens(path)
+}
+
+/**
+ * Gives a name back before this process ends; another one may take it then. A name that this process does not hold stays
+ * with who does.
+ */
+export async function releaseName(name: string): Promise<void> {
+  const path = pathOf(name)
+  const server = held.get(path)
+  if (!server) return
+  held.delete(path)
+  await new Promise((resolve) => server.close(resolve))
+}
+
+function pathOf(name: string): string {
+  return socketPath(createHash('sha256').update(name).digest('hex').slice(0, 32))
 }
 
 function socketPath(hash: string): string {
@@ -35,7 +51,7 @@ function socketPath(hash: string): string {
 }
 
 /** Those that are held, so that nothing collects them. */
-const held = new Set<Server>()
+const held = new Map<string, Server>()
 
 async function listens(path: string): Promise<boolean> {
   const server = createServer((socket) => socket.destroy())
@@ -46,7 +62,7 @@ async function listens(path: string): Promise<boolean> {
     if ((error as NodeJS.ErrnoException).code === 'EADDRINUSE') return false
     throw error
   }
-  held.add(server.unref())
+  held.set(path, server.unref())
   return true
 }
 

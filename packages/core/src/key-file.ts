@@ -121,15 +121,19 @@ export function nodeOfFile(path: string): string | undefined {
 /**
  * Reads a key file. No error has anything in it of what it read.
  *
+ * @param options `mayBeOthers`: whether root reads one that is somebody else's, to change it for its owner. Default: false.
  * @throws OperationalError when others may read it too, when it is somebody else's, or when there are no keys in it: with
  *   the file, and what to do
  * @throws the system's error when it cannot be read: with the code ENOENT when it is not there
  */
-export async function readKeyFile(path: string): Promise<KeyFile> {
+export async function readKeyFile(
+  path: string,
+  { mayBeOthers = false }: { mayBeOthers?: boolean } = {},
+): Promise<KeyFile> {
   const file = await open(path, 'r')
   let text: string
   try {
-    await checkOwner(path, file)
+    await checkOwner(path, file, mayBeOthers)
     text = await file.readFile('utf8')
   } finally {
     await file.close()
@@ -142,12 +146,12 @@ export async function readKeyFile(path: string): Promise<KeyFile> {
 }
 
 /** What is open is looked at, and not what has the name: that may be another file a moment later. */
-async function checkOwner(path: string, file: FileHandle): Promise<void> {
+async function checkOwner(path: string, file: FileHandle, mayBeOthers: boolean): Promise<void> {
   const { mode, uid, size } = await file.stat()
   if (size > LARGEST_FILE) throw new OperationalError(`${path} has ${size} bytes, and is no key file.`)
   const user = process.geteuid?.()
   if (user === undefined) return // Windows knows neither
-  if (uid !== user && uid !== 0)
+  if (uid !== user && uid !== 0 && !(mayBeOthers && user === 0))
     throw new OperationalError(
       `The key in ${path} is refused: the file belongs to user ${uid}, and this program runs as user ${user}. Do: sudo chown ${user} ${path}`,
     )
@@ -168,10 +172,15 @@ function parse(text: string): unknown {
 /**
  * Writes a key file, whole, for nobody but its owner.
  *
+ * @param owner whose it is to be. Default: whose process this is.
  * @throws OperationalError when the node cannot be called so
  * @throws the system's error when it cannot be written
  */
-export async function writeKeyFile(path: string, content: KeyFile): Promise<void> {
+export async function writeKeyFile(
+  path: string,
+  content: KeyFile,
+  owner?: { uid: number; gid: number },
+): Promise<void> {
   checkNodeName(content.node)
-  await writeWhole(path, `${JSON.stringify(content)}\n`, FILE_MODE)
+  await writeWhole(path, `${JSON.stringify(content)}\n`, FILE_MODE, owner)
 }

@@ -101,8 +101,7 @@ export async function listen(
   const server = createServer({ noDelay: true, pauseOnConnect: secure !== undefined }, (socket) => {
     const address = addressOf(socket.remoteAddress, socket.remotePort)
     if (connections.size >= maxConnections) {
-      waitingRoom.take(socket, hasRoomToWait())
-      log.warn(`Turned away ${address}: the limit of open connections is ${maxConnections}`)
+      turnAwayForLimit(socket, address)
       return
     }
     const why = whyNoRoomForPeer()
@@ -115,6 +114,11 @@ export async function listen(
     else serveSocket(socket, address)
   })
 
+  function turnAwayForLimit(socket: Socket, address: string): void {
+    waitingRoom.take(socket, hasRoomToWait())
+    log.warn(`Turned away ${address}: the limit of open connections is ${maxConnections}`)
+  }
+
   function serveSocket(socket: Socket | Secured, address: string): void {
     const who = 'node' in socket ? socket.node : `the ${peer}`
     const connection = new Connection(socket, `${who} at ${address}`, options.maxWaitingBytes, address)
@@ -126,7 +130,10 @@ export async function listen(
     newcomers.add(socket)
     try {
       const secured = await secure(socket, { peer, address })
-      if (!stop.aborted) serveSocket(secured, address)
+      if (stop.aborted) return
+      // Others may have proven who they are in the same time.
+      if (connections.size < maxConnections) serveSocket(secured, address)
+      else turnAwayForLimit(secured.socket, address)
     } catch (error) {
       // Not closed at once: some come back at once.
       if (socket.destroyed || stop.aborted) socket.on('error', () => {}).destroy()

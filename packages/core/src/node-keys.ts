@@ -9,6 +9,7 @@ import { mkdir, readdir, rename, rm, stat } from 'node:fs/promises'
 import { dirname, join, resolve } from 'node:path'
 import {
   checkNodeName,
+  type DatedKey,
   type KeyFile,
   keyFileName,
   newKey,
@@ -85,6 +86,15 @@ export class NodeKeys extends EventEmitter<NodeKeysEvents> {
   keysOf(node: string): Buffer[] {
     const content = this.#files.get(node)?.content
     return content ? validKeys(content) : []
+  }
+
+  /**
+   * All keys that stand in a node's file, the newest first, with those that hold no more.
+   *
+   * @internal
+   */
+  allOf(node: string): readonly DatedKey[] {
+    return this.#files.get(node)?.content?.keys ?? []
   }
 
   /** Looks at the folder, and resolves when what is there holds. It is called by itself as well, at each change and every 2.5 s. */

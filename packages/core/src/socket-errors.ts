@@ -14,7 +14,8 @@ import { whyPortTaken } from './port-taken.ts'
  * @internal
  */
 export function whyLost(error: Error): string {
-  return REASONS_OF_LOSS[codeOf(error)] ?? error.message
+  const { reason } = error as Error & { reason?: string } // as TLS gives it, whose message is for its makers
+  return REASONS_OF_LOSS[codeOf(error)] ?? reason ?? error.message
 }
 
 const REASONS_OF_LOSS: Record<string, string> = {
@@ -23,6 +24,9 @@ const REASONS_OF_LOSS: Record<string, string> = {
   ETIMEDOUT: 'the other end answers no more',
   EHOSTUNREACH: 'its machine cannot be reached any more',
   ENETUNREACH: 'its network cannot be reached any more',
+  ERR_SSL_DECRYPTION_FAILED_OR_BAD_RECORD_MAC: 'what came was changed on the way, or played back',
+  ERR_SSL_SSLV3_ALERT_BAD_RECORD_MAC: 'the other end got something that was changed on the way',
+  'ERR_SSL_SSL/TLS_ALERT_BAD_RECORD_MAC': 'the other end got something that was changed on the way',
 }
 
 /**

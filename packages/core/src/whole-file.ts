@@ -11,16 +11,23 @@ import { dirname } from 'node:path'
  * on the disk before it gets the name. The folder is synchronised, too, because the name is its.
  *
  * @param mode who may read and write it, whatever the process's umask is. Default: everybody reads, as the umask allows.
+ * @param owner whose file it is to be. Default: whose process this is.
  * @throws the system's error when it cannot be written
  * @internal
  */
-export async function writeWhole(path: string, text: string, mode?: number): Promise<void> {
+export async function writeWhole(
+  path: string,
+  text: string,
+  mode?: number,
+  owner?: { uid: number; gid: number },
+): Promise<void> {
   const folder = dirname(path)
   await mkdir(folder, { recursive: true })
   const beside = `${path}.new`
   const file = await open(beside, 'w', mode ?? 0o644)
   try {
     if (mode !== undefined) await file.chmod(mode) // one that was left from before has its own
+    if (owner) await file.chown(owner.uid, owner.gid)
     await file.writeFile(text)
     await file.sync()
   } finally {

@@ -604,3 +604,13 @@ async function sendForEver(connection: Connection, message: unknown): Promise<ne
     await nextTurn()
   }
 }
+
+test.each(['1603010200010001fc0303', '160301010d010001090303'])(
+  'who speaks TLS is told at once, and not waited for (%s)',
+  (hello) => {
+    const decoder = new Decoder({ from: 'a node' })
+    expect(() => decoder.push(Buffer.from(hello, 'hex'), () => {})).toThrow(
+      'A frame from a node is not JSON: its sender encrypts (it begins as TLS does), and this port is for who does not.',
+    )
+  },
+)

@@ -1,9 +1,10 @@
-/** A master that signs, and good nodes of which no message may be lost while somebody else is bad. */
+/** A master that signs or encrypts, and good nodes of which no message may be lost while somebody else is bad. */
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { openKey } from '@rpi-cluster/core/key-files'
 import { createLogger } from '@rpi-cluster/core/logging'
 import { send } from '@rpi-cluster/core/messages'
+import { encryptedBy } from '@rpi-cluster/core/secure-sockets'
 import { signedBy } from '@rpi-cluster/core/signed'
 import { type Connection, connect } from '@rpi-cluster/core/sockets'
 import { ChapterCopy, freePort, type Running } from '@rpi-cluster/tutorial/harness'
@@ -13,29 +14,34 @@ import { BadPeer } from './bad-peer.ts'
 const PATIENCE = { timeout: 20_000, interval: 10 }
 const GOOD = 4
 
+/** What connections are. */
+export type Way = 'signed' | 'encrypted'
+
 export class SignedCluster {
   readonly port: number
   readonly master: Running
+  readonly #way: Way
   readonly #chapter: ChapterCopy
   readonly #stop = new AbortController()
   readonly #good: Connection[] = []
   #sent = 0
 
-  private constructor(chapter: ChapterCopy, port: number, master: Running) {
+  private constructor(way: Way, chapter: ChapterCopy, port: number, master: Running) {
+    this.#way = way
     this.#chapter = chapter
     this.port = port
     this.master = master
   }
 
-  static async start(): Promise<SignedCluster> {
+  static async start(way: Way = 'signed'): Promise<SignedCluster> {
     const chapter = await ChapterCopy.make('06-slave-details')
     const text = await readFile(new URL('signed-master.ts', import.meta.url), 'utf8')
     await chapter.write('src/signed-master.ts', text)
     const port = await freePort()
-    const args = [String(port), join(chapter.folder, 'keys')]
+    const args = [String(port), join(chapter.folder, 'keys'), way]
     const master = await chapter.run('signed-master', { args })
     await master.says(/Listening on/)
-    const cluster = new SignedCluster(chapter, port, master)
+    const cluster = new SignedCluster(way, chapter, port, master)
     while (cluster.#good.length < GOOD) cluster.#good.push(await cluster.connects('good'))
     await cluster.losesNothing()
     return cluster
@@ -45,9 +51,9 @@ export class SignedCluster {
   async #secure(node: string) {
     const { signal: stop } = this.#stop
     const file = join(this.#chapter.folder, 'keys', `${node}.key`)
-    return signedBy(
-      await openKey({ file, log: createLogger('trial', { folder: this.#chapter.folder }), stop }),
-    )
+    const log = createLogger('trial', { folder: this.#chapter.folder })
+    const key = await openKey({ file, log, stop })
+    return this.#way === 'encrypted' ? encryptedBy(key) : signedBy(key)
   }
 
   async connects(node: string): Promise<Connection> {

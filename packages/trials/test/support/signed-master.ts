@@ -1,17 +1,20 @@
 /**
- * A master of chapter 06 where all that is said is signed, as chapter 21 has it: `signed-master.ts PORT FOLDER`. Tests run it in a
+ * A master of chapter 06 where all that is said is signed, as chapter 21 has it, or encrypted, as 22 has it:
+ * `signed-master.ts PORT FOLDER encrypted`. Tests run it in a
  * copy of chapter 06.
  */
 import { openKeys } from '@rpi-cluster/core/key-files'
 import { stopSignal } from '@rpi-cluster/core/lifecycle'
 import { createLogger } from '@rpi-cluster/core/logging'
 import { handleMessages, textOf } from '@rpi-cluster/core/messages'
+import { encryptedWith } from '@rpi-cluster/core/secure-sockets'
 import { signedWith } from '@rpi-cluster/core/signed'
 import { listen } from '@rpi-cluster/core/sockets'
 
 const stop = stopSignal()
 const log = createLogger('signed-master')
-const [port, folder = ''] = process.argv.slice(2)
+const [port, folder = '', way] = process.argv.slice(2)
+const secured = way === 'encrypted' ? encryptedWith : signedWith
 const keys = await openKeys({ folder, nodes: ['good', 'bad'], log, stop })
 
 const server = await listen(
@@ -21,7 +24,7 @@ const server = await listen(
     port: Number(port),
     stop,
     log,
-    secure: signedWith(keys, { stop, log }),
+    secure: secured(keys, { stop, log }),
   },
   (slave) =>
     handleMessages(
