@@ -19,7 +19,7 @@ import {
   writeKeyFile,
 } from './key-file.ts'
 import { OperationalError } from './lifecycle.ts'
-import { programFolder } from './program-folder.ts'
+import { stateFolder } from './state-folder.ts'
 import { fingerprintOf } from './tls-keys.ts'
 import { syncFolder } from './whole-file.ts'
 
@@ -43,7 +43,7 @@ const LOCK_LOOK_MS = 20
 
 /** Where the keys are. */
 export interface KeysFolder {
-  /** The folder of the key files: `state/keys`. A path that is not absolute counts from the {@link programFolder}. */
+  /** The folder of the key files: `keys`. A path that is not absolute counts from the {@link stateFolder}. */
   folder: string
 }
 
@@ -81,7 +81,7 @@ export interface WrittenKey extends ListedKey {
  */
 export async function addKey({ folder, node }: OneNode): Promise<WrittenKey> {
   checkNodeName(node)
-  const path = resolve(programFolder(), folder)
+  const path = resolve(stateFolder(), folder)
   await mkdir(path, { recursive: true, mode: 0o700 }).catch((error) => {
     throw notPossible(path, error)
   })
@@ -102,7 +102,7 @@ export async function addKey({ folder, node }: OneNode): Promise<WrittenKey> {
  * @throws OperationalError when the folder cannot be read
  */
 export async function listKeys({ folder }: KeysFolder): Promise<{ keys: ListedKey[]; problems: string[] }> {
-  const path = resolve(programFolder(), folder)
+  const path = resolve(stateFolder(), folder)
   const [keys, problems]: [ListedKey[], string[]] = [[], []]
   const names = await readdir(path).catch((error: NodeJS.ErrnoException) => {
     throw notPossible(path, error)
@@ -209,7 +209,7 @@ async function changeKeys<Result>(
   folder: string,
   change: (path: string) => Promise<Result>,
 ): Promise<Result> {
-  const path = resolve(programFolder(), folder)
+  const path = resolve(stateFolder(), folder)
   try {
     const name = `keys in ${await realpath(path)}`
     await holdInTurn(name, path)
