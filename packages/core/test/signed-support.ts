@@ -12,7 +12,7 @@ import { portOf, recordingLog, stopAfterTest, tempFolder } from './support.ts'
 export const PATIENCE = { timeout: 20_000, interval: 5 }
 
 /** Keys of some nodes in a folder of their own: those that a listener has, and the own one of each. */
-export async function keysFor(...nodes: string[]) {
+async function keysFor(...nodes: string[]) {
   const { signal: stop } = stopAfterTest()
   const { log } = recordingLog()
   const folder = join(tempFolder(), 'keys')
