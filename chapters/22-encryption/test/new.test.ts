@@ -19,7 +19,8 @@ async function keys(chapter: ChapterCopy, ...args: string[]): Promise<Running> {
 
 /** Passes on what two programs say, and records it. */
 async function onTheWay(port: number) {
-  const [there, back]: Buffer[][] = [[], []]
+  const there: Buffer[] = []
+  const back: Buffer[] = []
   const sockets: Socket[] = []
   const server = createServer((client) => {
     const behind = openSocket(port, '127.0.0.1')
