@@ -242,7 +242,9 @@ describe('the key of a node', () => {
     await writeKeyFile(fileOf('pi-3'), { node: 'pi-4', keys: [next] })
     await expect(key.current()).rejects.toThrow(/has the key of pi-4 in it now\. This node is pi-3/)
     rmSync(fileOf('pi-3'))
-    await expect(key.current()).rejects.toThrow(/^The key of this node, \S+, is there no more\. Was it revoked\?/)
+    await expect(key.current()).rejects.toThrow(
+      /^The key of this node, \S+, is there no more\. Was it revoked\?/,
+    )
   })
 
   whereFilesHaveOwners('ends the program when others can read it', async () => {
