@@ -1,3 +1,4 @@
+import { execFileSync } from 'node:child_process'
 import {
   chmodSync,
   chownSync,
@@ -55,7 +56,9 @@ describe('the keys of all nodes', () => {
       const again = await opened('pi-3', 'pi-4', 'pi-5')
       expect(again.keysOf('pi-3')).toEqual(keys.keysOf('pi-3'))
       expect(again.nodes.sort()).toEqual(['pi-3', 'pi-4'])
-      expect(lines().at(-1)).toBe(`No access for pi-5: there is no key of theirs in ${folder}.`)
+      expect(lines().at(-1)).toBe(
+        `No access for pi-5: there is no key of theirs in ${folder}. Put it there, or delete that folder: at the next start all keys are made anew.`,
+      )
     },
   )
 
@@ -134,6 +137,31 @@ describe('the keys of all nodes', () => {
     expect(lines().at(-1)).toMatch(
       /the file belongs to user 12345, and this program runs as user 0\. Do: sudo chown 0 \//,
     )
+  })
+
+  whereFilesHaveOwners(
+    'are refused when it is no file that bears the name, and a pipe keeps nobody waiting',
+    async () => {
+      const { opened, fileOf, lines } = aPlace()
+      const keys = await opened('pi-3')
+      mkdirSync(fileOf('pi-4'))
+      execFileSync('mkfifo', ['-m', '600', fileOf('pi-5')])
+      await keys.look()
+      expect(keys.nodes).toEqual(['pi-3'])
+      expect(lines()).toContain(`${fileOf('pi-4')} is a folder, and no key file.`)
+      expect(lines()).toContain(`${fileOf('pi-5')} is a pipe, and no key file.`)
+    },
+  )
+
+  test('are made once for a node that is named twice, and for nobody when none is named', async () => {
+    const { opened, lines } = aPlace()
+    expect((await opened('pi-3', 'pi-3')).nodes).toEqual(['pi-3'])
+    expect(lines().at(-1)).toContain('Made a key for each of pi-3, in ')
+    const other = aPlace()
+    expect((await other.opened()).nodes).toEqual([])
+    expect(other.lines()).toEqual([
+      `Made ${other.folder}, without a key: no nodes are named for which to make one.`,
+    ])
   })
 
   test.each([
@@ -225,6 +253,14 @@ describe('the key of a node', () => {
     await expect(key.current()).rejects.toThrow(/has the key of pi-4 in it now\. This node is pi-3/)
     rmSync(fileOf('pi-3'))
     await expect(key.current()).rejects.toThrow(/^Cannot read the key of this node: ENOENT/)
+  })
+
+  test('is not waited for in a folder that cannot be read', async () => {
+    const { folder, log, stop } = aPlace()
+    writeFileSync(folder, 'no folder')
+    await expect(openKey({ file: join(folder, 'pi-*.key'), log, stop })).rejects.toThrow(
+      /^Cannot look for the key of this node: ENOTDIR/,
+    )
   })
 
   whereFilesHaveOwners('ends the program when others can read it', async () => {
