@@ -18,7 +18,7 @@ test.for(firstAndLast(allChapters()))(
     await visit(page, `chapters/${name}/?view=code`)
     const files = await page.locator('#view-code .file h2').allInnerTexts()
     expect(files.toSorted()).toEqual(
-      repositoryFiles(folder).filter((file) => /^src\/|^rpicluster\.cfg$/.test(file)),
+      repositoryFiles(folder).filter((file) => /^src\/|^rpicluster\.(?:cfg|json)$/.test(file)),
     )
 
     for (const file of files) {
