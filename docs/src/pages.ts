@@ -28,7 +28,14 @@ export const UNTOLD = 'docs/modules'
 const MODULE = new RegExp(`^(?:${TEXTS}|${UNTOLD})/([\\w-]+)\\.md$`)
 
 /** Folders that have Markdown, none of which is a page. */
-export const WITHOUT_PAGES = ['practice/**', '.changeset/**', 'docs/dist/**', '**/test/**', 'bench/**']
+export const WITHOUT_PAGES = [
+  'practice/**',
+  'bundles/**',
+  '.changeset/**',
+  'docs/dist/**',
+  '**/test/**',
+  'bench/**',
+]
 
 /** The path of a text's page below the site's base, such as `protocol/index.md`; nothing when it is no page. */
 export function pageOf(file: string): string | undefined {
