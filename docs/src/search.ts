@@ -10,7 +10,7 @@ const KEYWORDS: Record<string, string> = {
   'real-pis/': 'connect raspberry pi pis network cable install node deploy copy ssh two several machines',
   'posts/': 'python original series blog chewett',
   'troubleshooting/':
-    'error problem help port in use address eaddrinuse connection refused econnrefused boot systemd autostart restart',
+    'error problem help port already in use taken address eaddrinuse connection refused econnrefused boot systemd autostart restart',
   'threat-model/': 'security secure attack attacker hacker safe threat model trust',
   'protocol/': 'message format wire bytes specification',
   'benchmarks/': 'fast speed performance throughput slow',
