@@ -4,6 +4,7 @@ import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { Broadcast } from '@rpi-cluster/core/broadcast'
 import { loadConfig, port } from '@rpi-cluster/core/config'
+import { changedKeys } from '@rpi-cluster/core/daemon'
 import { deliver } from '@rpi-cluster/core/deliver'
 import { Dialogue } from '@rpi-cluster/core/dialogue'
 import { eventsOf } from '@rpi-cluster/core/event-stream'
@@ -132,6 +133,8 @@ assert.deepEqual(await sensors.read(), { answer: 42 })
 
 const broadcast = new Broadcast({ log, topics: { news: {} } })
 assert.throws(() => broadcast.publish('old', 1), /There is no topic "old"/)
+
+assert.deepEqual(changedKeys({ a: 1, b: [2] }, { a: 2, b: [2] }), ['a'])
 
 new Decoder().push(Buffer.from(encode('by hand')), (message) => received.push(message))
 assert.equal(received.at(-1), 'by hand')
