@@ -182,6 +182,7 @@ const whisper = await connect({
 })
 await handleMessages(whisper, { your_name: (name) => received.push(name) }, unknown)
 assert.equal(received.at(-1), 'pi-1')
+
 assert.deepEqual(changedKeys({ a: 1, b: [2] }, { a: 2, b: [2] }), ['a'])
 
 new Decoder().push(Buffer.from(encode('by hand')), (message) => received.push(message))
