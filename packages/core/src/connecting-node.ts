@@ -77,6 +77,11 @@ export class ConnectingNode {
     return this.#over
   }
 
+  /** Whether there is a connection now. */
+  get isConnected(): boolean {
+    return this.#peer?.socket.destroyed === false && !this.#over.aborted
+  }
+
   constructor(options: ConnectingNodeOptions) {
     this.#options = options
     this.#over = options.stop

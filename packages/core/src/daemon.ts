@@ -35,6 +35,12 @@ export { inheritedSocket } from './inherited-sockets.ts'
 // A configuration that is read again.
 export { askForReload, changedKeys, onReload, type ReloadOptions, type Reloads } from './reload.ts'
 // What somebody at the other end may have done here.
-export { askForTask, type RemoteTasksOptions, remoteTasks } from './remote-tasks.ts'
+export {
+  askForTask,
+  type PassTasksOptions,
+  passTasks,
+  type RemoteTasksOptions,
+  remoteTasks,
+} from './remote-tasks.ts'
 // What only root may do.
 export { withRootTasks } from './root-tasks.ts'

@@ -4,7 +4,9 @@
  * @since 0.13.0
  */
 import { once } from 'node:events'
-import { type Answers, Dialogue } from './dialogue.ts'
+import type { Connection } from './connection.ts'
+import { type Answers, type AskOptions, Dialogue } from './dialogue.ts'
+import { OperationalError } from './lifecycle.ts'
 import { type Listener, type ListenOptions, listen } from './listening.ts'
 import { watch } from './liveness.ts'
 import { type Handlers, textOf } from './messages.ts'
@@ -33,7 +35,7 @@ export class ListeningNode {
   answers: Answers = {}
 
   readonly #options: ListenOptions
-  readonly #dialogues = new Set<Dialogue>()
+  readonly #dialogues = new Map<Connection, Dialogue>()
   #server: Listener | undefined
 
   constructor(options: ListenOptions) {
@@ -59,13 +61,24 @@ export class ListeningNode {
         unknown: (type, payload) =>
           log.warn(`Unknown message from ${roster.nameOf(peer)}: ${type}, with ${textOf(payload)}`),
       })
-      this.#dialogues.add(dialogue)
-      await dialogue.ended.finally(() => this.#dialogues.delete(dialogue))
+      this.#dialogues.set(peer, dialogue)
+      await dialogue.ended.finally(() => this.#dialogues.delete(peer))
     })
     this.#server = server
     log.info(`Listening on ${server.address}`)
     manager.ready(`Listening on ${server.address}`)
     if (!stop.aborted) await once(stop, 'abort')
+  }
+
+  /**
+   * Asks one of its peers, as a dialogue does.
+   *
+   * @throws what `ask` of a dialogue throws; an OperationalError when that peer has gone
+   */
+  async ask(peer: Connection, question: string, options: AskOptions): Promise<unknown> {
+    const dialogue = this.#dialogues.get(peer)
+    if (!dialogue) throw new OperationalError(`${this.roster.nameOf(peer)} has gone, and cannot be asked.`)
+    return await dialogue.ask(question, options)
   }
 
   /**
@@ -76,6 +89,6 @@ export class ListeningNode {
    */
   async drain(): Promise<void> {
     this.#server?.stopAccepting()
-    await Promise.all([...this.#dialogues].map((dialogue) => dialogue.finish()))
+    await Promise.all([...this.#dialogues.values()].map((dialogue) => dialogue.finish()))
   }
 }

@@ -3,9 +3,10 @@ import { chmodSync, linkSync, renameSync, rmSync } from 'node:fs'
 import { createServer, type Socket } from 'node:net'
 import { join } from 'node:path'
 import { describe, expect, onTestFinished, test, vi } from 'vitest'
-import { askForTask, remoteTasks, withRootTasks } from '../src/daemon.ts'
+import { askForTask, passTasks, remoteTasks, withRootTasks } from '../src/daemon.ts'
 import { Dialogue } from '../src/dialogue.ts'
 import { OperationalError } from '../src/lifecycle.ts'
+import { ListeningNode } from '../src/node.ts'
 import { type NodeTask, nodeTasks } from '../src/node-tasks.ts'
 import { connect, listen } from '../src/sockets.ts'
 import { portOf, recordingLog, stopAfterTest, tempFolder } from './support.ts'
@@ -125,6 +126,57 @@ describe('a task that is asked for from elsewhere', () => {
     end()
     await again
   })
+})
+
+test('a task of another node is passed on for who may ask, and that has the last word', async () => {
+  const { signal: stop } = stopAfterTest()
+  const { log, records } = recordingLog()
+  let comesNext: string | undefined
+  const secure = async (socket: Socket) => ({ socket, ...(comesNext !== undefined && { node: comesNext }) })
+  const node = new ListeningNode({ peer: 'peer', host: '127.0.0.1', port: 0, stop, log, secure })
+  let askers = ['desk']
+  node.answers = passTasks({ node, askers: () => askers, log })
+  const running = node.run()
+  const lines = () => records.map(({ level, msg }) => `${level} ${msg}`).filter((line) => / task /.test(line))
+  const at = () => records.flatMap(({ msg }) => /Listening on .*:(\d+)$/.exec(msg)?.[1] ?? [])[0]
+  await vi.waitFor(() => expect(at()).toBeDefined(), PATIENCE)
+  const come = async (name: string | undefined) => {
+    comesNext = name
+    const before = node.roster.members.length
+    const connection = await connect({ peer: 'node', host: '127.0.0.1', port: Number(at()), stop })
+    await vi.waitFor(() => expect(node.roster.members).toHaveLength(before + 1), PATIENCE)
+    return connection
+  }
+  const quiet = recordingLog().log
+  const answers = remoteTasks({ allow: { head: ['node-time'] }, who: () => 'head', log: quiet })
+  const doer = new Dialogue(await come('pi-3'), { answers, unknown: () => {} })
+  const desk = new Dialogue(await come('desk'), { unknown: () => {} })
+  const stranger = new Dialogue(await come(undefined), { unknown: () => {} })
+  for (const { ended } of [doer, desk, stranger]) ended.catch(() => {})
+
+  const [time] = await askForTask(desk, 'node-time', { of: 'pi-3' })
+  expect(Number(time)).toBeGreaterThan(1_700_000_000)
+  expect(lines()).toEqual([
+    'info desk asks for the task node-time of pi-3',
+    'info The task node-time of pi-3, for desk, is done',
+  ])
+  const refused = (asker: Dialogue, task: string, of: string) =>
+    expect(askForTask(asker, task, { of })).rejects
+  await refused(desk, 'reboot', 'pi-3').toThrow('head may not ask for that')
+  expect(lines().at(-1)).toMatch(/^warn desk asks for the task reboot of pi-3, and is refused: head may not/)
+  await refused(desk, 'node-time', 'pi-4').toThrow('no node pi-4 is here')
+  await refused(stranger, 'node-time', 'pi-3').toThrow('may not ask nodes for tasks')
+  askers = []
+  await refused(desk, 'node-time', 'pi-3').toThrow('desk may not ask nodes for tasks')
+  expect(await desk.ask('task_of', { answer: 'task_result', about: 'reboot' })).toMatchObject({ done: false })
+  const peer = node.roster.entries[0]?.[0]
+  if (!peer) throw new Error('nobody is here')
+  doer.finish()
+  await vi.waitFor(() => expect(node.roster.members).toHaveLength(2), PATIENCE)
+  await expect(node.ask(peer, 'task', { answer: 'task_result' })).rejects.toThrow(
+    /has gone, and cannot be asked/,
+  )
+  void running
 })
 
 describe.skipIf(process.platform === 'win32')('a task that root does', () => {
