@@ -110,6 +110,7 @@ export function sidebar(modules?: DefaultTheme.SidebarItem[]): DefaultTheme.Side
         { text: 'The lab: make faults', link: '/lab/' },
         { text: 'The core by chapter', link: CORE_PAGE },
         { text: 'The protocol', link: '/protocol/' },
+        { text: 'Who may do what', link: '/threat-model/' },
         { text: 'Glossary', link: '/glossary/' },
         { text: 'Benchmarks', link: '/benchmarks/' },
         { text: 'Chapters and posts', link: '/posts/' },

@@ -11,6 +11,7 @@ const KEYWORDS: Record<string, string> = {
   'posts/': 'python original series blog chewett',
   'troubleshooting/':
     'error problem help port in use address eaddrinuse connection refused econnrefused boot systemd autostart restart',
+  'threat-model/': 'security secure attack attacker hacker safe threat model trust',
   'protocol/': 'message format wire bytes specification',
   'benchmarks/': 'fast speed performance throughput slow',
   'compare/': 'compare diff difference chapters changed',

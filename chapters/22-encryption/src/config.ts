@@ -81,7 +81,11 @@ export const config = defineConfig({
     description: 'What records a conversation and says it again.',
     keys: {
       port: { schema: port, default: 12_346, description: 'Where it waits for secondaries.' },
-      after_seconds: { schema: wholeNumber(1, 60), default: 3, description: 'After how long it says it again.' },
+      after_seconds: {
+        schema: wholeNumber(1, 60),
+        default: 3,
+        description: 'After how long it says it again.',
+      },
     },
   },
 })

@@ -31,7 +31,9 @@ async function list() {
 
 async function add(node: string) {
   const { fingerprint, file } = await addKey({ folder, node })
-  log.info(`${node} has the key ${fingerprint} now. Copy it to its machine, readable to its user alone: ${file}`)
+  log.info(
+    `${node} has the key ${fingerprint} now. Copy it to its machine, readable to its user alone: ${file}`,
+  )
 }
 
 async function revoke(node: string) {

@@ -73,7 +73,7 @@ export function configCommand(): ConfigCommand {
     if (unexpected !== undefined) throw new Error(`Unexpected argument '${unexpected}'`)
     return { config, printConfig, migrate, migrated }
   } catch (error) {
-    const what = error instanceof Error ? (error.message.split('. ')[0] ?? '') : String(error)
+    const what = error instanceof Error ? (error.message.split(/\.?\n|\. /)[0] ?? '') : String(error)
     throw new OperationalError(`${what}. ${takes}`, { cause: error })
   }
 }

@@ -8,6 +8,7 @@
 import { readFileSync, statSync } from 'node:fs'
 import { closest, distance } from 'fastest-levenshtein'
 import { TYPO_DISTANCE } from './config.ts'
+import { fromReader } from './config-command.ts'
 import type { AnyDefinition } from './config-definition.ts'
 import type { Found } from './config-text.ts'
 import { kindOf } from './file-kind.ts'
@@ -76,7 +77,7 @@ export function environmentValues(
         const read = readValueFile(file)
         if ('problem' in read) {
           found.problems.push(
-            `The environment variable ${name}${FILE} names ${showInvisible(file)}, ${read.problem}.`,
+            `The environment variable ${name}${FILE} names ${showInvisible(file) || '""'}, ${read.problem}.`,
           )
           continue
         }
@@ -89,8 +90,10 @@ export function environmentValues(
   return found
 }
 
-/** A value in a file. The line end behind it belongs to the file. */
-function readValueFile(path: string): { text: string } | { problem: string } {
+/** A value in a file, which is found as that of `--config` is. The line end behind it belongs to the file. */
+function readValueFile(given: string): { text: string } | { problem: string } {
+  if (given === '') return { problem: 'which is no name at all' }
+  const path = fromReader(given)
   try {
     const stats = statSync(path)
     // A pipe or a device might keep the program waiting for ever.

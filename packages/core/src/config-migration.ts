@@ -69,9 +69,9 @@ export function migrate(path: string, text: string, definition: AnyDefinition, f
   return [
     `Wrote ${target}: ${count(migrated.values, 'value')}, and ${count(migrated.comments, 'line')} of comments.`,
     ...migrated.notices,
-    basename(target) === JSON_FILE_NAME
+    target === join(folder, JSON_FILE_NAME)
       ? `From now on ${JSON_FILE_NAME} is read, and ${basename(path)} is not. Delete that when nobody else needs it.`
-      : `Start programs with --config ${basename(target)} from now on.`,
+      : `Start programs with --config ${target} from now on.`,
   ]
 }
 

@@ -114,7 +114,8 @@ function readJson(path: string, whole: string, secrets: readonly string[]): Conf
   const errors: ParseError[] = []
   const root = parseTree(text, errors, { allowTrailingComma: true })
   const explainer = new Explainer(text, tokens, secrets)
-  found.problems.push(...places.oneForEachLine(errors.map((error) => explainer.explain(error))))
+  const causes = errors.filter((error, index) => !explainer.isConsequence(error, errors[index - 1]))
+  found.problems.push(...places.oneForEachLine(causes.map((error) => explainer.explain(error))))
   if (errors.length === 0 && root?.type !== 'object') {
     found.problems.push(
       `${places.at(root?.offset ?? 0)} The file is ${kindOf(root)}. It takes { and }, and sections between.`,

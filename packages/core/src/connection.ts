@@ -97,6 +97,7 @@ export class Connection {
     this.address = (remoteAddress === undefined && sought) || addressOf(remoteAddress, remotePort)
     this.peer = peer
     this.#maxWaitingBytes = maxWaitingBytes
+    socket.setMaxListeners(0) // each part of a program that has something to do with this peer listens for its end
     socket.on('error', (error) => {
       this.#failure ??= error
     })

@@ -111,6 +111,8 @@ function whyRefused(error: unknown, { problem }: ShownKey): string {
     case 'BINDER_DOES_NOT_VERIFY':
     case 'NO_SUITABLE_SIGNATURE_ALGORITHM':
       return problem
+    case 'DECRYPTION_FAILED_OR_BAD_RECORD_MAC':
+      return `${problem}, or plays back what was recorded`
     default:
       return `${problem}, or what it says is no TLS (${tlsReasonOf(error)})`
   }

@@ -82,9 +82,23 @@ export class Explainer {
     return { offset, text: capitalized(text) }
   }
 
-  #explain({ error, offset }: ParseError): Mistake {
+  /** Whether the parser only misses the value that it has just found to be none: it says so at what follows. */
+  isConsequence({ error, offset }: ParseError, before: ParseError | undefined): boolean {
+    if (before === undefined || printParseErrorCode(error) !== 'ValueExpected') return false
+    return (
+      printParseErrorCode(before.error) === 'InvalidSymbol' &&
+      this.#indexAt(offset) === this.#indexAt(before.offset) + 1
+    )
+  }
+
+  /** Which token stands at an offset, or else the next one behind it. */
+  #indexAt(offset: number): number {
     const index = this.#tokens.findIndex((token) => token.offset + token.text.length > offset)
-    const at = index < 0 ? this.#tokens.length : index
+    return index < 0 ? this.#tokens.length : index
+  }
+
+  #explain({ error, offset }: ParseError): Mistake {
+    const at = this.#indexAt(offset)
     const [before, found, after] = [this.#tokens[at - 1], this.#tokens[at], this.#tokens[at + 1]]
     const shown = this.#shown(at)
     const place = found?.offset ?? this.#text.trimEnd().length

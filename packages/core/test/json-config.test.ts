@@ -9,10 +9,10 @@ import {
   writeFileSync,
 } from 'node:fs'
 import { isIP } from 'node:net'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import fc from 'fast-check'
 import * as v from 'valibot'
-import { describe, expect, onTestFinished, test } from 'vitest'
+import { describe, expect, onTestFinished, test, vi } from 'vitest'
 import { inForce } from '../src/config-in-force.ts'
 import { migratedText, secretNames } from '../src/config-migration.ts'
 import { readConfigText } from '../src/config-text.ts'
@@ -108,6 +108,10 @@ describe('a JSON file', () => {
       'FILE:2:1 hub.socket_port stands on line 1 already. Leave one of them.',
     ],
   ])('%s', (text, problem) => expect(read(text).problems).toEqual([problem]))
+
+  test('what is no value is told of once', () => {
+    expect(read('{"hub": {"open": True\n}}').problems).toEqual(['FILE:1:18 "True" is no value. Is it true?'])
+  })
 
   test.each([
     ['// nothing else', 'FILE.json:1:1 The file is empty. It takes { and }, and sections between.'],
@@ -271,6 +275,11 @@ describe('the environment', () => {
     const of = (path: string) => read('{}', { ...environment, RPI_CLUSTER_HUB_PASSWORD_FILE: path }).problems
     expect(of(tempFolder())[0]).toMatch(/PASSWORD_FILE names .*, which is a folder, and should be a file\.$/)
     expect(of('/nowhere')[0]).toMatch(/names \/nowhere, which cannot be read: ENOENT/)
+    expect(of('')[0]).toMatch(/PASSWORD_FILE names "", which is no name at all\.$/)
+    // pnpm runs a program in its package's folder, and its reader is elsewhere.
+    onTestFinished(() => void vi.unstubAllEnvs())
+    vi.stubEnv('INIT_CWD', dirname(secret))
+    expect(of('secret')).toEqual([])
     writeFileSync(secret, 'x'.repeat(65 * 1024))
     expect(of(secret)[0]).toMatch(/larger than 64 KiB/)
   })
@@ -510,12 +519,14 @@ describe('a program', () => {
     )
   })
 
-  test('takes nothing else from its command line', async () => {
-    const { code, stdout } = await run({ 'rpicluster.json': json }, ['x'])
+  test.each([
+    [['x'], "Unexpected argument 'x'"],
+    [['--config', '--print-config'], "Option '--config' argument is ambiguous"],
+  ])('takes nothing else from its command line: %j', async (args, what) => {
+    const { code, stdout } = await run({ 'rpicluster.json': json }, args)
     expect({ code, stdout }).toEqual({
       code: 1,
-      stdout:
-        "FATAL (loads-json-config): Unexpected argument 'x'. This program takes --config FILE, --print-config, --migrate [FILE], or nothing.\n",
+      stdout: `FATAL (loads-json-config): ${what}. This program takes --config FILE, --print-config, --migrate [FILE], or nothing.\n`,
     })
   })
 
@@ -594,8 +605,9 @@ From now on rpicluster.json is read, and rpicluster.cfg is not. Delete that when
     chmodSync(other, 0o606)
     const { code, stdout } = await run({}, ['--migrate', other])
     expect(code).toBe(0)
-    expect(stdout).toMatch(/\nStart programs with --config mine\.json from now on\.\n$/)
-    expect(statSync(other.replace('cfg', 'json')).mode & 0o777).toBe(0o606)
+    const made = other.replace('cfg', 'json')
+    expect(stdout.split('\n').at(-2)).toBe(`Start programs with --config ${made} from now on.`)
+    expect(statSync(made).mode & 0o777).toBe(0o606)
 
     const wrong = await run({ 'rpicluster.cfg': '[hub]\nsocket_port = x\npassword = y\nopen = 7\n' }, [
       '--migrate',

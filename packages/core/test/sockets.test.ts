@@ -286,6 +286,16 @@ describe('a connection', () => {
     expect(arrived).toEqual(['a', '€', '𝄞', 'z'])
   })
 
+  test('may be followed by many parts of a program, of which none is a leak', async () => {
+    const { master } = await connectedPair()
+    const warned = vi.fn()
+    process.on('warning', warned)
+    onTestFinished(() => void process.off('warning', warned))
+    for (let part = 0; part < 20; part += 1) master.socket.once('close', () => {})
+    await new Promise(setImmediate)
+    expect(warned).not.toHaveBeenCalled()
+  })
+
   test('hands over what was sent before the peer closed it, also when reading begins later', async () => {
     const { master, slave } = await connectedPair()
     await slave.write('last words')

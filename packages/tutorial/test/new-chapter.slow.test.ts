@@ -95,7 +95,6 @@ test('a folder that was copied by hand is red, with everything that is still of 
       ),
       expect.stringContaining(`chapters/${name}/README.md: its heading is that of ${before}: `),
       expect.stringContaining(`chapters/${name}/package.json: description is that of ${before}: `),
-      expect.stringContaining(`chapters/${name}/package.json: homepage is that of ${before}: `),
       expect.stringMatching(/^README\.md:\d+: the list of the chapters is stale/),
       expect.stringContaining(`chapters/${before}/README.md: it does not link the chapter that comes next`),
     ]),
@@ -164,56 +163,71 @@ test('the skeleton runs, and is red until its author has written it', async () =
   )
 })
 
-/** Listens for visitors on a port of its own, and tells the first program of each: the third kind of program. */
-const GATEWAY = `import { loadConfig } from '@rpi-cluster/core/config'
-import { greeting } from '@rpi-cluster/core/greeting'
-import { every, stopSignal } from '@rpi-cluster/core/lifecycle'
+/**
+ * Listens for visitors on a port of its own, and tells the first program of each: the third kind of program. It proves who it is
+ * as `everyone` of the newest chapter does, whose key it uses.
+ */
+function gateway(everyone: string): string {
+  const [, secure = '', module = ''] =
+    /import \{ (\w+By) \} from '(@rpi-cluster\/[\w/-]+)'/.exec(everyone) ?? []
+  return `import { greeting } from '@rpi-cluster/core/greeting'
+import { loadJsonConfig } from '@rpi-cluster/core/json-config'
+import { openKey } from '@rpi-cluster/core/key-files'
+import { stopSignal } from '@rpi-cluster/core/lifecycle'
 import { createLogger } from '@rpi-cluster/core/logging'
-import { send } from '@rpi-cluster/core/messages'
-import { connect, listen } from '@rpi-cluster/core/sockets'
-import { gatewayConfig } from './config.ts'
+import { ConnectingNode } from '@rpi-cluster/core/node'
+import { ${secure} } from '${module}'
+import { listen } from '@rpi-cluster/core/sockets'
+import { config } from './config.ts'
 
 const stop = stopSignal()
 const log = createLogger('gateway')
-const { peerIp, peerPort, visitorPort } = loadConfig(gatewayConfig, log)
+const { ${other}: there, everyone, gateway } = loadJsonConfig(config, ['${other}', 'everyone', 'gateway'], log)
+const { primaryIp: host, socketPort: port } = there
+const key = await openKey({ file: everyone.key, log, stop })
 
-const peer = await connect({ peer: '${peer}', host: peerIp, port: peerPort, stop })
-await send(peer, 'greeting', greeting('the gateway'))
+class Gateway extends ConnectingNode {
+  override async greet() {
+    await this.send('greeting', greeting('the gateway'))
+  }
 
-const server = await listen({ peer: 'visitor', host: '127.0.0.1', port: visitorPort, stop, log }, async (visitor) => {
-  await send(peer, 'greeting', greeting(visitor.address))
-})
-log.info(\`Open at \${server.address}\`)
-// Several times in the twelve seconds of a recording, however long the others take to start.
-for await (const _ of every(4_000, stop, { firstAfter: 1_000 })) {
-  await send(peer, 'computer_details', {}) // a sign of life, of which a roster learns nothing
+  override async performAction() {
+    await this.send('message', 'a sign of life')
+    await this.pause(4_000)
+  }
 }
+
+const node = new Gateway({ peer: '${peer}', host, port, secure: ${secure}(key), stop, log })
+const visitors = { peer: 'visitor', host: '127.0.0.1', port: gateway.visitorPort, stop, log }
+const server = await listen(visitors, (visitor) => node.send('greeting', greeting(visitor.address)))
+log.info(\`Open at \${server.address}\`)
+await node.run()
 `
+}
 
 /** Writes the chapter, as its author would. */
 function beAuthor(): void {
   const folder = `chapters/${name}`
-  write(`${folder}/src/gateway.ts`, GATEWAY)
-  write(
-    `${folder}/src/config.ts`,
-    `${read(`${folder}/src/config.ts`)}
-export const gatewayConfig = {
-  section: 'gateway',
-  keys: { visitor_port: port, peer_port: port, peer_ip: host },
-}
+  write(`${folder}/src/gateway.ts`, gateway(read(`${folder}/src/everyone.ts`)))
+  change(`${folder}/src/config.ts`, [
+    '  webserver: {\n',
+    `  gateway: {
+    description: 'Lets visitors in.',
+    keys: { visitor_port: { schema: port, description: 'The port for visitors.' } },
+  },
+  webserver: {
 `,
-  )
-  write(
-    `${folder}/rpicluster.cfg`,
-    `${read(`${folder}/rpicluster.cfg`)}
-[gateway]
-; The port for visitors.
-visitor_port = ${VISITOR_PORT}
-; Where the ${peer} is.
-peer_port = 12345
-peer_ip = 127.0.0.1
+  ])
+  change(`${folder}/rpicluster.json`, [
+    '  "webserver": {\n',
+    `  "gateway": {
+    // The port for visitors.
+    "visitor_port": ${VISITOR_PORT}
+  },
+
+  "webserver": {
 `,
-  )
+  ])
   const [start = ''] = /^ +override handlers.*\{\n/m.exec(read(`${folder}/src/${peer}.ts`)) ?? []
   change(`${folder}/src/${peer}.ts`, [
     start,
@@ -227,32 +241,39 @@ peer_ip = 127.0.0.1
   pkg.cluster.programs = {
     [peer]: programs[peer],
     gateway: {
-      ready: 'Open at',
+      ready: 'Connected to',
       listens: ['gateway.visitor_port'],
       connectsTo: peer,
-      withoutPeer: 'ends',
+      withoutPeer: 'waits',
     },
     [other]: { ...programs[other], copies: 1 }, // several would say their lines in any order
   }
   write(`${folder}/package.json`, `${JSON.stringify(pkg, undefined, 2)}\n`)
   write(
     `${folder}/test/new.test.ts`,
-    `import { talkTo, test } from '@rpi-cluster/tutorial/harness'
+    `import { type ChapterCopy, talkTo, test } from '@rpi-cluster/tutorial/harness'
+
+async function withGateway(chapter: ChapterCopy, visit: () => Promise<string> = async () => '') {
+  const first = await chapter.run('${peer}')
+  await first.says(/Listening on/)
+  const gateway = await chapter.run('gateway').catch(() => {})
+  await gateway?.says(/Connected to/)
+  const visitor = await visit()
+  await gateway?.stop()
+  if (gateway) await first.says(/has left/)
+  await first.stop()
+  return { messages: first.messages, visitor }
+}
 
 test('the ${peer} prints a greeting', async ({ chapter, expect }) => {
-  const first = await chapter.run('${peer}')
-  await talkTo(chapter.port, '{"type":"greeting","payload":"hello"}\\r')
-  await first.stop()
-  expect(first.messages).toContain('Greeted: hello')
+  const { messages } = await withGateway(chapter)
+  expect(messages).toContain('Greeted: hello from the gateway')
 })
 
 test('a visitor of the gateway is announced to the ${peer}', async ({ chapter, expect }) => {
-  const first = await chapter.run('${peer}')
-  await chapter.run('gateway').catch(() => {})
   const [port = 0] = chapter.portsOf('gateway')
-  const visitor = await talkTo(port, '').catch(() => 'nobody')
-  await first.stop()
-  expect(first.messages).toContain(\`Greeted: hello from \${visitor}\`)
+  const { messages, visitor } = await withGateway(chapter, () => talkTo(port, '').catch(() => 'nobody'))
+  expect(messages).toContain(\`Greeted: hello from \${visitor}\`)
 })
 `,
   )
@@ -292,8 +313,8 @@ export function greeting(name: string): string {
     ],
     ['[write: how many minutes] to run and try.', '15 to run and try.'],
     [
-      '## What the core does\n',
-      `### The gateway\n\nIt tells the ${peer} of each visitor.\n\n\`\`\`ts program=src/gateway.ts\n\`\`\`\n\nIts configuration has [a section](src/config.ts#gatewayConfig) of its own.\n\n## What the core does\n`,
+      '## Try it\n',
+      `### The gateway\n\nIt tells the ${peer} of each visitor.\n\n\`\`\`ts program=src/gateway.ts\n\`\`\`\n\nIts configuration has [a section](src/config.ts#config) of its own.\n\n## Try it\n`,
     ],
   )
   for (const changed of ['config', peer]) {
@@ -361,7 +382,7 @@ test('a chapter with three kinds of programs passes every check, and every tool 
   expect(own.exitCode, own.all).toBe(0)
   for (const promise of [
     'a log file that the gateway cannot write is one line',
-    `a gateway without its ${peer} says what to do`,
+    `a gateway waits for its ${peer}, also after it has lost it`,
     'a gateway whose port is taken says so',
   ])
     expect(own.all).toContain(promise)
@@ -372,7 +393,7 @@ test('a chapter with three kinds of programs passes every check, and every tool 
   const bundled = await tutorial('bundle', String(number), '--out', 'bundled')
   expect(bundled.exitCode, bundled.all).toBe(0)
   expect(read('bundled/gateway.js')).toContain('hello from')
-  expect(read('bundled/rpicluster.cfg')).toContain(`visitor_port = ${VISITOR_PORT}`)
+  expect(read('bundled/rpicluster.json')).toContain(`"visitor_port": ${VISITOR_PORT}`)
 
   const practice = await tutorial('practice', String(number))
   expect(practice.exitCode, practice.all).toBe(0)

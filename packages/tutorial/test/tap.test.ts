@@ -152,6 +152,19 @@ test('each entry ends at a separator, and entries that came in one piece have th
   ])
 })
 
+test('what is encrypted has no separators, on its connection alone', () => {
+  const log = new WireLog(['master', 'slave 1', 'slave 2'], () => 0)
+  const opened = (lane: string) => log.opened({ at: 0, lane, to: 'master', address: '127.0.0.1:1' })
+  const [encrypted, plain] = [opened('slave 1'), opened('slave 2')]
+  const pieces = [Buffer.from([0x16, 0x03, 0x01, 0x0d, 0xff]), Buffer.from([0x0d, 0xff, 0x0d, 0xff])]
+  for (const piece of pieces) encrypted.bytes('lane', piece)
+  plain.bytes('lane', Buffer.from('1\r2\r'))
+  const lengths = log.recording('test').events.flatMap((event) =>
+    event.type === 'bytes' ? `${event.from}: ${bytesOf(event).length}` : [],
+  )
+  expect(lengths).toEqual(['slave 1: 5', 'slave 1: 4', 'slave 2: 2', 'slave 2: 2'])
+})
+
 test('who ends its direction can still be answered', async ({ master, tap }) => {
   const [slave, end] = await master.connection(tap)
   slave.end('question')

@@ -43,6 +43,8 @@ export interface Chapter {
   config?: string
   /** Whether its programs run in the site's page, or what they need that a page does not have. */
   live?: Live
+  /** That its programs find something in each other's state when they run on one machine. */
+  state?: 'shared'
 }
 
 interface PackageJson {
@@ -119,6 +121,7 @@ export function readChapter(folder: string): Chapter {
     ),
     ...(cluster.config !== undefined && { config: cluster.config }),
     ...(cluster.live !== undefined && { live: cluster.live }),
+    ...(cluster.state !== undefined && { state: cluster.state }),
   }
 }
 

@@ -74,6 +74,8 @@ export interface Cluster {
   config?: string
   /** Whether its programs run in the site's page as they are, or what they need that a page does not have: `a shell`. */
   live?: Live
+  /** That its programs find something in each other's state when they run on one machine, as keys. Otherwise each may have its own. */
+  state?: 'shared'
   /** Its programs, in the order in which they start. */
   programs: Program[]
 }
@@ -84,6 +86,7 @@ const TAKES = {
     'an object with the programs of the cluster, such as {"programs": {"node": {"ready": "Listening on"}}}',
   programs: 'an object with an entry for each program, in the order in which they start',
   live: 'true, or an object with what its programs need and a page does not have, such as {"needs": "a shell"}',
+  state: '"shared"',
   ready: 'what a line of the program says when it is up, such as "Listening on", or a list of such texts',
   many: 'the plural of the program\'s name, such as "nodes"',
   copies: `a whole number from 1 to ${MOST_COPIES}`,
@@ -126,6 +129,7 @@ const ProgramSchema = strictObject({
 const ClusterSchema = strictObject({
   config: optional(fileName),
   live: optional(union([literal(true), strictObject({ needs: text })])),
+  state: optional(literal('shared')),
   programs: record(string(), ProgramSchema),
 })
 
@@ -145,12 +149,13 @@ export function readCluster(folder: string): Cluster | undefined {
 function clusterOf(value: unknown, file: string): Cluster {
   const { success, output, issues = [] } = safeParse(ClusterSchema, value)
   if (!success) throw problem(file, issues.map(toldIssue))
-  const { config, live, programs } = output
+  const { config, live, state, programs } = output
   const problems = contradictions(output)
   if (problems.length > 0) throw problem(file, problems)
   return {
     ...(config !== undefined && { config }),
     ...(live !== undefined && { live }),
+    ...(state !== undefined && { state }),
     programs: Object.entries(programs).map(
       ([name, { ready, copies = 1, listens = [], log = `${name}.log`, args = [], ...rest }]) =>
         ({ name, ready: [ready].flat(), copies, listens, log, args, ...rest }) as Program,

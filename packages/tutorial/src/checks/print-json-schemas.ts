@@ -8,7 +8,7 @@ import { jsonSchemaOf } from '@rpi-cluster/core/json-schema'
 
 const texts: string[] = []
 for (const source of process.argv.slice(2)) {
-  const exported: Record<string, unknown> = await import(pathToFileURL(source).href)
+  const exported = await exportsOf(source)
   const definition = Object.values(exported).find((value) => value instanceof ConfigDefinition)
   if (!definition) {
     console.error(`${source}: it exports nothing that defineConfig has made, and so has no JSON Schema.`)
@@ -17,3 +17,14 @@ for (const source of process.argv.slice(2)) {
   texts.push(`${JSON.stringify(jsonSchemaOf(definition), undefined, 2)}\n`)
 }
 console.log(JSON.stringify(texts))
+
+/** What a source gives to others. One that cannot be run is told in a line. */
+async function exportsOf(source: string): Promise<Record<string, unknown>> {
+  try {
+    return await import(pathToFileURL(source).href)
+  } catch (error) {
+    const [why = ''] = (error instanceof Error ? error.message : String(error)).split('\n')
+    console.error(`${source}: it cannot be run, and so has no JSON Schema: ${why}`)
+    process.exit(1)
+  }
+}

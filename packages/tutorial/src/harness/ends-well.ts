@@ -159,9 +159,19 @@ function endsWithoutPeer({ name, ready, connectsTo: peer = '' }: Program): void 
   })
 }
 
+/** Lets a program that others find something of in its state, as their keys, live for a moment: it has made that then. */
+async function haveKeys(name: string, chapter: ChapterCopy): Promise<void> {
+  if (chapter.chapter.state !== 'shared') return
+  const running = await chapter.run(name)
+  const { ready } = chapter.chapter.programs.find((program) => program.name === name) ?? { ready: [] }
+  await running.says(oneOf(ready))
+  await running.stop()
+}
+
 /** The promise of a program that waits for the one that it connects to. */
 function waitsForPeer({ name, connectsTo = '' }: Program): void {
   test(`a ${name} waits for its ${connectsTo}, also after it has lost it`, async ({ chapter, expect }) => {
+    await haveKeys(connectsTo, chapter)
     const running = await chapter.run(name)
     for (const _ of ['the first', 'another']) {
       const peer = await chapter.standIn(connectsTo)

@@ -142,14 +142,14 @@ export class Lab implements Watched {
       const nodes = await Promise.all(
         members.map(async (member) => {
           const lane = laneOf(member)
-          const state = folder.stateOf(lane.name)
-          await mkdir(state)
+          const state = folder.stateOf(chapter.state ?? lane.name)
+          await mkdir(state, { recursive: true })
           return new LabNode({
             lane,
             async command() {
               if (without === 'state') {
-                await rm(state, { recursive: true })
-                await mkdir(state)
+                await rm(state, { recursive: true, force: true })
+                await mkdir(state, { recursive: true })
               }
               return commandOf(member, chapter, config)
             },

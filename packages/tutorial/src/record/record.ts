@@ -121,7 +121,7 @@ export async function recordRun(chapter: Chapter, options: RecordOptions = {}): 
       STATE_DIRECTORY: state,
       ...cast.header.env,
     },
-    onOutput: (text) => cast.events.push([seconds(), 'o', text]),
+    onOutput: (text) => cast.events.push([seconds(), 'o', text.replaceAll(state, 'state')]),
     ...(signal && { signal }),
   })
   rmSync(state, { recursive: true })

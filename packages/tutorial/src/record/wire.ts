@@ -43,8 +43,9 @@ export interface WireOpened extends OnWire {
 
 /**
  * Bytes, as they came: what a program had written at once, as a rule, or several such pieces in one.
- * Cut after each `\r`, the separator from chapter 05 on, so that there each message is an entry. They
- * are in `text` when they are UTF-8, or else in `base64`: a character may be cut in two.
+ * Cut after each `\r`, the separator from chapter 05 on, so that there each message is an entry; but not where they are
+ * encrypted, where that byte means nothing. They are in `text` when they are UTF-8, or else in `base64`: a character may
+ * be cut in two.
  */
 export type WireBytes = WireBytesOf &
   ({ text: string; base64?: undefined } | { base64: string; text?: undefined })
@@ -66,6 +67,9 @@ export interface WireEnded extends OnWire {
 
 /** What separates messages from chapter 05 on: a carriage return. */
 const SEPARATOR = 0x0d
+
+/** How a connection begins that is encrypted, from chapter 22 on: a handshake of TLS. */
+const TLS_BEGINS = Buffer.from([0x16, 0x03])
 
 /** Takes down what happens on the wire. */
 export class WireLog {
@@ -111,11 +115,13 @@ export class WireLog {
       ...(by === 'lane' ? { from: lane, to } : { from: to, to: lane }),
     })
     this.#take({ type: 'opened', ...onWire('lane'), at })
+    let isEncrypted: boolean | undefined
     return {
       bytes: (by: 'lane' | 'to', bytes: Buffer) => {
         const came = onWire(by)
         const chunk = this.#chunks++
-        for (const piece of cutAfterSeparators(bytes)) {
+        isEncrypted ??= bytes.subarray(0, TLS_BEGINS.length).equals(TLS_BEGINS)
+        for (const piece of isEncrypted ? [bytes] : cutAfterSeparators(bytes)) {
           const content = isUtf8(piece) ? { text: piece.toString() } : { base64: piece.toString('base64') }
           this.#take({ type: 'bytes', ...came, chunk, ...content })
         }
