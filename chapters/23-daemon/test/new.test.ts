@@ -119,7 +119,12 @@ test('a node does a task that is in its list, for who may ask; both are in the l
 test('its units have what it was granted by name, and no more', async ({ chapter }) => {
   const units = async (program: string) => (await run(chapter, 'service', program)).lines.join('\n')
   const primary = await units('primary')
-  for (const line of ['ProtectSystem=strict', 'DynamicUser=yes', 'MemoryMax=256M', 'FileDescriptorName=nodes'])
+  for (const line of [
+    'ProtectSystem=strict',
+    'DynamicUser=yes',
+    'MemoryMax=256M',
+    'FileDescriptorName=nodes',
+  ])
     expect(primary).toMatch(new RegExp(`^${line}$`, 'm'))
   expect(primary).toMatch(/^ExecReload=.*status\.[jt]s"? primary --reload$/m)
   expect(primary).not.toMatch(/LoadCredential|reboot/)

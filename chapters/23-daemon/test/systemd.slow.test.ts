@@ -23,14 +23,13 @@ describe.runIf(canBootSystemd())('under a real systemd', () => {
     const state = (unit: string) => systemd.show(unit, 'ActiveState', 'StatusText', 'NRestarts')
     const isConnected = { ActiveState: 'active', StatusText: expect.stringMatching(/^Connected to /) }
     const task = (...words: string[]) =>
-      shell(`RPI_CLUSTER_EVERYONE_KEY=/etc/rpicluster/everyone.key ${process.execPath} task.js ${words.join(' ')}`)
+      shell(
+        `RPI_CLUSTER_EVERYONE_KEY=/etc/rpicluster/everyone.key ${process.execPath} task.js ${words.join(' ')}`,
+      )
 
     await node('service.js', 'primary', '--install')
     // What the primary has made at its first start is brought to the nodes, for root alone.
-    const keys = await vi.waitFor(
-      async () => shell('ls /var/lib/private/rpicluster-primary/keys'),
-      PATIENCE,
-    )
+    const keys = await vi.waitFor(async () => shell('ls /var/lib/private/rpicluster-primary/keys'), PATIENCE)
     expect(keys).toContain('secondary-1.key')
     await shell(`mkdir -p /etc/rpicluster
       for pair in secondary-1:secondary everyone:everyone; do
