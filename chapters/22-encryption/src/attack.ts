@@ -41,6 +41,9 @@ async function passOn(from: Connection, to: Connection, record: (piece: Buffer) 
 
 async function playBack(victim: Connection, said: readonly Buffer[], answers: readonly Buffer[]) {
   await sleep(own.afterSeconds * 1000, undefined, { signal: stop })
+  const last = answers.at(-1) ?? Buffer.of()
+  show('Saying again, to the secondary', last)
+  await victim.write(last)
   const again = await connect(primary)
   for (const piece of [...said]) {
     show('Saying again, to the primary', piece)
@@ -48,9 +51,6 @@ async function playBack(victim: Connection, said: readonly Buffer[], answers: re
   }
   for await (const piece of again.chunks()) show('The primary answers', piece)
   log.info('The primary has closed the connection')
-  const last = answers.at(-1) ?? Buffer.of()
-  show('Saying again, to the secondary', last)
-  await victim.write(last)
 }
 
 /** What can be read of it, as `hexdump -C` shows that: a dot for what is no letter, digit or sign. */

@@ -3,7 +3,9 @@ import { createServer, connect as openSocket, type Socket } from 'node:net'
 import { join } from 'node:path'
 import { connect as connectTls } from 'node:tls'
 import { ChapterCopy, freePort, type Running, sayTo, test } from '@rpi-cluster/tutorial/harness'
-import { expect, onTestFinished } from 'vitest'
+import { expect, onTestFinished, vi } from 'vitest'
+
+const PATIENCE = { timeout: 30_000, interval: 20 }
 
 const frame = (type: string, payload: unknown) => `${JSON.stringify({ type, payload })}\r`
 
@@ -64,10 +66,12 @@ test('on the wire stands whose key it is, and no word of what they say; said aga
   for (const word of ['"type"', 'vitals', 'cpu_percentage', 'name"', 'primary_info', 'hostname'])
     expect(Buffer.concat([recorded, ...way.back]).includes(word)).toBe(false)
 
-  const again = await sayTo(chapter.port, recorded)
-  expect(await saidOf(primary, again.address)).toMatch(
-    /is refused: it says that it is secondary-1, and has not its key, or plays back what was recorded\./,
-  )
+  await vi.waitFor(async () => {
+    const again = await sayTo(chapter.port, recorded) // on a busy machine its time may be over first
+    expect(await saidOf(primary, again.address)).toMatch(
+      /is refused: it says that it is secondary-1, and has not its key, or plays back what was recorded\./,
+    )
+  }, PATIENCE)
 })
 
 test('somebody in the middle has nothing to show; what it says again ends the connection, and a new one is made', async ({
@@ -95,7 +99,7 @@ test('somebody in the middle has nothing to show; what it says again ends the co
     expect.stringMatching(/: what came was changed on the way, or played back\.$/),
   )
   await primary.says(/ secondary-1 has joined, /, 2)
-  expect(attack.messages).toContain('The primary has closed the connection')
+  await primary.says(/ is refused: it says that it is secondary-1, and has not its key/)
 })
 
 test('who has no key, another key, or an older TLS is refused, each by its reason', async ({ chapter }) => {

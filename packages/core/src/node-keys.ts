@@ -124,41 +124,49 @@ export class NodeKeys extends EventEmitter<NodeKeysEvents> {
       }
       names = []
     }
-    this.#told = undefined
     const before = this.#files
     const now = new Map<string, Read>()
+    let isWell = true
     for (const name of names) {
       const node = nodeOfFile(name)
-      if (node !== undefined) await this.#read(node, before.get(node), now)
+      if (node !== undefined && !(await this.#read(node, before.get(node), now))) isWell = false
     }
+    if (isWell) this.#told = undefined
     this.#files = now
     for (const node of new Set([...before.keys(), ...now.keys()])) this.#tell(node, before.get(node))
   }
 
-  /** Reads the file of a node, unless it is the same as before. */
-  async #read(node: string, before: Read | undefined, now: Map<string, Read>): Promise<void> {
+  /** Reads the file of a node, unless it is the same as before. Returns whether the system let it. */
+  async #read(node: string, before: Read | undefined, now: Map<string, Read>): Promise<boolean> {
     const path = join(this.folder, keyFileName(node))
     let state: string
+    let content: KeyFile | undefined
     try {
       const { ino, size, mtimeMs, ctimeMs } = await stat(path)
       state = [ino, size, mtimeMs, ctimeMs].join(' ')
-    } catch {
-      return // it has gone since
+      if (before?.state === state) {
+        now.set(node, before)
+        return true
+      }
+      content = await readKeyFile(path).catch((error) => {
+        if (!(error instanceof OperationalError)) throw error
+        this.#log.warn(error.message) // what is there is refused
+        return undefined
+      })
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code === 'ENOENT') return true // it has gone since
+      // What could not be read just now, as when no descriptor is free, is no reason to shut its node out.
+      this.#tellOnce(`Cannot look at the keys: ${(error as Error).message}. Those known before hold.`)
+      if (before) now.set(node, { ...before, state: '' })
+      return false
     }
-    if (before?.state === state) {
-      now.set(node, before)
-      return
-    }
-    const content = await readKeyFile(path).catch((error: NodeJS.ErrnoException) => {
-      if (error.code !== 'ENOENT') this.#log.warn(error.message)
-      return undefined
-    })
     if (content && content.node !== node)
       this.#log.warn(
         `The key in ${path} is refused: it is that of ${content.node}. A file is called as its node is.`,
       )
     const isItsOwn = content?.node === node
     now.set(node, { state, content: isItsOwn ? content : undefined, valid: before?.valid ?? 0 })
+    return true
   }
 
   /** Tells those who listen what has changed for a node: its file, or which of its keys hold by now. */

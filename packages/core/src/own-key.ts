@@ -60,7 +60,12 @@ export class OwnKey {
       content = await readKeyFile(this.file)
     } catch (error) {
       if (error instanceof OperationalError) throw error
-      throw new OperationalError(`Cannot read the key of this node: ${(error as Error).message}.`)
+      const { code, message } = error as NodeJS.ErrnoException
+      throw new OperationalError(
+        code === 'ENOENT'
+          ? `The key of this node, ${this.file}, is there no more. Was it revoked? Once a new one is there, that is used.`
+          : `Cannot read the key of this node: ${message}.`,
+      )
     }
     if (content.node !== this.node)
       throw new OperationalError(

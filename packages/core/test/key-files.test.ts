@@ -182,6 +182,24 @@ describe('the keys of all nodes', () => {
     )
   })
 
+  test('hold while the system cannot read their file, which is told once', async () => {
+    const { fileOf, lines, opened } = aPlace()
+    const keys = await opened('pi-3')
+    const [key] = keys.keysOf('pi-3')
+    const revoked: string[] = []
+    keys.on('revoked', (node) => revoked.push(node))
+    rmSync(fileOf('pi-3'))
+    mkdirSync(fileOf('pi-3'), { mode: 0o600 }) // to read it is an error of the system
+    for (const _ of ['once', 'and again']) await keys.look()
+    expect(keys.keysOf('pi-3')).toEqual([key])
+    expect(revoked).toEqual([])
+    expect(lines().filter((line) => /^Cannot look at the keys: .* hold\.$/.test(line))).toHaveLength(1)
+    rmSync(fileOf('pi-3'), { recursive: true })
+    await keys.look()
+    expect(keys.keysOf('pi-3')).toEqual([])
+    expect(revoked).toEqual(['pi-3'])
+  })
+
   test.each(['', '.pi', '../pi', 'pi/3', 'pi 3', 'pï', 'x'.repeat(64), 'pi\n'])(
     'are not made for a node called %j',
     async (node) => {
@@ -236,7 +254,9 @@ describe('the key of a node', () => {
     await writeKeyFile(fileOf('pi-3'), { node: 'pi-4', keys: [next] })
     await expect(key.current()).rejects.toThrow(/has the key of pi-4 in it now\. This node is pi-3/)
     rmSync(fileOf('pi-3'))
-    await expect(key.current()).rejects.toThrow(/^Cannot read the key of this node: ENOENT/)
+    await expect(key.current()).rejects.toThrow(
+      /^The key of this node, \S+, is there no more\. Was it revoked\?/,
+    )
   })
 
   whereFilesHaveOwners('ends the program when others can read it', async () => {

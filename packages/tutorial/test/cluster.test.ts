@@ -125,7 +125,7 @@ test.for<[cluster: unknown, ...problems: string[]]>([
   ],
   [
     { order: [], programs: { main: { ready } } },
-    'cluster.order is not known here. Known here: config, live, programs.',
+    'cluster.order is not known here. Known here: config, live, state, programs.',
   ],
   [{ programs: { main: { ready, listens: ['31415'] } } }, 'cluster.programs.main.listens.0 is "31415".'],
   [{ programs: { main: { ready: [] } } }, 'cluster.programs.main.ready is []. It takes'],

@@ -98,7 +98,8 @@ describe('diff 3 4 --all', () => {
 test('a name is said where it is declared, with who uses it, and what only the core uses is not', () => {
   const lines = text('2', '3', { core: true }).split('\n')
   const connecting = lines.indexOf('connecting, born in chapter 03:')
-  expect(lines.slice(connecting + 1, connecting + 3)).toEqual([
+  expect(lines.slice(connecting + 1, connecting + 4)).toEqual([
+    '  SecureConnecting',
     '  ConnectOptions',
     '  connect  (first used by src/slave.ts)',
   ])

@@ -159,9 +159,9 @@ test('what is encrypted has no separators, on its connection alone', () => {
   const pieces = [Buffer.from([0x16, 0x03, 0x01, 0x0d, 0xff]), Buffer.from([0x0d, 0xff, 0x0d, 0xff])]
   for (const piece of pieces) encrypted.bytes('lane', piece)
   plain.bytes('lane', Buffer.from('1\r2\r'))
-  const lengths = log.recording('test').events.flatMap((event) =>
-    event.type === 'bytes' ? `${event.from}: ${bytesOf(event).length}` : [],
-  )
+  const lengths = log
+    .recording('test')
+    .events.flatMap((event) => (event.type === 'bytes' ? `${event.from}: ${bytesOf(event).length}` : []))
   expect(lengths).toEqual(['slave 1: 5', 'slave 1: 4', 'slave 2: 2', 'slave 2: 2'])
 })
 
