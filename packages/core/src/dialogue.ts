@@ -145,6 +145,11 @@ export class Dialogue {
     }
   }
 
+  /** Resolves when those questions are answered that are in work now. Never rejects. */
+  async answered(): Promise<void> {
+    await Promise.allSettled(this.#inWork)
+  }
+
   /**
    * Ends the conversation without losing any of it: answers what was asked, says that it is the last, and takes what the
    * peer says until it has heard that, and closes its end. A question that comes meanwhile is not answered; who asked it

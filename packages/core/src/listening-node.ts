@@ -89,6 +89,9 @@ export class ListeningNode {
    */
   async drain(): Promise<void> {
     this.#server?.stopAccepting()
-    await Promise.all([...this.#dialogues.values()].map((dialogue) => dialogue.finish()))
+    const dialogues = [...this.#dialogues.values()]
+    // An answer to one may wait for what another says: none is said goodbye to before all have theirs.
+    await Promise.all(dialogues.map((dialogue) => dialogue.answered()))
+    await Promise.all(dialogues.map((dialogue) => dialogue.finish()))
   }
 }
