@@ -26,7 +26,7 @@ async function inTheMiddle(victim: Connection) {
     passOn(connection, victim, (piece) => {
       if (command || !piece.includes('{"type":"command"')) return
       command = piece
-      playBack(command, victim, said).catch(({ message }: Error) => log.warn(message))
+      playBack(command, victim, said).catch(({ message }: Error) => stop.aborted || log.warn(message))
     }),
   ])
   await connection.close()

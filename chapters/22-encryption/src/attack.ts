@@ -18,7 +18,7 @@ async function inTheMiddle(victim: Connection) {
   const connection = await connect(primary)
   const said: Buffer[] = []
   const answers: Buffer[] = []
-  playBack(victim, said, answers).catch(({ message }: Error) => log.warn(message))
+  playBack(victim, said, answers).catch(({ message }: Error) => stop.aborted || log.warn(message))
   await Promise.race([
     passOn(victim, connection, (piece) => {
       said.push(piece)

@@ -4,9 +4,11 @@
  * @since 0.21.0
  */
 import { randomBytes } from 'node:crypto'
+import { constants } from 'node:fs'
 import { type FileHandle, open } from 'node:fs/promises'
 import { basename, dirname, resolve } from 'node:path'
 import * as v from 'valibot'
+import { kindOf, WITHOUT_WAITING } from './file-kind.ts'
 import { OperationalError } from './lifecycle.ts'
 import { writeWhole } from './whole-file.ts'
 
@@ -123,15 +125,15 @@ export function nodeOfFile(path: string): string | undefined {
  * systemd's to say.
  *
  * @param options `mayBeOthers`: whether root reads one that is somebody else's, to change it for its owner. Default: false.
- * @throws OperationalError when others may read it too, when it is somebody else's, or when there are no keys in it: with
- *   the file, and what to do
+ * @throws OperationalError when it is no file, when others may read it too, when it is somebody else's, or when there are no
+ *   keys in it: with the file, and what to do
  * @throws the system's error when it cannot be read: with the code ENOENT when it is not there
  */
 export async function readKeyFile(
   path: string,
   { mayBeOthers = false }: { mayBeOthers?: boolean } = {},
 ): Promise<KeyFile> {
-  const file = await open(path, 'r')
+  const file = await open(path, constants.O_RDONLY | WITHOUT_WAITING)
   let text: string
   try {
     await checkFile(path, file, mayBeOthers)
@@ -142,13 +144,15 @@ export async function readKeyFile(
   const parsed = v.safeParse(keyFile, parse(text))
   if (parsed.success) return parsed.output
   throw new OperationalError(
-    `There are no keys in ${path} that can be used. Copy the file anew, or remove it where the keys are made.`,
+    `There are no keys in ${path} that can be used. Copy the file anew; where the keys are made, delete their folder: at the next start all are made anew.`,
   )
 }
 
 /** What is open is looked at, and not what has the name: that may be another file a moment later. */
 async function checkFile(path: string, file: FileHandle, mayBeOthers: boolean): Promise<void> {
-  const { mode, uid, size } = await file.stat()
+  const stats = await file.stat()
+  if (!stats.isFile()) throw new OperationalError(`${path} is ${kindOf(stats)}, and no key file.`)
+  const { mode, uid, size } = stats
   if (size > LARGEST_FILE) throw new OperationalError(`${path} has ${size} bytes, and is no key file.`)
   // Some of its versions have the file belong to root, and give this user access by a list that a mode does not show.
   if (isCredential(path)) return

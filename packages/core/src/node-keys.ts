@@ -266,11 +266,14 @@ async function makeKeys(path: string, nodes: readonly string[], log: Logger): Pr
   const beside = `${path}.new`
   await rm(beside, { recursive: true, force: true })
   await mkdir(beside, { recursive: true, mode: 0o700 })
-  for (const node of nodes) await writeKeyFile(join(beside, keyFileName(node)), { node, keys: [newKey()] })
+  const each = [...new Set(nodes)]
+  for (const node of each) await writeKeyFile(join(beside, keyFileName(node)), { node, keys: [newKey()] })
   await rename(beside, path)
   await syncFolder(dirname(path))
   log.info(
-    `Made a key for each of ${nodes.join(', ')}, in ${path}. A node on another machine needs its file there.`,
+    each.length > 0
+      ? `Made a key for each of ${each.join(', ')}, in ${path}. A node on another machine needs its file there.`
+      : `Made ${path}, without a key: no nodes are named for which to make one.`,
   )
 }
 
@@ -278,5 +281,7 @@ function tellMissing(keys: NodeKeys, nodes: readonly string[], log: Logger): voi
   const known = new Set(keys.nodes)
   const missing = nodes.filter((node) => !known.has(node))
   if (missing.length > 0)
-    log.info(`No access for ${missing.join(', ')}: there is no key of theirs in ${keys.folder}.`)
+    log.info(
+      `No access for ${missing.join(', ')}: there is no key of theirs in ${keys.folder}. Put it there, or delete that folder: at the next start all keys are made anew.`,
+    )
 }

@@ -97,7 +97,8 @@ function newest(file: string, content: KeyFile): Buffer {
 /**
  * Opens the key of this node. Where there is none yet, that is told, and waited for.
  *
- * @throws OperationalError when the file is refused: others may read it, or there are no keys in it
+ * @throws OperationalError when the file is refused: others may read it, or there are no keys in it; or when its folder cannot
+ *   be read
  * @throws the signal's reason, an AbortError, when `stop` is aborted first
  */
 export async function openKey({ file, log, stop }: OpenKeyOptions): Promise<OwnKey> {
@@ -143,7 +144,10 @@ async function look(path: string, held: Set<string>): Promise<OwnKey | string> {
 async function matches(path: string): Promise<string[]> {
   const folder = dirname(path)
   const [before = '', after = ''] = basename(path).split('*')
-  const names = await readdir(folder).catch((): string[] => [])
+  const names = await readdir(folder).catch(({ code, message }: NodeJS.ErrnoException): string[] => {
+    if (code === 'ENOENT') return []
+    throw new OperationalError(`Cannot look for the key of this node: ${message}.`)
+  })
   return names
     .filter((name) => name.length >= before.length + after.length)
     .filter((name) => name.startsWith(before) && name.endsWith(after))

@@ -1,3 +1,4 @@
+import { execFileSync } from 'node:child_process'
 import {
   chmodSync,
   chownSync,
@@ -8,6 +9,7 @@ import {
   renameSync,
   rmSync,
   statSync,
+  symlinkSync,
   writeFileSync,
 } from 'node:fs'
 import { join } from 'node:path'
@@ -55,7 +57,9 @@ describe('the keys of all nodes', () => {
       const again = await opened('pi-3', 'pi-4', 'pi-5')
       expect(again.keysOf('pi-3')).toEqual(keys.keysOf('pi-3'))
       expect(again.nodes.sort()).toEqual(['pi-3', 'pi-4'])
-      expect(lines().at(-1)).toBe(`No access for pi-5: there is no key of theirs in ${folder}.`)
+      expect(lines().at(-1)).toBe(
+        `No access for pi-5: there is no key of theirs in ${folder}. Put it there, or delete that folder: at the next start all keys are made anew.`,
+      )
     },
   )
 
@@ -148,6 +152,31 @@ describe('the keys of all nodes', () => {
     )
   })
 
+  whereFilesHaveOwners(
+    'are refused when it is no file that bears the name, and a pipe keeps nobody waiting',
+    async () => {
+      const { opened, fileOf, lines } = aPlace()
+      const keys = await opened('pi-3')
+      mkdirSync(fileOf('pi-4'))
+      execFileSync('mkfifo', ['-m', '600', fileOf('pi-5')])
+      await keys.look()
+      expect(keys.nodes).toEqual(['pi-3'])
+      expect(lines()).toContain(`${fileOf('pi-4')} is a folder, and no key file.`)
+      expect(lines()).toContain(`${fileOf('pi-5')} is a pipe, and no key file.`)
+    },
+  )
+
+  test('are made once for a node that is named twice, and for nobody when none is named', async () => {
+    const { opened, lines } = aPlace()
+    expect((await opened('pi-3', 'pi-3')).nodes).toEqual(['pi-3'])
+    expect(lines().at(-1)).toContain('Made a key for each of pi-3, in ')
+    const other = aPlace()
+    expect((await other.opened()).nodes).toEqual([])
+    expect(other.lines()).toEqual([
+      `Made ${other.folder}, without a key: no nodes are named for which to make one.`,
+    ])
+  })
+
   test.each([
     ['', 'nothing'],
     ['{"node":"pi-3","keys":[]}', 'no keys'],
@@ -189,12 +218,12 @@ describe('the keys of all nodes', () => {
     const revoked: string[] = []
     keys.on('revoked', (node) => revoked.push(node))
     rmSync(fileOf('pi-3'))
-    mkdirSync(fileOf('pi-3'), { mode: 0o600 }) // to read it is an error of the system
+    symlinkSync(fileOf('pi-3'), fileOf('pi-3')) // to read what leads to itself is an error of the system
     for (const _ of ['once', 'and again']) await keys.look()
     expect(keys.keysOf('pi-3')).toEqual([key])
     expect(revoked).toEqual([])
     expect(lines().filter((line) => /^Cannot look at the keys: .* hold\.$/.test(line))).toHaveLength(1)
-    rmSync(fileOf('pi-3'), { recursive: true })
+    rmSync(fileOf('pi-3'))
     await keys.look()
     expect(keys.keysOf('pi-3')).toEqual([])
     expect(revoked).toEqual(['pi-3'])
@@ -256,6 +285,14 @@ describe('the key of a node', () => {
     rmSync(fileOf('pi-3'))
     await expect(key.current()).rejects.toThrow(
       /^The key of this node, \S+, is there no more\. Was it revoked\?/,
+    )
+  })
+
+  test('is not waited for in a folder that cannot be read', async () => {
+    const { folder, log, stop } = aPlace()
+    writeFileSync(folder, 'no folder')
+    await expect(openKey({ file: join(folder, 'pi-*.key'), log, stop })).rejects.toThrow(
+      /^Cannot look for the key of this node: ENOTDIR/,
     )
   })
 
