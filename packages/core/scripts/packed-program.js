@@ -4,6 +4,7 @@ import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { Broadcast } from '@rpi-cluster/core/broadcast'
 import { loadConfig, port } from '@rpi-cluster/core/config'
+import { changedKeys } from '@rpi-cluster/core/daemon'
 import { deliver } from '@rpi-cluster/core/deliver'
 import { Dialogue } from '@rpi-cluster/core/dialogue'
 import { eventsOf } from '@rpi-cluster/core/event-stream'
@@ -181,6 +182,8 @@ const whisper = await connect({
 })
 await handleMessages(whisper, { your_name: (name) => received.push(name) }, unknown)
 assert.equal(received.at(-1), 'pi-1')
+
+assert.deepEqual(changedKeys({ a: 1, b: [2] }, { a: 2, b: [2] }), ['a'])
 
 new Decoder().push(Buffer.from(encode('by hand')), (message) => received.push(message))
 assert.equal(received.at(-1), 'by hand')

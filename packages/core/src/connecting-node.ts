@@ -4,6 +4,7 @@
  * @since 0.13.0
  */
 import { randomInt } from 'node:crypto'
+import { addAbortListener, once } from 'node:events'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Connection } from './connection.ts'
 import { type Answers, type AskOptions, Dialogue } from './dialogue.ts'
@@ -45,6 +46,7 @@ export interface ConnectingNodeOptions extends StayConnectedOptions {
  * | the peer says something | calls its handler, or gives its answer, or tells that it is unknown |
  * | the connection is lost, or there is none | when the turn has ended, tells why, tries again, less and less often |
  * | it is back | greets again, with the same number, and takes turns again; nothing is sent twice |
+ * | it is to drain | ends the pause of its turn, takes no further one, says goodbye when the peer has its answers |
  * | it is stopped | ends the turns, closes the connection; {@link run} resolves |
  * | a turn, a handler or an answer throws an OperationalError | tells it, and goes on while the connection is there |
  * | one of them throws anything else | as `mistakes` says: ends with exit code 1, or tells it and goes on |
@@ -64,15 +66,26 @@ export class ConnectingNode {
   #dialogue: Dialogue | undefined
   #over: AbortSignal
   #hastyTurns = 0
+  /** The turns of this connection. */
+  #turns: Promise<void> = Promise.resolve()
+  /** Aborted when a pause is to end: the connection is over, or the node drains. */
+  #pauses = new AbortController()
+  #isDraining = false
 
   /** Aborted when the connection is over: for whatever a turn waits for. */
   get over(): AbortSignal {
     return this.#over
   }
 
+  /** Whether there is a connection now. */
+  get isConnected(): boolean {
+    return this.#peer?.socket.destroyed === false && !this.#over.aborted
+  }
+
   constructor(options: ConnectingNodeOptions) {
     this.#options = options
     this.#over = options.stop
+    addAbortListener(options.stop, () => this.#pauses.abort())
   }
 
   /**
@@ -89,6 +102,9 @@ export class ConnectingNode {
       watch(connection)
       this.#peer = connection
       this.#over = over
+      const pauses = new AbortController()
+      over.addEventListener('abort', () => pauses.abort())
+      this.#pauses = pauses
       this.#dialogue = new Dialogue(connection, {
         handlers: this.#carefulHandlers(),
         answers: this.#carefulAnswers(),
@@ -97,8 +113,24 @@ export class ConnectingNode {
       log.info(`Connected to ${connection.address} as client ${this.client}`)
       manager.status(`Connected to ${connection.address} as client ${this.client}`)
       over.addEventListener('abort', () => manager.status(`Waiting for the ${peer}`))
-      await Promise.all([this.#dialogue.ended, this.#takeTurns(over), this.#beat(connection, over)])
+      this.#turns = this.#takeTurns(over)
+      await Promise.all([this.#dialogue.ended, this.#turns, this.#beat(connection, over)])
+      // After a goodbye there is no loss to tell, and nobody to come back to.
+      if (this.#isDraining && !stop.aborted) await once(stop, 'abort')
     })
+  }
+
+  /**
+   * Lets what is in work come to its end, before it is stopped: the turn, and the answers that the peer waits for. Then it
+   * says goodbye.
+   *
+   * @returns when there is no connection any more. Never rejects.
+   */
+  async drain(): Promise<void> {
+    this.#isDraining = true
+    this.#pauses.abort()
+    await this.#turns.catch(() => {}) // who waits for it is told
+    if (this.#peer?.socket.destroyed === false) await this.#dialogue?.finish()
   }
 
   /** Says to a peer what it has to know, once for each connection: by default the details of this machine, and the number. */
@@ -125,7 +157,7 @@ export class ConnectingNode {
 
   /** Waits some milliseconds, or until the connection is over. Never rejects. */
   async pause(ms: number): Promise<void> {
-    await sleep(ms, undefined, { signal: this.#over }).catch(() => {})
+    await sleep(ms, undefined, { signal: this.#pauses.signal }).catch(() => {})
   }
 
   /**
@@ -156,6 +188,7 @@ export class ConnectingNode {
   async #beat({ socket }: Connection, over: AbortSignal): Promise<void> {
     let [read, written, quiet] = [0, 0, 0]
     for await (const _ of every(LOOK_MS, over, { firstAfter: LOOK_MS })) {
+      if (this.#isDraining) return
       const isQuiet = socket.bytesRead === read || socket.bytesWritten === written
       quiet = isQuiet ? quiet + 1 : 0
       if (quiet >= QUIET_LOOKS) {
@@ -169,7 +202,7 @@ export class ConnectingNode {
   async #takeTurns(over: AbortSignal): Promise<void> {
     this.#hastyTurns = 0 // a connection that is lost at once has one
     await this.#carefully('greet', () => this.greet())
-    while (!over.aborted) {
+    while (!over.aborted && !this.#isDraining) {
       let isHasty = true
       const least = sleep(LEAST_TURN_MS, undefined, { signal: over }).then(
         () => {
@@ -180,7 +213,7 @@ export class ConnectingNode {
       await this.#carefully('performAction', () => this.performAction())
       if (isHasty) this.#slow()
       else this.#hastyTurns = 0
-      await least
+      if (!this.#isDraining) await least
     }
   }
 

@@ -71,6 +71,7 @@ export class Connection {
   readonly #layer: Layer | undefined
   readonly #maxWaitingBytes: number
   #closing = false
+  #hasSaidLast = false
   #closedBecause: Error | undefined
   #failure: Error | undefined
   #drained: Promise<void> | undefined
@@ -232,10 +233,8 @@ export class Connection {
     this.#closedBecause ??= because
     const closed = new Promise((resolve) => this.socket.once('close', resolve))
     const timeout = setTimeout(() => this.socket.destroy(), CLOSE_TIMEOUT_MS)
-    // Not at once: a layer above may have joined what it sends in this turn, to write it at its end.
     process.nextTick(() => {
-      if (this.#layer && this.socket.writable) this.socket.end(this.#layer.farewell())
-      else this.socket.end()
+      this.#sayLast()
       // What still arrives is not wanted, and would keep the socket from closing.
       this.socket.on('readable', () => this.socket.read()).read()
     })
@@ -250,6 +249,21 @@ export class Connection {
    */
   get heldByLayer(): number {
     return this.#layer?.heldBytes ?? 0
+  }
+
+  /**
+   * Says that this end will say no more, and sends what waits. What the peer still says is read, until it closes its end.
+   */
+  endWriting(): void {
+    if (!this.socket.writable) return
+    this.#hasSaidLast = true
+    process.nextTick(() => this.#sayLast())
+  }
+
+  /** At the end of a turn: a layer above may have joined what it sends in this turn, to write it then. */
+  #sayLast(): void {
+    if (this.#layer && this.socket.writable) this.socket.end(this.#layer.farewell())
+    else this.socket.end()
   }
 
   /** Whether this end has closed the connection. */
@@ -278,6 +292,8 @@ export class Connection {
     if (this.#closing) {
       return this.#closedBecause ?? new OperationalError(`This end closed the connection to ${this.peer}.`)
     }
+    if (this.#hasSaidLast && !this.#failure)
+      return new OperationalError(`This end has said its last to ${this.peer}.`)
     const how = this.#failure ? whyLost(this.#failure) : 'the other end closed it'
     return new OperationalError(`Lost the connection to ${this.peer}: ${how}.`, { cause: this.#failure })
   }

@@ -29,6 +29,9 @@ const DEFAULT_ANSWER_TIMEOUT_MS = 10_000
  */
 const MAX_ANSWERS_IN_WORK = 64
 
+/** How long a peer that was said goodbye to may take to close its end, in ms. A frozen one never does. */
+const GOODBYE_TIMEOUT_MS = 2_000
+
 /** An answer, as it goes over the wire. */
 export interface Answer {
   /** What the asker knows it by: `master_info`. */
@@ -89,6 +92,7 @@ export class Dialogue {
   readonly #inWork = new Set<Promise<void>>()
   /** Where an asker repeats no ids, answers go out in the order of their questions: this is the last of them. */
   #answeredInOrder: Promise<void> = Promise.resolve()
+  #isFinishing = false
   #fail: (error: unknown) => void = () => {}
   #workIsLess: () => void = () => {}
 
@@ -139,6 +143,28 @@ export class Dialogue {
       clearTimeout(timeout)
       stop.removeEventListener('abort', stopped)
     }
+  }
+
+  /** Resolves when those questions are answered that are in work now. Never rejects. */
+  async answered(): Promise<void> {
+    await Promise.allSettled(this.#inWork)
+  }
+
+  /**
+   * Ends the conversation without losing any of it: answers what was asked, says that it is the last, and takes what the
+   * peer says until it has heard that, and closes its end. A question that comes meanwhile is not answered; who asked it
+   * learns that with the end of the connection.
+   *
+   * @returns when the connection is over; two seconds after this end's last word at the latest. Never rejects.
+   */
+  async finish(): Promise<void> {
+    this.#isFinishing = true
+    await Promise.allSettled(this.#inWork)
+    this.#connection.endWriting()
+    const timeout = setTimeout(() => void this.#connection.close(), GOODBYE_TIMEOUT_MS)
+    await this.ended.catch(() => {}) // who waits for it is told
+    clearTimeout(timeout)
+    await this.#connection.close()
   }
 
   /** Gives up a question that is on its way. The peer may still answer it. */
@@ -198,12 +224,23 @@ export class Dialogue {
 
   #take(message: PossibleAnswer): void | Promise<void> {
     const { type, payload } = message
-    if (type === QUESTION) return this.#answer(message)
+    if (type === QUESTION) return this.#isFinishing ? undefined : this.#answer(message)
     const { handlers = {}, unknown } = this.#options
     // hasOwn: "constructor" and "__proto__" are types that nobody handles, not parts of the table.
     const handler = Object.hasOwn(handlers, type) ? handlers[type] : undefined
     if (this.#questions.take(message, handler !== undefined)) return
+    if (this.#isFinishing)
+      return this.#takeLast(handler ?? ((payload) => unknown(type, payload, this.#connection)), payload)
     return handler ? handler(payload, this.#connection) : unknown(type, payload, this.#connection)
+  }
+
+  /** After the last word, a handler that says something to the peer fails. That is no reason to take no more of what comes. */
+  async #takeLast(handler: Handlers[string], payload: unknown): Promise<void> {
+    try {
+      await handler(payload, this.#connection)
+    } catch (error) {
+      if (!(error instanceof OperationalError) || this.#connection.socket.writable) throw error
+    }
   }
 
   /** Begins to answer a question. What comes after it is read meanwhile, unless much is in work. */

@@ -6,7 +6,7 @@
 import { randomBytes } from 'node:crypto'
 import { constants } from 'node:fs'
 import { type FileHandle, open } from 'node:fs/promises'
-import { basename } from 'node:path'
+import { basename, dirname, resolve } from 'node:path'
 import * as v from 'valibot'
 import { kindOf, WITHOUT_WAITING } from './file-kind.ts'
 import { OperationalError } from './lifecycle.ts'
@@ -121,7 +121,8 @@ export function nodeOfFile(path: string): string | undefined {
 }
 
 /**
- * Reads a key file. No error has anything in it of what it read.
+ * Reads a key file. No error has anything in it of what it read. Whose a credential of systemd is, and who may read it, is
+ * systemd's to say.
  *
  * @param options `mayBeOthers`: whether root reads one that is somebody else's, to change it for its owner. Default: false.
  * @throws OperationalError when it is no file, when others may read it too, when it is somebody else's, or when there are no
@@ -135,7 +136,7 @@ export async function readKeyFile(
   const file = await open(path, constants.O_RDONLY | WITHOUT_WAITING)
   let text: string
   try {
-    await checkOwner(path, file, mayBeOthers)
+    await checkFile(path, file, mayBeOthers)
     text = await file.readFile('utf8')
   } finally {
     await file.close()
@@ -148,11 +149,13 @@ export async function readKeyFile(
 }
 
 /** What is open is looked at, and not what has the name: that may be another file a moment later. */
-async function checkOwner(path: string, file: FileHandle, mayBeOthers: boolean): Promise<void> {
+async function checkFile(path: string, file: FileHandle, mayBeOthers: boolean): Promise<void> {
   const stats = await file.stat()
   if (!stats.isFile()) throw new OperationalError(`${path} is ${kindOf(stats)}, and no key file.`)
   const { mode, uid, size } = stats
   if (size > LARGEST_FILE) throw new OperationalError(`${path} has ${size} bytes, and is no key file.`)
+  // Some of its versions have the file belong to root, and give this user access by a list that a mode does not show.
+  if (isCredential(path)) return
   const user = process.geteuid?.()
   if (user === undefined) return // Windows knows neither
   if (uid !== user && uid !== 0 && !(mayBeOthers && user === 0))
@@ -163,6 +166,12 @@ async function checkOwner(path: string, file: FileHandle, mayBeOthers: boolean):
     throw new OperationalError(
       `The key in ${path} is refused: others can get at it, since its mode is ${(mode & 0o777).toString(8)}. Do: chmod 600 ${path}`,
     )
+}
+
+/** Whether systemd has put it there for this program (`LoadCredential=`). */
+function isCredential(path: string): boolean {
+  const folder = process.env['CREDENTIALS_DIRECTORY']
+  return folder !== undefined && dirname(resolve(path)) === resolve(folder)
 }
 
 function parse(text: string): unknown {

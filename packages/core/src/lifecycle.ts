@@ -20,6 +20,9 @@ const STOP_DEADLINE_MS = 900
 /** How often it is looked at how long that has taken, in ms. */
 const STOP_TURN_MS = 90
 
+/** How long after a signal a further one is somebody's who does not want to wait, in ms. One Ctrl-C may come as two. */
+const IMPATIENT_AFTER_MS = 500
+
 /**
  * Something went wrong that is not a bug: a port is taken, a key is missing, a cable was pulled.
  * It carries one line for each problem, and each line says what happened, where, and what to do.
@@ -55,6 +58,9 @@ const controller = new AbortController()
 setMaxListeners(0, controller.signal)
 let stoppedBy: (typeof STOP_SIGNALS)[number] = 'SIGTERM'
 let handlersInstalled = false
+/** What is done first when the program is asked to stop, and since when that is done, in ms of performance.now(). */
+let preparation: (() => Promise<void>) | undefined
+let preparingSince: number | undefined
 let terminals: number[] = []
 let report: EndReport | undefined
 
@@ -93,6 +99,41 @@ export const stopRequest: AbortSignal = controller.signal
 
 /** Asks this program to stop, as Ctrl-C does. A second call changes nothing. */
 export function requestStop(): void {
+  if (controller.signal.aborted || preparingSince !== undefined) return
+  if (!preparation) {
+    stopNow()
+    return
+  }
+  preparingSince = performance.now()
+  void preparation().finally(stopNow)
+}
+
+/**
+ * From now on, when this program is asked to stop, something is done first, and then the stop signal is aborted. Who asks
+ * again, by a signal half a second later, does not wait for that.
+ *
+ * @param prepare resolves when the program may stop; it limits its own time
+ * @internal
+ */
+export function beforeStop(prepare: () => Promise<void>): void {
+  preparation = prepare
+}
+
+/**
+ * From now on SIGHUP is no stop. It still is one when it came with the end of the terminal that the program was started in.
+ *
+ * @param take what to do about it
+ * @internal
+ */
+export function takeHangUp(take: () => void): void {
+  process.off('SIGHUP', stopBy)
+  process.on('SIGHUP', (signal) => {
+    if (terminals.some((descriptor) => !isatty(descriptor))) stopBy(signal as 'SIGHUP')
+    else take()
+  })
+}
+
+function stopNow(): void {
   if (controller.signal.aborted) return
   controller.abort()
 
@@ -114,7 +155,8 @@ export function requestStop(): void {
 
 function stopBy(signal: (typeof STOP_SIGNALS)[number]): void {
   if (!controller.signal.aborted) stoppedBy = signal
-  requestStop()
+  if (preparingSince !== undefined && performance.now() - preparingSince > IMPATIENT_AFTER_MS) stopNow()
+  else requestStop()
 }
 
 /**

@@ -4,8 +4,10 @@
  * @since 0.13.0
  */
 import { once } from 'node:events'
-import { type Answers, Dialogue } from './dialogue.ts'
-import { type ListenOptions, listen } from './listening.ts'
+import type { Connection } from './connection.ts'
+import { type Answers, type AskOptions, Dialogue } from './dialogue.ts'
+import { OperationalError } from './lifecycle.ts'
+import { type Listener, type ListenOptions, listen } from './listening.ts'
 import { watch } from './liveness.ts'
 import { type Handlers, textOf } from './messages.ts'
 import { Roster } from './roster.ts'
@@ -21,6 +23,7 @@ import { ServiceManager } from './service-manager.ts'
  * | a peer says something | calls its handler, or gives its answer, or tells that it is unknown |
  * | a peer goes, or is silent for too long | takes its row away, tells why |
  * | a handler or an answer throws | tells it, and closes this peer's connection; the others go on |
+ * | it is to drain | takes no further peer, says goodbye to each when it has its answers, takes what they say until they have heard it |
  * | it is stopped | closes every connection; {@link run} resolves |
  */
 export class ListeningNode {
@@ -32,6 +35,8 @@ export class ListeningNode {
   answers: Answers = {}
 
   readonly #options: ListenOptions
+  readonly #dialogues = new Map<Connection, Dialogue>()
+  #server: Listener | undefined
 
   constructor(options: ListenOptions) {
     this.#options = options
@@ -50,15 +55,43 @@ export class ListeningNode {
     const server = await listen(this.#options, async (peer) => {
       roster.add(peer)
       watch(peer)
-      await new Dialogue(peer, {
+      const dialogue = new Dialogue(peer, {
         handlers,
         answers,
         unknown: (type, payload) =>
           log.warn(`Unknown message from ${roster.nameOf(peer)}: ${type}, with ${textOf(payload)}`),
-      }).ended
+      })
+      this.#dialogues.set(peer, dialogue)
+      await dialogue.ended.finally(() => this.#dialogues.delete(peer))
     })
+    this.#server = server
     log.info(`Listening on ${server.address}`)
     manager.ready(`Listening on ${server.address}`)
     if (!stop.aborted) await once(stop, 'abort')
+  }
+
+  /**
+   * Asks one of its peers, as a dialogue does.
+   *
+   * @throws what `ask` of a dialogue throws; an OperationalError when that peer has gone
+   */
+  async ask(peer: Connection, question: string, options: AskOptions): Promise<unknown> {
+    const dialogue = this.#dialogues.get(peer)
+    if (!dialogue) throw new OperationalError(`${this.roster.nameOf(peer)} has gone, and cannot be asked.`)
+    return await dialogue.ask(question, options)
+  }
+
+  /**
+   * Lets what is in work come to its end, before it is stopped. Nobody is taken any more; each peer gets the answers that
+   * it waits for, and then a goodbye, and what it had said is taken.
+   *
+   * @returns when there is no connection any more. Never rejects.
+   */
+  async drain(): Promise<void> {
+    this.#server?.stopAccepting()
+    const dialogues = [...this.#dialogues.values()]
+    // An answer to one may wait for what another says: none is said goodbye to before all have theirs.
+    await Promise.all(dialogues.map((dialogue) => dialogue.answered()))
+    await Promise.all(dialogues.map((dialogue) => dialogue.finish()))
   }
 }

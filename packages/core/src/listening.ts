@@ -50,6 +50,8 @@ export interface ListenOptions {
   host: string
   /** 1 to 65535, or 0 for one that is free. */
   port: number
+  /** The descriptor of a socket that somebody else has opened to listen there, and handed over. Default: it is opened here. */
+  descriptor?: number | undefined
   /** Closes every connection and stops listening when aborted. */
   stop: AbortSignal
   /** Where a peer that fails is reported. */
@@ -68,6 +70,8 @@ export interface Listener {
   readonly address: string
   /** The peers connected now. */
   readonly connections: ReadonlySet<Connection>
+  /** Takes no further peer. Those that are connected stay. */
+  stopAccepting(): void
 }
 
 /**
@@ -86,7 +90,8 @@ export async function listen(
   options: ListenOptions,
   serve: (connection: Connection) => Promise<void>,
 ): Promise<Listener> {
-  const { peer, host, port, stop, log, secure, maxConnections = DEFAULT_MAX_CONNECTIONS } = options
+  const { peer, host, port, descriptor, stop, log, secure } = options
+  const { maxConnections = DEFAULT_MAX_CONNECTIONS } = options
   checkPort(port, 0)
   stop.throwIfAborted()
 
@@ -168,11 +173,21 @@ export async function listen(
   }
 
   try {
-    server.listen({ host, port, backlog: BACKLOG })
+    if (descriptor === undefined) server.listen({ host, port, backlog: BACKLOG })
+    else server.listen({ fd: descriptor }, BACKLOG)
     await once(server, 'listening')
   } catch (error) {
-    throw new OperationalError(await whyNotListening(error, host, port), { cause: error })
+    const why =
+      descriptor === undefined
+        ? await whyNotListening(error, host, port)
+        : `Cannot listen on the socket that was handed over, descriptor ${descriptor}: ${(error as Error).message}.`
+    throw new OperationalError(why, { cause: error })
   }
+  const address = listeningAddress(server)
+  if (descriptor !== undefined && port !== 0 && !address.endsWith(`:${port}`))
+    log.warn(
+      `The socket that was handed over listens on ${address}, and not on port ${port}: that one is not used.`,
+    )
   // Past this point an error of the listening socket concerns one newcomer.
   server.on('error', (error) => log.warn(`Could not accept a connection: ${error.message}`))
   addAbortListener(stop, () => {
@@ -183,7 +198,7 @@ export async function listen(
     for (const connection of connections) void connection.close(stop.reason)
   })
 
-  return { address: listeningAddress(server), connections }
+  return { address, connections, stopAccepting: () => void server.close() }
 }
 
 function listeningAddress(server: Server): string {

@@ -18,6 +18,8 @@ const NOTIFY_TIMEOUT_MS = 10_000
 export interface ServiceManagerOptions {
   /** Where is told that systemd cannot be reached. */
   log: Logger
+  /** Whether it tells the watchdog, and the end: of several managers in one program one does. Default: yes. */
+  tellsWatchdog?: boolean
   /** At its abort systemd is told that the program is stopping. Default: the stop signal of this program. */
   stop?: AbortSignal
 }
@@ -38,10 +40,10 @@ export class ServiceManager {
   #isSaying = false
   #hasFailed = false
 
-  constructor({ log, stop = stopRequest }: ServiceManagerOptions) {
+  constructor({ log, tellsWatchdog = true, stop = stopRequest }: ServiceManagerOptions) {
     this.#log = log
     this.#stop = stop
-    if (!this.#isThere) return
+    if (!this.#isThere || !tellsWatchdog) return
     const everyMs = watchdogTimeMs() / TOLD_PER_WATCHDOG_TIME
     const timer = everyMs > 0 ? setInterval(() => this.#say('WATCHDOG', '1'), everyMs).unref() : undefined
     addAbortListener(stop, () => {
@@ -59,6 +61,22 @@ export class ServiceManager {
   ready(status: string): void {
     this.#say('READY', '1')
     this.status(status)
+  }
+
+  /** Says that the program reads its configuration again: until {@link reloaded}, `systemctl status` shows it as reloading. */
+  reloading(): void {
+    // The time, in µs of the clock that does not jump, tells a later systemd than 252 which reload this is.
+    this.#pending.delete('READY')
+    this.#say('RELOADING', '1')
+    this.#say('MONOTONIC_USEC', String(process.hrtime.bigint() / 1_000n))
+  }
+
+  /** Says that it has done so, whatever came of it. */
+  reloaded(): void {
+    // One message cannot say both.
+    const isTold = !this.#pending.delete('RELOADING')
+    this.#pending.delete('MONOTONIC_USEC')
+    if (isTold) this.#say('READY', '1')
   }
 
   /** Says what the program does, for `systemctl status`: `Connected to 192.168.1.20:12345`. One line. */

@@ -42,6 +42,31 @@ export interface UnitOptions {
  * @throws OperationalError when there is no such program; it names those that are there
  */
 export function unitOf(program: string, { keepsState = false }: UnitOptions = {}): Unit {
+  const { folder, command, needs } = startOf(program)
+  return {
+    name: `rpicluster-${program}.service`,
+    text: unitText({ program, folder, command, keepsState }),
+    needs,
+  }
+}
+
+/** How a program is started. */
+interface Start {
+  /** The folder that it belongs to, as systemd reads it. */
+  folder: string
+  /** The command, as systemd reads it. */
+  command: string
+  /** The folders and files that its user has to be able to read. */
+  needs: string[]
+}
+
+/**
+ * How a program that lies beside this one is started.
+ *
+ * @throws what {@link unitOf} throws
+ * @internal
+ */
+export function startOf(program: string): Start {
   const script = parse(process.argv[1] ?? '')
   const folder = programFolder()
   const fileOf = (name: string) => join(script.dir, `${name}${script.ext}`)
@@ -51,12 +76,21 @@ export function unitOf(program: string, { keepsState = false }: UnitOptions = {}
       `There is no program "${program}" here that a unit could start. There is: ${programs.join(', ') || 'none'}.`,
     )
   const file = fileOf(program)
-  const command = [process.execPath, ...process.execArgv, file]
   return {
-    name: `rpicluster-${program}.service`,
-    text: unitText({ program, folder, command, keepsState }),
+    folder: folder.replaceAll('%', '%%'),
+    command: commandOf(program),
     needs: [process.execPath, file, folder],
   }
+}
+
+/**
+ * The command by which a program that lies beside this one is started, as systemd reads it: the same Node, in the same way.
+ *
+ * @internal
+ */
+export function commandOf(program: string): string {
+  const { dir, ext } = parse(process.argv[1] ?? '')
+  return [process.execPath, ...process.execArgv, join(dir, `${program}${ext}`)].map(quoted).join(' ')
 }
 
 /** The programs that run until they are stopped, as the package.json of a folder names them, if it does. */
@@ -80,7 +114,7 @@ function unitText({
 }: {
   program: string
   folder: string
-  command: readonly string[]
+  command: string
   keepsState: boolean
 }) {
   return `[Unit]
@@ -96,8 +130,8 @@ StartLimitIntervalSec=0
 Type=notify
 NotifyAccess=all
 WatchdogSec=30
-ExecStart=${command.map(quoted).join(' ')}
-WorkingDirectory=${folder.replaceAll('%', '%%')}
+ExecStart=${command}
+WorkingDirectory=${folder}
 Restart=always
 RestartSec=5
 # To end it, the program alone is asked: what it runs just then, as to tell systemd, it sees to itself.
@@ -141,30 +175,51 @@ function quoted(word: string): string {
  *   become ready; then the unit is there, and systemd goes on trying
  */
 export async function installUnit(unit: Unit, say: (line: string) => void): Promise<void> {
-  checkReadable(unit.needs)
-  checkNotPrivate(unit.needs)
+  await takeSteps([unit], say, () => [
+    ['systemctl', 'daemon-reload'],
+    ['systemctl', 'enable', unit.name],
+    ['systemctl', 'restart', unit.name],
+  ])
+  say(`It runs, and will whenever this machine starts. systemctl status ${unit.name} says how it does,`)
+  say(`journalctl -fu ${unit.name} what it logs.`)
+}
+
+/**
+ * Puts units into their place, and does what is to be done then, as root.
+ *
+ * @param stepsThen what is to be done, known when the units of before are still there: `before` says what stands in one
+ * @throws what {@link installUnit} throws
+ * @internal
+ */
+export async function takeSteps(
+  units: readonly Unit[],
+  say: (line: string) => void,
+  stepsThen: (before: (unit: Unit) => string | undefined) => readonly Command[],
+): Promise<void> {
+  const needs = units.flatMap((unit) => unit.needs)
+  checkReadable(needs)
+  checkNotPrivate(needs)
   const folder = mkdtempSync(join(tmpdir(), 'unit-'))
   try {
-    const file = join(folder, unit.name)
-    writeFileSync(file, unit.text)
     const run = (command: Command) =>
       runCommand(command, { folder, timeoutMs: STEP_TIMEOUT_MS, stop: stopRequest })
     await run(['systemctl', 'show', '--property=Version']) // where no systemd is, nothing is left behind
-    const steps: Command[] = [
-      ['install', '-m', '644', file, join(UNITS_FOLDER, unit.name)],
-      ['systemctl', 'daemon-reload'],
-      ['systemctl', 'enable', unit.name],
-      ['systemctl', 'restart', unit.name],
-    ]
-    for (const step of steps) {
+    const placeOf = (unit: Unit) => join(UNITS_FOLDER, unit.name)
+    const then = stepsThen((unit) =>
+      existsSync(placeOf(unit)) ? readFileSync(placeOf(unit), 'utf8') : undefined,
+    )
+    const puts = units.map((unit): Command => {
+      const file = join(folder, unit.name)
+      writeFileSync(file, unit.text)
+      return ['install', '-m', '644', file, placeOf(unit)]
+    })
+    for (const step of [...puts, ...then]) {
       say(step.join(' '))
       await run(process.getuid?.() === 0 ? step : ['sudo', '-n', ...step])
     }
   } finally {
     rmSync(folder, { recursive: true })
   }
-  say(`It runs, and will whenever this machine starts. systemctl status ${unit.name} says how it does,`)
-  say(`journalctl -fu ${unit.name} what it logs.`)
 }
 
 /** Whether everybody may read some files, and go through the folders that they are in. */

@@ -14,7 +14,7 @@ import {
 } from 'node:fs'
 import { join } from 'node:path'
 import { inspect } from 'node:util'
-import { describe, expect, test, vi } from 'vitest'
+import { describe, expect, onTestFinished, test, vi } from 'vitest'
 import { newKey, openKey, openKeys, readKeyFile, writeKeyFile } from '../src/key-files.ts'
 import { recordingLog, start, stopAfterTest, tempFolder } from './support.ts'
 
@@ -127,6 +127,18 @@ describe('the keys of all nodes', () => {
     chmodSync(fileOf('pi-3'), 0o400)
     await keys.look()
     expect(keys.keysOf('pi-3')).toHaveLength(1)
+  })
+
+  whereFilesHaveOwners('are taken from systemd, whatever their mode', async () => {
+    const { opened, fileOf, folder } = aPlace()
+    await opened('pi-3')
+    chmodSync(fileOf('pi-3'), 0o440)
+    await expect(readKeyFile(fileOf('pi-3'))).rejects.toThrow(/mode is 440/)
+    vi.stubEnv('CREDENTIALS_DIRECTORY', folder)
+    onTestFinished(() => void vi.unstubAllEnvs())
+    expect((await readKeyFile(fileOf('pi-3'))).node).toBe('pi-3')
+    vi.stubEnv('CREDENTIALS_DIRECTORY', join(folder, '..'))
+    await expect(readKeyFile(fileOf('pi-3'))).rejects.toThrow(/mode is 440/)
   })
 
   asRoot("are refused when they are somebody else's", async () => {

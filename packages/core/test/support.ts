@@ -43,7 +43,8 @@ const TSX = pathToFileURL(fileURLToPath(import.meta.resolve('tsx'))).href
  *
  * @param options `maxDescriptors`: how many files and connections it may have open. `network`: whether it gets a network
  *   of its own, which is down. `files`: whether what it mounts stays its own. `journal`:
- *   whether it is told that its console is the journal
+ *   whether it is told that its console is the journal. `socket`: the descriptor of one that it is handed over, as systemd
+ *   does it, and what is said of that, with $$ for its process
  */
 export function start(
   program: string,
@@ -53,6 +54,7 @@ export function start(
     network = false,
     files = false,
     journal = false,
+    socket,
     ...options
   }: {
     cwd?: string
@@ -61,6 +63,7 @@ export function start(
     network?: boolean
     files?: boolean
     journal?: boolean
+    socket?: { descriptor: number; said: string }
   } = {},
 ): Program {
   const source = program.startsWith('/')
@@ -69,20 +72,30 @@ export function start(
   const limited =
     maxDescriptors === undefined ? [] : ['sh', '-c', `ulimit -n ${maxDescriptors}; exec "$@"`, 'sh']
   const asService = journal ? ['sh', '-c', TELLS_CONSOLE, 'sh'] : []
+  const withSocket = socket ? ['sh', '-c', `export ${socket.said}; exec "$@"`, 'sh'] : []
   const own = [...(network ? ['--net'] : []), ...(files ? ['--mount'] : [])]
   const apart = own.length > 0 ? ['unshare', '--map-root-user', ...own] : []
-  const [file = '', ...rest] = [...limited, ...asService, ...apart, process.execPath, ...source, ...args]
-  const child = spawn(file, rest, { ...options, stdio: ['ignore', 'pipe', 'pipe'] })
+  const [file = '', ...rest] = [
+    ...limited,
+    ...asService,
+    ...withSocket,
+    ...apart,
+    process.execPath,
+    ...source,
+    ...args,
+  ]
+  const descriptors = socket ? [socket.descriptor] : []
+  const child = spawn(file, rest, { ...options, stdio: ['ignore', 'pipe', 'pipe', ...descriptors] })
   const started: Program = {
     child,
     stdout: '',
     stderr: '',
     ended: once(child, 'close').then(([code, signal]) => code ?? signal),
   }
-  child.stdout.setEncoding('utf8').on('data', (text) => {
+  child.stdout?.setEncoding('utf8').on('data', (text) => {
     started.stdout += text
   })
-  child.stderr.setEncoding('utf8').on('data', (text) => {
+  child.stderr?.setEncoding('utf8').on('data', (text) => {
     started.stderr += text
   })
   onTestFinished(() => void child.kill('SIGKILL'))
