@@ -243,6 +243,7 @@ tutorial
     '--new-config',
     "put the bundle's configuration in the place of the one there, which is kept beside",
   )
+  .option('--key <file>', 'the key file of the node that the program is there: one machine, and one --as')
   .option('--folder <folder>', 'where it goes there (default: /opt/rpicluster/NAME)')
   .option('--out <folder>', 'where the bundle is made here (default: bundles/NAME in this repository)')
   .option('--ssh-config <file>', 'a configuration file for ssh, in place of your own')
@@ -254,11 +255,15 @@ tutorial
       import('./bundle/bundle.ts'),
     ])
     const chapter = findChapter(text)
-    const { sshConfig } = options
+    const { sshConfig, key } = options
     process.exitCode = await ship(
       chapter,
       hosts,
-      { ...options, ...(sshConfig !== undefined && { sshConfig: resolve(typedIn(), sshConfig) }) },
+      {
+        ...options,
+        ...(sshConfig !== undefined && { sshConfig: resolve(typedIn(), sshConfig) }),
+        ...(key !== undefined && { key: resolve(typedIn(), key) }),
+      },
       {
         bundle: out === undefined ? join(BUNDLES_FOLDER, chapter.name) : resolve(typedIn(), out),
         from: typedIn(),

@@ -1,9 +1,20 @@
 /** Bundles on their way to Pis: `pnpm ship`, with the system's ssh and a real sshd. */
-import { mkdirSync, readdirSync, readlinkSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
+import {
+  chmodSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readlinkSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs'
 import { mkdtemp, readFile, realpath, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { newKey, writeKeyFile } from '@rpi-cluster/core/key-files'
 import { execa } from 'execa'
 import { afterAll, beforeAll, describe, expect, onTestFinished, test, vi } from 'vitest'
 import { filesOf } from '../src/bundle/bundle-chapter.ts'
@@ -110,6 +121,40 @@ describe.skipIf(!hasSshd())('ship', () => {
     for (const pi of [one, two]) expect(pi.commands().filter((line) => CHANGE.test(line))).toEqual([])
     expect([one.pid('rpicluster-master'), two.pid('rpicluster-slave')]).toEqual(pids)
     expect(pids.map(isAlive)).toEqual([true, true])
+  })
+
+  test('a node is brought its key, which stands in no command and in nothing that is said', async () => {
+    const file = join(folder, 'pi-3.key')
+    const key = newKey()
+    await writeKeyFile(file, { node: 'pi-3', keys: [key] })
+    const place = 'etc/slave.key' // on a real Pi an absolute path
+    const withKey: Chapter = {
+      ...chapter,
+      programs: chapter.programs.map((program) =>
+        program.name === 'slave' ? { ...program, keyFile: place } : program,
+      ),
+    }
+    const pi = pis.add('key')
+    const order = { as: ['slave'], key: file }
+    const tried = await shipped([pi], { ...order, dryRun: true }, withKey)
+    expect(tried.text).toMatch(/would run: \(the key\) \| ssh key /)
+    expect(existsSync(join(pi.home, place))).toBe(false)
+    const { code, text } = await shipped([pi], order, withKey)
+    expect(code, text).toBe(0)
+    expect(text).toContain(`the key of pi-3 is there, as ${place}`)
+    expect(pi.text(place)).toBe(await readFile(file, 'utf8'))
+    expect(statSync(join(pi.home, place)).mode & 0o777).toBe(0o600)
+    for (const said of [tried.text, text, ...pi.commands(), pi.journal('rpicluster-slave')])
+      expect(said).not.toContain(key.key)
+
+    const refused = (options: ShipOptions, to: string[] = ['key']) =>
+      expect(shipped(to, options, withKey)).rejects
+    await refused({ key: file }).toThrow('A key is that of one node: name one machine, and one program')
+    await refused(order, ['key', 'other']).toThrow('A key is that of one node')
+    await refused({ as: ['master'], key: file }).toThrow('does not say where a service of master looks')
+    await refused({ as: ['slave'], key: join(folder, 'none') }).toThrow(/^Cannot read the key: ENOENT/)
+    chmodSync(file, 0o644)
+    await refused(order).toThrow(/Do: chmod 600 /)
   })
 
   test('of a change only that is sent; the version before stays, and --back returns to it', async () => {

@@ -63,6 +63,8 @@ export interface Program {
   args: string[]
   /** What it was called in the chapter before, if that was another name. */
   formerly?: string
+  /** Where a service finds its key on its machine: an absolute path, or one that is counted from the home there. */
+  keyFile?: string
 }
 
 /** Whether a chapter's programs run in the site's page: they do, or they need what a page does not have. */
@@ -98,6 +100,7 @@ const TAKES = {
   config: 'the name of a file, such as "rpicluster.cfg"',
   args: 'a list of texts',
   formerly: 'the name that the program had in the chapter before, such as "node"',
+  keyFile: 'the path of a file on the machine, such as "/etc/cluster/node.key"',
 }
 
 /** The options that `start` has in every chapter. */
@@ -124,6 +127,7 @@ const ProgramSchema = strictObject({
   config: optional(fileName),
   args: optional(array(string())),
   formerly: optional(text),
+  keyFile: optional(text),
 })
 
 const ClusterSchema = strictObject({

@@ -2,6 +2,8 @@
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join, posix } from 'node:path'
+import { readKeyFile } from '@rpi-cluster/core/key-files'
+import { OperationalError } from '@rpi-cluster/core/lifecycle'
 import { makeBundle } from '../bundle/bundle.ts'
 import { type Chapter, INSTALLER } from '../chapters/chapters.ts'
 import type { Program } from '../chapters/cluster.ts'
@@ -29,6 +31,8 @@ export interface ShipOptions {
   newConfig?: boolean
   /** Where it goes on the machine. */
   folder?: string
+  /** The key file of the node that the program is there: it is brought to where the service looks for it. */
+  key?: string
   /** The version before takes its place again, and nothing is brought. */
   back?: boolean
   /** What would change is shown. */
@@ -45,12 +49,21 @@ interface Here {
   from: string
 }
 
+/** A node's key, on its way. */
+interface Key {
+  node: string
+  text: string
+  /** Where it goes on the machine. */
+  place: string
+}
+
 /** What is to be done on each machine. */
 interface Order {
   chapter: Chapter
   folder: string
   options: ShipOptions
   settings: { file: string; setting: Setting }[]
+  key?: Key
   /** Nothing when it is to go back. */
   parcel?: Parcel
   /** The oldest Node that will do. */
@@ -73,7 +86,7 @@ export async function ship(
     // ssh would take it for an option.
     if (!/^[^-\s\p{C}][^\s\p{C}]*$/u.test(host)) throw new ReaderError(`"${host}" is no name of a machine.`)
   }
-  const order = await orderFor(chapter, options, here)
+  const order = await orderFor(chapter, hosts, options, here)
   const sockets = mkdtempSync(join(tmpdir(), 'ship-'))
   const width = Math.max(...hosts.map((host) => host.length))
   try {
@@ -109,15 +122,28 @@ export async function ship(
 }
 
 /** Checks what the reader wants, and makes the bundle. */
-async function orderFor(chapter: Chapter, options: ShipOptions, here: Here): Promise<Order> {
+async function orderFor(
+  chapter: Chapter,
+  hosts: readonly string[],
+  options: ShipOptions,
+  here: Here,
+): Promise<Order> {
   const { as = [], set = [], connectTo, back = false } = options
   const programs = as.map((name) => programOf(chapter, name))
   if (as.length > 0 && !chapter.commands.includes(INSTALLER))
     throw new ReaderError(
       `${chapter.name} has no program ${INSTALLER}, which would make a service of ${as.join(' and ')}. Without --as it is copied, and you are told how to start it.`,
     )
-  if (back && (as.length > 0 || set.length > 0 || connectTo !== undefined || options.newConfig))
+  if (
+    back &&
+    (as.length > 0 ||
+      set.length > 0 ||
+      connectTo !== undefined ||
+      options.newConfig ||
+      options.key !== undefined)
+  )
     throw new ReaderError('--back takes the version before as it is. Say the rest in a second command.')
+  const key = options.key === undefined ? undefined : await keyFor(options.key, chapter, programs, hosts)
   const folder = options.folder ?? `/opt/rpicluster/${chapter.name}`
   if (!/^[^-~\s\p{C}][^\p{C}]*$/u.test(folder) || /^[./]+$|(^|\/)\.\.(\/|$)/.test(folder))
     throw new ReaderError(
@@ -136,6 +162,7 @@ async function orderFor(chapter: Chapter, options: ShipOptions, here: Here): Pro
     folder: posix.normalize(folder).replace(/\/$/, ''),
     settings: settings.map((setting) => ({ file: file ?? '', setting })),
     node: '0',
+    ...(key && { key }),
   }
   if (back) return order
 
@@ -145,6 +172,27 @@ async function orderFor(chapter: Chapter, options: ShipOptions, here: Here): Pro
   settings.reduce(withValue, parcel.configs.get(file ?? '') ?? '') // or it says what is not there
   const { engines } = JSON.parse(readFileSync(join(made.folder, 'package.json'), 'utf8'))
   return { ...order, parcel, node: engines.node.replace(/^>=/, '') }
+}
+
+/** A key, as its machine is to have it. */
+async function keyFor(
+  path: string,
+  { name }: Chapter,
+  programs: readonly Program[],
+  hosts: readonly string[],
+): Promise<Key> {
+  const [program, another] = programs
+  if (!program || another || hosts.length > 1)
+    throw new ReaderError('A key is that of one node: name one machine, and one program with --as.')
+  if (program.keyFile === undefined)
+    throw new ReaderError(`${name} does not say where a service of ${program.name} looks for its key.`)
+  try {
+    const { node } = await readKeyFile(path)
+    return { node, text: readFileSync(path, 'utf8'), place: program.keyFile }
+  } catch (error) {
+    const why = error instanceof Error ? error.message : String(error)
+    throw new ReaderError(error instanceof OperationalError ? why : `Cannot read the key: ${why}`)
+  }
 }
 
 function programOf({ name, programs }: Chapter, wanted: string): Program {
@@ -195,10 +243,20 @@ async function shipTo(remote: Remote, order: Order, say: (text: string) => void)
     )
   const { isChanged, notices } = await versions.configure(parcel, order.settings, options.newConfig ?? false)
   for (const notice of notices) say(options.dryRun ? `then ${notice}` : notice)
+  if (order.key) {
+    await versions.bringKey(order.key)
+    if (!options.dryRun) say(`the key of ${order.key.node} is there, as ${order.key.place}`)
+  }
   const isOther = await versions.switchTo(parcel.version)
   await endServices(remote, order, versions, say)
   await versions.rememberServices(options.as ?? versions.services)
-  await install(remote, order, versions, say, sent !== undefined || isOther || isChanged)
+  await install(
+    remote,
+    order,
+    versions,
+    say,
+    sent !== undefined || isOther || isChanged || order.key !== undefined,
+  )
 }
 
 /** Ends what was to be a service until now, and is not any more: nothing would bring it the next version. */
