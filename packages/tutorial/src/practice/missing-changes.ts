@@ -39,8 +39,10 @@ export function missingChanges(folder: PracticeFolder): Missing[] {
   return [...programs, ...settings]
     .map((change) => {
       const block = readme.blocks.find((block) => shows(block, change, pieces.get(block)))
-      const mention = readme.mentions.find(
-        ({ file, symbol }) => file === change.file && symbol === change.symbol,
+      const mention = readme.mentions.find(({ file, symbol }) =>
+        change.goneFrom === undefined
+          ? file === change.file && symbol === change.symbol
+          : file === change.goneFrom,
       )
       return { change, block, line: block?.line ?? mention?.line ?? Number.POSITIVE_INFINITY }
     })
