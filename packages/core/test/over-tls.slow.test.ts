@@ -40,7 +40,12 @@ const { recordingLog, start, tempFolder } = await import('./support.ts')
 const { log } = recordingLog()
 const { signal: stop } = new AbortController()
 const keys = await openKeys({ folder: join(folder, 'keys'), nodes: ['pi-1'], log, stop })
-ways.listening = encryptedWith(keys, { stop, log })
+const encrypted = encryptedWith(keys, { stop, log })
+// Who has proven a name has that, whatever it tells: these tests are about those that tell theirs.
+ways.listening = async (socket: Socket, about: { peer: string; address: string }) => {
+  const { node: _, ...secured } = await encrypted(socket, about)
+  return secured
+}
 ways.connecting = encryptedBy(await openKey({ file: join(folder, 'keys', 'pi-1.key'), log, stop }))
 
 // TLS has no reset of its own.
