@@ -69,9 +69,11 @@ export async function connect(options: ConnectOptions): Promise<Connection> {
     await once(socket, 'connect', { signal: stop })
     if (options.secure) {
       const stopping = addAbortListener(stop, () => socket.destroy())
-      secured = await options
+      const address = addressOf(socket.remoteAddress, socket.remotePort)
+      const proven = await options
         .secure(socket, { peer, address: sought })
         .finally(() => stopping[Symbol.dispose]())
+      secured = { address, ...proven }
     }
   } catch (error) {
     socket.on('error', () => {}).destroy()

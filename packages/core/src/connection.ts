@@ -50,6 +50,8 @@ export interface Secured {
   layer?: Layer
   /** Who the other end is, if it has proven that. */
   node?: string
+  /** Where the other end is, when the socket below knows that better: `192.168.1.20:51234`. */
+  address?: string
 }
 
 /**
@@ -89,12 +91,13 @@ export class Connection {
     maxWaitingBytes = DEFAULT_MAX_WAITING_BYTES,
     sought?: string,
   ) {
-    const { socket, layer, node }: Secured = 'socket' in secured ? secured : { socket: secured }
+    const { socket, layer, node, address }: Secured = 'socket' in secured ? secured : { socket: secured }
     const { remoteAddress, remotePort } = socket
     this.socket = socket
     this.node = node
     this.#layer = layer
-    this.address = (remoteAddress === undefined && sought) || addressOf(remoteAddress, remotePort)
+    this.address =
+      address ?? ((remoteAddress === undefined && sought) || addressOf(remoteAddress, remotePort))
     this.peer = peer
     this.#maxWaitingBytes = maxWaitingBytes
     socket.setMaxListeners(0) // each part of a program that has something to do with this peer listens for its end

@@ -77,8 +77,11 @@ const COUNTED = 3
  */
 function counted(lines: readonly string[]): string[] {
   const counts = new Map<string, number>()
-  const others = lines.filter((line) => !isOfRoster(line))
-  for (const line of others.map(normalized)) counts.set(line, (counts.get(line) ?? 0) + 1)
+  const others = lines.filter((line) => !isOfRoster(line)).map(normalized)
+  // What a node sends by a clock of its own comes before or after something else.
+  const isByClock = (line: string) => /: Received vitals from /.test(line)
+  const inOrder = [...others.filter((line) => !isByClock(line)), ...others.filter(isByClock)]
+  for (const line of inOrder) counts.set(line, (counts.get(line) ?? 0) + 1)
   return [...counts].map(([line, count]) => {
     if (count === 1) return line
     return count < COUNTED ? `${line} (${count} times)` : `${line} (${COUNTED} times or more)`
@@ -93,6 +96,8 @@ const AT_SOME_TIME = new Set(['vitals', 'alarms'])
  * so is which changes of a roster come together.
  */
 function storyOf({ lanes, connections, events }: WireRecording): string[] {
+  const bytes = events.filter((event) => event.type === 'bytes')
+  const isEncrypted = bytes.filter(({ base64 }) => base64 !== undefined).length > bytes.length / 2
   return [
     ...lanes,
     ...lanes.flatMap((lane) => {
@@ -101,8 +106,10 @@ function storyOf({ lanes, connections, events }: WireRecording): string[] {
       let speaker = ''
       const atSomeTime = new Set<string>()
       const flush = () => {
-        for (const message of pending.split(/(?<=\r)/)) {
-          const [, type = ''] = /^\{"type":"(\w+)"/.exec(message) ?? []
+        if (isEncrypted && pending) atSomeTime.add(`${lane} | ${speaker} sends what nobody else can read`)
+        for (const signed of isEncrypted ? [] : pending.split(/(?<=\r)/)) {
+          const message = unsigned(signed)
+          const [, type = ''] = /^(?:[<>] )?\{"type":"(\w+)"/.exec(message) ?? []
           if (AT_SOME_TIME.has(type)) atSomeTime.add(`${lane} | ${speaker} sends ${type} at some time`)
           else if (message && type !== 'roster') lines.push(`${lane} | ${speaker} sends ${escaped(message)}`)
         }
@@ -112,7 +119,12 @@ function storyOf({ lanes, connections, events }: WireRecording): string[] {
         if (event.type !== 'bytes' || event.from !== speaker) flush()
         speaker = event.from
         if (event.type === 'bytes') pending += bytesOf(event).toString('latin1')
-        else lines.push(`${lane} | ${event.type} by ${event.from}${'reset' in event ? ', by a reset' : ''}`)
+        else {
+          const line = `${lane} | ${event.type} by ${event.from}${'reset' in event ? ', by a reset' : ''}`
+          // Both ends of one that is encrypted say the end of it, whichever comes first.
+          if (isEncrypted && event.type === 'ended') atSomeTime.add(line)
+          else lines.push(line)
+        }
       }
       flush()
       const told = lines.filter((line, index) => {
@@ -122,6 +134,14 @@ function storyOf({ lanes, connections, events }: WireRecording): string[] {
       return [...told, ...[...atSomeTime].toSorted()]
     }),
   ]
+}
+
+/** A message without what is made up for its connection, and what is made of that. */
+function unsigned(message: string): string {
+  return message
+    .replace(/^[0-9a-f]{16} \S+ ([<>]) \d+ [\w-]{43} /, '$1 ')
+    .replace(/"node":"([a-z]+)-\d+"/, '"node":"$1-N"') // which of several it is
+    .replace(/"nonce":"[\w-]{43}"/, '"nonce":"NONCE"')
 }
 
 /** Carriage returns and colours made visible. */
