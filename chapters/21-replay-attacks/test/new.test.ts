@@ -1,5 +1,5 @@
 import { once } from 'node:events'
-import { chmodSync, existsSync, readdirSync, statSync } from 'node:fs'
+import { chmodSync, existsSync, readdirSync, readFileSync, statSync } from 'node:fs'
 import { connect } from 'node:net'
 import { join } from 'node:path'
 import { ChapterCopy, freePort, sayTo, test } from '@rpi-cluster/tutorial/harness'
@@ -89,6 +89,7 @@ test('each node has a key that only its owner may read, and is called as its key
 })
 
 test('who comes without a key is refused, and served from an address that may', async ({ chapter }) => {
+  expect(readFileSync(join(chapter.folder, 'rpicluster.json'), 'utf8')).toContain('"unsigned":')
   const primary = await chapter.run('primary')
   await primary.says(/Listening on /)
   const stranger = await sayTo(chapter.port, frame('node_baseinfo', { hostname: 'pi', client: 7 }))

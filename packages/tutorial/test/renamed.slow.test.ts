@@ -81,6 +81,9 @@ test('the captain says who it is', async ({ chapter, expect }) => {
 })
 
 test('the mate says who it is, to a captain that is there', async ({ chapter, expect }) => {
+  const real = await chapter.run('captain')
+  await real.says(/Listening on/) // where nodes have keys, it has made them now
+  await real.stop()
   const captain = await chapter.standIn('captain')
   const mate = await chapter.run('mate')
   await captain.receives(1)
