@@ -32,7 +32,7 @@ test('what it reads again holds at once; what is wrong is refused as a whole; no
   await configure(chapter, /"full_from": 90/, '"full_from": 5')
   await configure(chapter, /"askers": \["everyone"\]/, '"askers": []')
   expect((await run(chapter, 'status', 'primary', '--reload')).exitCode).toBe(0)
-  expect(primary.messages).toContain('Reloaded. Changed: askers, fullFrom')
+  expect(primary.messages).toContain('Reloaded. Changed: askers, full_from')
   await run(chapter, 'task', 'secondary-1', 'node-time')
   await primary.says(/ everyone asks for the task node-time of secondary-1, and is refused: /)
 
@@ -41,7 +41,7 @@ test('what it reads again holds at once; what is wrong is refused as a whole; no
   const late = await run(chapter, 'status', 'primary', '--reload')
   expect([late.exitCode, ...late.lines]).toEqual([
     1,
-    expect.stringMatching(/ rawDays can only hold from a start on/),
+    expect.stringMatching(/ raw_days can only hold from a start on/),
   ])
   await configure(chapter, /"hot_from": 80/, '"hot_from": "warm"')
   const bad = await run(chapter, 'status', 'primary', '--reload')
@@ -55,7 +55,7 @@ test('what it reads again holds at once; what is wrong is refused as a whole; no
   // A secondary takes what it sends, and what it may be asked for, just so.
   await configure(chapter, /"vitals_seconds": 60/, '"vitals_seconds": 1')
   secondary.signal('SIGHUP')
-  await secondary.says(/ Reloaded\. Changed: vitalsSeconds$/)
+  await secondary.says(/ Reloaded\. Changed: vitals_seconds$/)
   const count = primary.messages.filter((line) => line.startsWith('Received vitals from')).length
   await primary.says(/ Received vitals from secondary-1: /, count + 3)
   for (const { messages } of [primary, secondary])

@@ -56,7 +56,7 @@ describe.runIf(canBootSystemd())('under a real systemd', () => {
     await vi.waitFor(async () => expect(await state(SECONDARY)).toMatchObject(isConnected), PATIENCE)
     expect(await state(PRIMARY)).toMatchObject({ ActiveState: 'active', NRestarts: '0' })
     const journal = (unit: string) => systemd.run('journalctl', '--unit', unit, '--no-pager', '--output=cat')
-    expect(await journal(PRIMARY)).toMatch(/Reloaded\. Changed: fullFrom/)
+    expect(await journal(PRIMARY)).toMatch(/Reloaded\. Changed: full_from/)
     expect(await journal(SECONDARY)).not.toMatch(/Nobody listens/)
   })
 })

@@ -57,6 +57,8 @@ export interface Reloads {
  * | has changed elsewhere | holds; a line that says which keys |
  * | is the same | a line that says so |
  *
+ * A line calls a key what the file does: `full_from`.
+ *
  * One reload comes after the other: what asks for it while one is at work, however often, gets one more. systemd is told
  * when one begins and ends.
  */
@@ -92,14 +94,12 @@ export function onReload<Config extends object>(options: ReloadOptions<Config>):
       const fixed = changed.filter((key) => !(live as readonly string[]).includes(key))
       if (fixed.length > 0)
         throw new OperationalError(
-          `Of what has changed, ${fixed.join(', ')} can only hold from a start on: restart this program.`,
+          `Of what has changed, ${inFile(fixed)} can only hold from a start on: restart this program.`,
         )
       if (changed.length > 0) apply(config)
       holds = config
       state.problems = []
-      log.info(
-        changed.length > 0 ? `Reloaded. Changed: ${changed.join(', ')}` : 'Reloaded. Nothing has changed',
-      )
+      log.info(changed.length > 0 ? `Reloaded. Changed: ${inFile(changed)}` : 'Reloaded. Nothing has changed')
     } catch (error) {
       refuse(error)
     }
@@ -154,6 +154,11 @@ export async function askForReload(
 function reloadsIn({ reloads }: Health): Pick<Reloads, 'count' | 'problems'> | undefined {
   const parsed = v.safeParse(toldReloads, reloads)
   return parsed.success ? parsed.output : undefined
+}
+
+/** What these keys are called where they are written: `full_from`. */
+function inFile(keys: readonly string[]): string {
+  return keys.map((key) => key.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`)).join(', ')
 }
 
 /** The keys of two configurations under which they say otherwise. */

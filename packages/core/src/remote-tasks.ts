@@ -12,6 +12,7 @@ import type { ListeningNode } from './listening-node.ts'
 import type { Logger } from './logging.ts'
 import { textOf } from './messages.ts'
 import { type NodeTask, nodeTasks } from './node-tasks.ts'
+import { Refusal } from './open-questions.ts'
 
 /** The question, and the type of its answer. */
 const QUESTION = 'task'
@@ -32,6 +33,7 @@ const DEFAULT_TASK_TIMEOUT_MS = 60_000
 
 const answered = v.object({
   done: v.boolean(),
+  known: v.fallback(v.boolean(), true),
   lines: v.fallback(v.array(v.string()), []),
   why: v.fallback(v.optional(v.string()), undefined),
 })
@@ -133,23 +135,33 @@ interface Asker {
  * @param options `timeoutMs`: how long it may take, in ms; default: 60,000. `of`: the node that is to do it, where the peer
  *   passes tasks on ({@link passTasks})
  * @returns the last lines of what it has printed
- * @throws OperationalError when it was not done, with why; and what `ask` throws: after a time that is over it may still be
- *   at work
+ * @throws OperationalError when it was not done, or nobody can say whether it was, with why; and what `ask` throws: after a
+ *   time that is over it may still be at work
  */
 export async function askForTask(
   asker: Asker,
   name: string,
-  { timeoutMs = DEFAULT_TASK_TIMEOUT_MS, of }: { timeoutMs?: number; of?: string } = {},
+  options: { timeoutMs?: number; of?: string } = {},
 ): Promise<string[]> {
+  const { done, known, lines, why = 'nobody says why' } = await outcomeOf(asker, name, options)
+  if (!known) throw new OperationalError(`Whether the task ${name} was done is not known: ${why}`)
+  if (!done) throw new OperationalError(`The task ${name} was not done: ${why}`)
+  return lines
+}
+
+/** What has come of a task, as the peer has it. */
+async function outcomeOf(
+  asker: Asker,
+  name: string,
+  { timeoutMs = DEFAULT_TASK_TIMEOUT_MS, of }: { timeoutMs?: number; of?: string } = {},
+): Promise<v.InferOutput<typeof answered>> {
   const payload = await (of === undefined
     ? asker.ask(QUESTION, { answer: ANSWER, about: name, timeoutMs })
     : asker.ask(PASSED_QUESTION, { answer: ANSWER, about: { node: of, task: name }, timeoutMs }))
   const parsed = v.safeParse(answered, payload)
   if (!parsed.success)
     throw new OperationalError(`What came of the task ${name} is no answer that can be read.`)
-  const { done, lines, why } = parsed.output
-  if (!done) throw new OperationalError(`The task ${name} was not done: ${why ?? 'nobody says why'}`)
-  return lines
+  return parsed.output
 }
 
 export interface PassTasksOptions {
@@ -183,12 +195,20 @@ export function passTasks({ node, askers, log }: PassTasksOptions): Answers {
     if (!found) return refuse(`no node ${name.slice(0, LONGEST_NAME)} is here`)
     log.info(`${asker} asks for the task ${what}`)
     try {
-      const lines = await askForTask({ ask: (question, options) => node.ask(found, question, options) }, task)
+      const {
+        done,
+        lines,
+        why = 'nobody says why',
+      } = await outcomeOf({ ask: (question, options) => node.ask(found, question, options) }, task)
+      if (!done) return refuse(why)
       log.info(`The task ${what}, for ${asker}, is done`)
-      return { done: true, lines }
+      return { done, lines }
     } catch (error) {
       if (!(error instanceof OperationalError)) throw error
-      return refuse(error.message.replace(/^The task .*? was not done: /, ''))
+      if (error instanceof Refusal) return refuse(error.message)
+      // It may be done all the same: a node that was frozen does it when it wakes up.
+      log.warn(`Whether the task ${what}, for ${asker}, was done is not known: ${error.message}`)
+      return { done: false, known: false, why: error.message }
     }
   }
 

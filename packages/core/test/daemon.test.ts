@@ -115,9 +115,11 @@ describe.skipIf(process.platform === 'win32')('SIGHUP', () => {
     expect(daemon.lines()).toEqual(expect.arrayContaining(['factor: not a number', 'and a second problem']))
     expect(await times(21)).toBe(63)
 
-    daemon.configure({ factor: 4, port: 1 })
+    daemon.configure({ factor: 4, port: 1, most_peers: 9 })
     daemon.program.child.kill('SIGHUP')
-    await daemon.says('Of what has changed, port can only hold from a start on: restart this program.')
+    await daemon.says(
+      'Of what has changed, port, most_peers can only hold from a start on: restart this program.',
+    )
     expect(await times(21)).toBe(63)
 
     daemon.configure({ factor: 'mistake' })

@@ -148,8 +148,12 @@ test('a task of another node is passed on for who may ask, and that has the last
     return connection
   }
   const quiet = recordingLog().log
-  const answers = remoteTasks({ allow: { head: ['node-time'] }, who: () => 'head', log: quiet })
-  const doer = new Dialogue(await come('pi-3'), { answers, unknown: () => {} })
+  const endless = aTask(() => new Promise(() => {}))
+  const tasks = new Map([...nodeTasks({ stop }), ['endless', endless] as const])
+  const allow = { head: ['node-time', 'endless'] }
+  const answers = remoteTasks({ allow, tasks, who: () => 'head', log: quiet })
+  const cable = await come('pi-3')
+  const doer = new Dialogue(cable, { answers, unknown: () => {} })
   const desk = new Dialogue(await come('desk'), { unknown: () => {} })
   const stranger = new Dialogue(await come(undefined), { unknown: () => {} })
   for (const { ended } of [doer, desk, stranger]) ended.catch(() => {})
@@ -171,7 +175,13 @@ test('a task of another node is passed on for who may ask, and that has the last
   expect(await desk.ask('task_of', { answer: 'task_result', about: 'reboot' })).toMatchObject({ done: false })
   const peer = node.roster.entries[0]?.[0]
   if (!peer) throw new Error('nobody is here')
-  doer.finish()
+
+  askers = ['desk']
+  const unfinished = expect(askForTask(desk, 'endless', { of: 'pi-3' })).rejects
+  await vi.waitFor(() => expect(lines().at(-1)).toBe('info desk asks for the task endless of pi-3'), PATIENCE)
+  cable.fail(new Error('pulled'))
+  await unfinished.toThrow(/^Whether the task endless was done is not known: Lost the connection/)
+  expect(lines().at(-1)).toMatch(/^warn Whether the task endless of pi-3, for desk, was done is not known: /)
   await vi.waitFor(() => expect(node.roster.members).toHaveLength(2), PATIENCE)
   await expect(node.ask(peer, 'task', { answer: 'task_result' })).rejects.toThrow(
     /has gone, and cannot be asked/,
