@@ -77,15 +77,19 @@ const COUNTED = 3
  */
 function counted(lines: readonly string[]): string[] {
   const counts = new Map<string, number>()
-  const others = lines.filter((line) => !isOfRoster(line)).map(normalized)
-  // What a node sends by a clock of its own comes before or after something else.
+  // Which of several is the first one of its folder is chance, too.
+  const others = lines.filter((line) => !isOfRoster(line) && !/: Another \w+ of this folder /.test(line))
+  // What a node sends by a clock of its own comes before or after something else, and so often.
   const isByClock = (line: string) => /: Received vitals from /.test(line)
-  const inOrder = [...others.filter((line) => !isByClock(line)), ...others.filter(isByClock)]
-  for (const line of inOrder) counts.set(line, (counts.get(line) ?? 0) + 1)
-  return [...counts].map(([line, count]) => {
-    if (count === 1) return line
-    return count < COUNTED ? `${line} (${count} times)` : `${line} (${COUNTED} times or more)`
-  })
+  const byClock = new Set(others.filter(isByClock).map(normalized))
+  for (const line of others.filter((line) => !isByClock(line)).map(normalized))
+    counts.set(line, (counts.get(line) ?? 0) + 1)
+  return [...[...counts].map(([line, count]) => told(line, count)), ...byClock]
+}
+
+function told(line: string, count: number): string {
+  if (count === 1) return line
+  return count < COUNTED ? `${line} (${count} times)` : `${line} (${COUNTED} times or more)`
 }
 
 /** What a node sends by a clock of its own: before or after something else, and how often, is chance. */
