@@ -236,7 +236,10 @@ async function holdInTurn(name: string, path: string): Promise<void> {
 }
 
 function notPossible(path: string, { code, message }: NodeJS.ErrnoException): OperationalError {
-  if (code === 'ENOENT') return new OperationalError(`There are no keys yet: ${path} is not there.`)
+  if (code === 'ENOENT')
+    return new OperationalError(
+      `There are no keys yet: ${path} is not there. The program that others connect to makes it at its first start.`,
+    )
   const rights = code === 'EACCES' || code === 'EPERM'
   return new OperationalError(
     `Cannot change or read the keys in ${path}: ${message}.${rights ? ' Run this as the user whose folder it is, or as root.' : ''}`,

@@ -113,7 +113,9 @@ describe('what cannot be done is told', () => {
       revokeKey({ folder, node: 'pi' }),
       rotateKey({ folder, node: 'pi' }),
     ])
-      await expect(work).rejects.toThrow(`There are no keys yet: ${folder} is not there.`)
+      await expect(work).rejects.toThrow(
+        `There are no keys yet: ${folder} is not there. The program that others connect to makes it at its first start.`,
+      )
     await expect(stat(folder)).rejects.toThrow('ENOENT')
   })
 
