@@ -145,6 +145,10 @@ describe('what cannot be done is told', () => {
       expect.stringMatching(/pi-4\.key is refused: the key in it is that of pi-1\.$/),
     ])
     await expect(rotateKey({ folder, node: 'pi-2' })).rejects.toThrow(/chmod 600/)
+    await expect(rotateKey({ folder, node: 'pi-4' })).rejects.toThrow(
+      /pi-4\.key is refused: the key in it is that of pi-1\.$/,
+    )
+    expect((await readKeyFile(join(folder, 'pi-4.key'))).node).toBe('pi-1')
   })
 })
 
