@@ -54,6 +54,7 @@ test('on the wire stands whose key it is, and no word of what they say; said aga
   chapter,
 }) => {
   const primary = await chapter.run('primary')
+  await primary.says(/ Listening on /) // before, the way would record a connection that nobody takes
   const way = await onTheWay(chapter.port)
   const secondary = await chapter.run('secondary', way.led(SECONDS.env))
   await secondary.says(/We have information about the primary/)

@@ -222,8 +222,12 @@ export class Decoder {
 /** What is said of who speaks TLS here. */
 const ENCRYPTED = 'its sender encrypts (it begins as TLS does), and this port is for who does not'
 
-/** A record of a handshake, and the version 3 of what TLS was once called: no JSON begins so. */
-function beginsAsTls(bytes: Buffer): boolean {
+/**
+ * A record of a handshake, and the version 3 of what TLS was once called: no JSON begins so.
+ *
+ * @internal
+ */
+export function beginsAsTls(bytes: Buffer): boolean {
   return bytes[0] === 0x16 && bytes[1] === 0x03
 }
 

@@ -111,11 +111,7 @@ export async function listKeys({ folder }: KeysFolder): Promise<{ keys: ListedKe
     const node = nodeOfFile(name)
     if (node === undefined) continue
     try {
-      const content = await readKeyFile(join(path, name), { mayBeOthers: true })
-      if (content.node !== node)
-        throw new OperationalError(
-          `${join(path, name)} is refused: the key in it is that of ${content.node}.`,
-        )
+      const content = await readKeysOf(node, join(path, name))
       keys.push(...content.keys.filter((key) => holds(key)).map((key) => listed(node, key)))
     } catch (error) {
       if ((error as NodeJS.ErrnoException).code !== 'ENOENT') problems.push((error as Error).message)
@@ -145,7 +141,7 @@ export async function revokeKey({ folder, node }: OneNode): Promise<void> {
  * by the older key outlives that. Whoever may know the older key is not kept out by this: revoke it, and add a new one.
  *
  * @returns the new key, with `olderUntil`, until when the older one holds, as ISO 8601 writes it
- * @throws OperationalError when it has none, or the file cannot be read or written
+ * @throws OperationalError when it has none, its file is another node's, or cannot be read or written
  * @throws RangeError when the overlap is no time from 0 ms to a year
  */
 export async function rotateKey({
@@ -159,12 +155,19 @@ export async function rotateKey({
   return changeKeys(folder, async (path) => {
     const file = join(path, keyFileName(node))
     if (!(await isThere(file))) throw new OperationalError(await whyNoKey(path, node))
-    const { keys } = await readKeyFile(file, { mayBeOthers: true })
+    const { keys } = await readKeysOf(node, file)
     const olderUntil = new Date(Date.now() + overlapMs).toISOString()
     const older = keys.map((key) => (endsBefore(key, olderUntil) ? key : { ...key, until: olderUntil }))
     const written = await write(file, { node, keys: [newKey(), ...older].slice(0, MOST_KEYS) })
     return { ...written, olderUntil }
   })
+}
+
+/** A file that was copied to another name gives nobody access, and must not by a rotation: who has the key in it is the first node. */
+async function readKeysOf(node: string, file: string): Promise<KeyFile> {
+  const content = await readKeyFile(file, { mayBeOthers: true })
+  if (content.node === node) return content
+  throw new OperationalError(`${file} is refused: the key in it is that of ${content.node}.`)
 }
 
 function endsBefore({ until }: DatedKey, moment: string): boolean {
@@ -236,7 +239,10 @@ async function holdInTurn(name: string, path: string): Promise<void> {
 }
 
 function notPossible(path: string, { code, message }: NodeJS.ErrnoException): OperationalError {
-  if (code === 'ENOENT') return new OperationalError(`There are no keys yet: ${path} is not there.`)
+  if (code === 'ENOENT')
+    return new OperationalError(
+      `There are no keys yet: ${path} is not there. The program that others connect to makes it at its first start.`,
+    )
   const rights = code === 'EACCES' || code === 'EPERM'
   return new OperationalError(
     `Cannot change or read the keys in ${path}: ${message}.${rights ? ' Run this as the user whose folder it is, or as root.' : ''}`,

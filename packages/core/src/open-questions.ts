@@ -21,6 +21,9 @@ const MAX_OPEN_QUESTIONS = 64
  */
 export const REFUSAL = 'bad_message'
 
+/** How much is shown of what a wrong answer says, in characters. */
+const SHOWN = 300
+
 /** The peer has answered that it will not answer. The question was understood as far as its envelope, and nothing is lost. */
 export class Refusal extends OperationalError {
   override readonly name = 'Refusal'
@@ -156,9 +159,10 @@ export class OpenQuestions {
     return true
   }
 
-  #wrongType({ text, answers }: Question, { type }: PossibleAnswer): OperationalError {
+  #wrongType({ text, answers }: Question, { type, payload }: PossibleAnswer): OperationalError {
+    const why = typeof payload === 'string' ? ` It says ${JSON.stringify(payload.slice(0, SHOWN))}` : '' // as who refuses all
     return new OperationalError(
-      `The question "${text}" has a wrong answer from ${this.#connection.peer}: one of the type ${type}, where ${answers.join(' or ')} is expected.`,
+      `The question "${text}" has a wrong answer from ${this.#connection.peer}: one of the type ${type}, where ${answers.join(' or ')} is expected.${why}`,
     )
   }
 }

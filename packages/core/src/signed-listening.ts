@@ -6,6 +6,7 @@
 import { randomBytes } from 'node:crypto'
 import type { Socket } from 'node:net'
 import type { Secured } from './connection.ts'
+import { beginsAsTls } from './decoder.ts'
 import { Handshakes, NEWCOMER_MS } from './handshakes.ts'
 import type { NodeKeys } from './key-files.ts'
 import { OperationalError } from './lifecycle.ts'
@@ -47,6 +48,7 @@ export interface SignedWithOptions {
  * | who plays back a recording | it is refused, since what this end has made up for this connection is not in it |
  * | a node without a key, from an address of `unsigned` | it is served as it was before there were keys |
  * | a node without a key, from elsewhere | it is refused in a frame that it can read, and the log says what to do |
+ * | the same, and it encrypts | it is refused so, and the log says that it encrypts |
  *
  * Whoever has not proven anything yet has 5 s and 16 KiB for it, as {@link Handshakes} says.
  *
@@ -134,7 +136,12 @@ async function proven(
 }
 
 function withoutKey(socket: Socket, keys: NodeKeys, address: string): OperationalError {
+  const said: Buffer | null = socket.read()
   socket.write(encodeRefusal('Only nodes with a key are served here: all that is said has to be signed.'))
+  if (said && beginsAsTls(said))
+    return new OperationalError(
+      `${address} encrypts (it begins as TLS does), so it was refused: this port is for who signs, and does not encrypt.`,
+    )
   return new OperationalError(
     `${address} comes without a key, so it was refused. If it is one of yours, start a program there that signs, with a key of ${keys.folder}; or have its address in "unsigned".`,
   )

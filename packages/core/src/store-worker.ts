@@ -165,7 +165,7 @@ if (await holdName(nameOf(path))) {
 } else {
   reply({
     refused: [
-      `${path} is used by another program that runs on this machine, and takes one: stop that, or give this one another name or folder for it.`,
+      `${path} is used by another program that runs on this machine, and only one at a time can have it: stop that, or give this one another name or folder for it.`,
     ],
   })
 }

@@ -135,7 +135,11 @@ describe.each(kinds)('a peer that $kind', ({ kind, idOf }) => {
     const info = outcome(dialogue.ask('computer_details', details))
     const [, second] = await asked(2)
     await answer(master, second, 'of chapter 99', 'other_info')
-    expect(await info).toMatchObject({ message: expect.stringContaining('one of the type other_info') })
+    expect(await info).toMatchObject({
+      message: expect.stringMatching(
+        /one of the type other_info, where master_info is expected\. It says "of chapter 99"$/,
+      ),
+    })
     expect(unknown).not.toHaveBeenCalled()
     if (!repeatsIds) return expect(await ended).toBe(await info)
     const next = dialogue.ask('computer_details', details)

@@ -113,7 +113,9 @@ describe('what cannot be done is told', () => {
       revokeKey({ folder, node: 'pi' }),
       rotateKey({ folder, node: 'pi' }),
     ])
-      await expect(work).rejects.toThrow(`There are no keys yet: ${folder} is not there.`)
+      await expect(work).rejects.toThrow(
+        `There are no keys yet: ${folder} is not there. The program that others connect to makes it at its first start.`,
+      )
     await expect(stat(folder)).rejects.toThrow('ENOENT')
   })
 
@@ -143,6 +145,10 @@ describe('what cannot be done is told', () => {
       expect.stringMatching(/pi-4\.key is refused: the key in it is that of pi-1\.$/),
     ])
     await expect(rotateKey({ folder, node: 'pi-2' })).rejects.toThrow(/chmod 600/)
+    await expect(rotateKey({ folder, node: 'pi-4' })).rejects.toThrow(
+      /pi-4\.key is refused: the key in it is that of pi-1\.$/,
+    )
+    expect((await readKeyFile(join(folder, 'pi-4.key'))).node).toBe('pi-1')
   })
 })
 

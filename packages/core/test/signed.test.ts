@@ -379,6 +379,16 @@ describe('who connects', () => {
     expect(heard).toEqual([])
   })
 
+  test('that encrypts is told from one without a key', async () => {
+    const { port, tells, heard } = await signingListener()
+    const node = await stranger(port)
+    node.socket.write(Buffer.from('1603010200010001fc0303', 'hex'))
+    await tells(
+      /^127\.0\.0\.1:\d+ encrypts \(it begins as TLS does\), so it was refused: this port is for who signs, and does not encrypt\./,
+    )
+    expect(heard).toEqual([])
+  })
+
   test.each(['127.0.0.1', '::ffff:127.0.0.1', '0:0:0:0:0:FFFF:7f00:1'])(
     'without a key, is served if "unsigned" has %s',
     async (address) => {

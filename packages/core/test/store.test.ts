@@ -304,7 +304,9 @@ describe('a process', () => {
     const { store, folder, path } = await opened()
     const second = start('keeps-a-store.ts', [folder])
     await vi.waitFor(() => expect(second.stdout).toContain('\n'), PATIENCE)
-    expect(second.stdout).toContain(`${path} is used by another program that runs on this machine`)
+    expect(second.stdout).toContain(
+      `${path} is used by another program that runs on this machine, and only one at a time can have it: stop that, or`,
+    )
     expect(await second.ended).toBe(1)
     await expect(opened({ folder })).rejects.toThrow('is used by another program')
     await store.close()
