@@ -101,9 +101,10 @@ test('a module with a text has that first, and then what its source says', async
   expect(headings).toEqual([
     'what-it-is-for',
     'how-it-works',
-    ...headings.slice(2, -3),
+    ...headings.slice(2, -4),
     'where-it-stands',
     'its-names',
+    'for-other-modules',
     'the-source',
   ])
   expect(await page.locator('.vp-doc').textContent()).toContain('First used by chapter 02: Packaging.')
