@@ -115,6 +115,7 @@ test('what is no vitals is told and not kept, and who follows them hears the oth
       frame('info', 'secondary_details', { id: 1 }),
   )
   await peer.hears(/"type":"secondary_details".*\r/)
+  await primary.says(/ What pi #7 has sent are no vitals/)
   const warnings = primary.lines.filter((line) => /WARN/.test(line)).map((line) => line.replace(/^.*?: /, ''))
   expect(warnings).toEqual([
     `${peer.address} has sent vitals before it has told who it is. They are not kept.`,

@@ -197,7 +197,11 @@ describe('a stop', () => {
     const talked = talk(connection, dialogue)
     daemon.program.child.kill('SIGTERM')
     await daemon.says('Asked to stop')
-    await expect(connect({ ...refused, port: daemon.port })).rejects.toThrow(/^Nobody listens on/)
+    await vi.waitFor(async () => {
+      const late = connect({ ...refused, port: daemon.port })
+      late.then((connection) => connection.close()).catch(() => {})
+      await expect(late).rejects.toThrow(/^Nobody listens on/)
+    }, PATIENCE)
     expect(await late).toBeTypeOf('number')
     // The other ends of both connections were told well.
     expect(await dialogue.ended).toBe(await other.dialogue.ended)
