@@ -16,8 +16,7 @@ log.info(`Whoever connects to ${middle.address} speaks to the primary through he
 
 async function inTheMiddle(victim: Connection) {
   const connection = await connect(primary)
-  const said: Buffer[] = []
-  const answers: Buffer[] = []
+  const [said, answers]: [Buffer[], Buffer[]] = [[], []]
   playBack(victim, said, answers).catch(({ message }: Error) => stop.aborted || log.warn(message))
   await Promise.race([
     passOn(victim, connection, (piece) => {

@@ -7,7 +7,14 @@
 import type { Command } from './commands.ts'
 import { OperationalError } from './lifecycle.ts'
 import { groupOf, rootTaskUnits } from './root-tasks.ts'
-import { commandOf, startOf, takeSteps, type Unit, type UnitOptions } from './service-unit.ts'
+import {
+  commandOf,
+  startedAndWatched,
+  startOf,
+  takeSteps,
+  type Unit,
+  type UnitOptions,
+} from './service-unit.ts'
 
 /** The group of all these programs: who is in it may ask how they do. */
 const GROUP = 'rpicluster'
@@ -152,15 +159,7 @@ function serviceText({
 Description=Raspberry Pi cluster: ${program}
 Wants=network-online.target
 After=network-online.target
-# However often it has ended: it is started again.
-StartLimitIntervalSec=0
-
-[Service]
-# The program says itself when it is ready, and that it still lives.
-Type=notify
-NotifyAccess=all
-WatchdogSec=30
-ExecStart=${command}
+${startedAndWatched(command)}
 # Reads its configuration again.
 ExecReload=${options.reloadedBy === undefined ? 'kill -HUP $MAINPID' : `${commandOf(options.reloadedBy)} ${program} --reload`}
 WorkingDirectory=${folder}

@@ -22,6 +22,9 @@ const MAX_ANSWER_BYTES = 256 * 1024
 /** How many may ask at once. Further ones are not answered. */
 const MAX_ASKING = 16
 
+/** How many programs of one name and one folder may answer. */
+const MOST_IN_A_FOLDER = 1_000
+
 /** How long a socket's path may be, in bytes: unix(7). */
 const MAX_PATH_BYTES = 107
 
@@ -56,8 +59,9 @@ export interface KnownHealth {
 }
 
 /**
- * Answers whoever of this machine asks how this program does, until it is stopped: root, and the group of the service. Where
- * that cannot be, that is a warning, and the program goes on.
+ * Answers whoever of this machine asks how this program does, until it is stopped: root, and the group of the service. Of
+ * several with one name and one folder the first answers as `primary`, the next as `primary-2`, as identities are called.
+ * Where it cannot answer, that is a warning, and the program goes on.
  */
 export async function tellHealth({
   program,
@@ -66,18 +70,13 @@ export async function tellHealth({
   folder = healthFolder(program),
   stop = stopRequest,
 }: TellHealthOptions): Promise<void> {
-  const path = join(folder, `${program}.sock`)
   const server = createServer({ allowHalfOpen: true }, (socket) => void answer(socket, program, health))
   server.maxConnections = MAX_ASKING
   try {
     mkdirSync(folder, { recursive: true })
-    if (!(await isFree(path))) {
-      log.info(`Another ${program} of this folder answers how it does; how this one does, nobody can ask.`)
-      return
-    }
-    await listenOn(server, path)
+    await listenOnFirstFree(server, folder, program)
   } catch (error) {
-    log.warn(`How this program does, nobody can ask on ${path}: ${(error as Error).message}`)
+    log.warn(`How this program does, nobody can ask in ${folder}: ${(error as Error).message}`)
     return
   }
   server.on('error', () => {}) // one that could not be accepted may ask again
@@ -102,10 +101,20 @@ async function isFree(path: string): Promise<boolean> {
   }
 }
 
-async function listenOn(server: Server, path: string): Promise<void> {
-  server.listen(path)
-  await once(server, 'listening')
-  chmodSync(path, 0o660)
+async function listenOnFirstFree(server: Server, folder: string, program: string): Promise<void> {
+  for (let count = 1; count <= MOST_IN_A_FOLDER; count += 1) {
+    const path = join(folder, count === 1 ? `${program}.sock` : `${program}-${count}.sock`)
+    if (!(await isFree(path))) continue
+    try {
+      server.listen(path)
+      await once(server, 'listening')
+      chmodSync(path, 0o660)
+      return
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== 'EADDRINUSE') throw error // another one was first
+    }
+  }
+  throw new Error(`${MOST_IN_A_FOLDER} programs called ${program} answer there`)
 }
 
 async function answer(socket: Socket, program: string, health: TellHealthOptions['health']): Promise<void> {
@@ -137,7 +146,7 @@ export function healthFolder(program: string): string {
  * Asks a program of this machine how it does. One that does not answer in time, or says nothing that can be read, is not
  * healthy.
  *
- * @param program what it is called: `primary`
+ * @param program what it is called: `primary`; of several with one folder the second is `primary-2`
  * @param options `folder`: that of its socket; default: {@link healthFolder}. `timeoutMs`: how long it may take, in ms;
  *   default: 5,000
  * @throws OperationalError when this user may not ask

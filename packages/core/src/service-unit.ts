@@ -106,6 +106,23 @@ function otherThan({ dir, name, ext }: ParsedPath): string[] {
   return scripts.flatMap((other) => (other.ext === ext && other.name !== name ? other.name : []))
 }
 
+/**
+ * The lines of a unit that say how a program is started and watched.
+ *
+ * @internal
+ */
+export function startedAndWatched(command: string): string {
+  return `# However often it has ended: it is started again.
+StartLimitIntervalSec=0
+
+[Service]
+# The program says itself when it is ready, and that it still lives.
+Type=notify
+NotifyAccess=all
+WatchdogSec=30
+ExecStart=${command}`
+}
+
 function unitText({
   program,
   folder,
@@ -122,15 +139,7 @@ Description=Raspberry Pi cluster: ${program}
 # A node that starts before the network has its addresses would fail, and be started again.
 Wants=network-online.target
 After=network-online.target
-# However often it has ended: it is started again.
-StartLimitIntervalSec=0
-
-[Service]
-# The program says itself when it is ready, and that it still lives.
-Type=notify
-NotifyAccess=all
-WatchdogSec=30
-ExecStart=${command}
+${startedAndWatched(command)}
 WorkingDirectory=${folder}
 Restart=always
 RestartSec=5

@@ -1,9 +1,9 @@
 import { spawnSync } from 'node:child_process'
-import { chmodSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { beforeEach, describe, expect, onTestFinished, test, vi } from 'vitest'
 import { type DaemonOptions, daemonUnits, firmware, installDaemon } from '../src/daemon.ts'
-import { tempFolder } from './support.ts'
+import { notedCommands, tempFolder } from './support.ts'
 
 /** All that there is. */
 const EVERYTHING: DaemonOptions = {
@@ -116,13 +116,7 @@ describe('the units are installed', () => {
   let calls = ''
 
   beforeEach(() => {
-    const folder = tempFolder()
-    calls = join(folder, 'calls')
-    for (const name of ['install', 'systemctl', 'sudo', 'groupadd']) {
-      writeFileSync(join(folder, name), `#!/bin/sh\necho "${name} $*" >> '${calls}'\n`)
-      chmodSync(join(folder, name), 0o755)
-    }
-    vi.stubEnv('PATH', `${folder}:${process.env['PATH']}`)
+    calls = notedCommands('install', 'systemctl', 'sudo', 'groupadd')
     return () => vi.unstubAllEnvs()
   })
 

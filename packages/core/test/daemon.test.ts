@@ -8,7 +8,7 @@ import { describe, expect, onTestFinished, test, vi } from 'vitest'
 import { askForReload, askHealth, credentialFile, inheritedSocket, tellHealth } from '../src/daemon.ts'
 import { Dialogue } from '../src/dialogue.ts'
 import { send } from '../src/messages.ts'
-import { ConnectingNode } from '../src/node.ts'
+import { ConnectingNode, ListeningNode } from '../src/node.ts'
 import { type Connection, connect, listen } from '../src/sockets.ts'
 import { BUILT_FIXTURES } from './built-fixtures.ts'
 import { jsonLines, type Program, portOf, recordingLog, start, stopAfterTest, tempFolder } from './support.ts'
@@ -289,6 +289,63 @@ describe('a stop', () => {
   })
 })
 
+describe('a node that listens, when it drains', () => {
+  test('says goodbye to none before all have their answers: one may wait for what another says', async () => {
+    const stopping = stopAfterTest()
+    const { signal: stop } = stopping
+    const { log, records } = recordingLog()
+    let doer: Connection | undefined
+    let reply = (_: unknown) => {}
+    let asked = false
+    class Host extends ListeningNode {
+      override handlers = {
+        here: (_: unknown, peer: Connection) => {
+          doer = peer
+        },
+        reply: (text: unknown) => reply(text),
+      }
+      override answers = {
+        task: async () => {
+          asked = true
+          if (doer) await send(doer, 'command', 'work')
+          return {
+            type: 'done',
+            payload: await new Promise((resolve) => {
+              reply = resolve
+            }),
+          }
+        },
+      }
+    }
+    const host = new Host({ peer: 'worker', host: '127.0.0.1', port: 0, stop, log })
+    const running = host.run()
+    await vi.waitFor(() => expect(records.at(-1)?.msg).toMatch(/^Listening on/), PATIENCE)
+    const port = Number(String(records.at(-1)?.msg).split(':').at(-1))
+    const to = { peer: 'host', host: '127.0.0.1', port, stop }
+
+    const worker = await connect(to)
+    let isTold = false
+    const command = () => {
+      isTold = true
+    }
+    const working = new Dialogue(worker, { handlers: { command }, unknown: () => {} })
+    await send(worker, 'here', null)
+    await vi.waitFor(() => expect(doer).toBeDefined(), PATIENCE)
+    const asker = await connect(to)
+    const answer = new Dialogue(asker, { unknown: () => {} }).ask('task', { answer: 'done', stop })
+    await vi.waitFor(() => expect([asked, isTold]).toEqual([true, true]), PATIENCE)
+
+    const drained = host.drain()
+    // Nobody listens any more: so whatever the drain says at once has been said.
+    await vi.waitFor(() => expect(connect(to)).rejects.toThrow(/^Nobody listens/), PATIENCE)
+    await send(worker, 'reply', 'well')
+    expect(await answer).toBe('well')
+    await Promise.all([drained, working.ended])
+    stopping.abort()
+    await running
+  })
+})
+
 const refused = { peer: 'daemon', host: '127.0.0.1', stop: new AbortController().signal }
 
 describe.skipIf(process.platform === 'win32')('a socket that is handed over', () => {
@@ -383,19 +440,22 @@ describe.skipIf(process.platform === 'win32')('how a program does', () => {
     })
   })
 
-  test('is told by the first of two with one folder, and by another one when that has ended', async () => {
+  test('is told by each of two with one folder, and by another one when the first has ended', async () => {
     const daemon = await aDaemon()
     const { folder } = daemon
+    const answers = (name: string, { child }: { child: { pid?: number | undefined } }) =>
+      vi.waitFor(async () => {
+        const { health } = await askHealth(name, { folder })
+        expect(health['pid']).toBe(child.pid)
+      }, PATIENCE)
     const second = start('daemon.ts', [folder])
-    await daemon.says('Another program of this folder answers how it does')
-    second.child.kill('SIGKILL')
+    await answers('program-2', second)
+    await answers('program', daemon.program)
     daemon.program.child.kill('SIGKILL')
-    await Promise.all([second.ended, daemon.program.ended])
+    await daemon.program.ended
     const third = start('daemon.ts', [folder])
-    await vi.waitFor(async () => {
-      const { health } = await askHealth('program', { folder })
-      expect(health['pid']).toBe(third.child.pid)
-    }, PATIENCE)
+    await answers('program', third)
+    await answers('program-2', second)
   })
 
   test('that cannot be told, as where no socket can be, is a warning', async () => {
@@ -404,7 +464,7 @@ describe.skipIf(process.platform === 'win32')('how a program does', () => {
     const health = () => ({ healthy: true, status: '' })
     await tellHealth({ program: 'program', folder, log, health, stop: stopAfterTest().signal })
     expect(records).toMatchObject([
-      { level: 'warn', msg: expect.stringMatching(/nobody can ask on .*: the path of/) },
+      { level: 'warn', msg: expect.stringMatching(/nobody can ask in .*: the path of/) },
     ])
   })
 })

@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { beforeEach, describe, expect, onTestFinished, test, vi } from 'vitest'
 import { installUnit, unitOf } from '../src/service.ts'
-import { type Program, start, tempFolder } from './support.ts'
+import { notedCommands, type Program, start, tempFolder } from './support.ts'
 
 const PATIENCE = { timeout: 30_000, interval: 10 }
 
@@ -196,13 +196,7 @@ describe('a unit', () => {
     let calls = ''
 
     beforeEach(() => {
-      const folder = tempFolder()
-      calls = join(folder, 'calls')
-      for (const name of ['install', 'systemctl', 'sudo']) {
-        writeFileSync(join(folder, name), `#!/bin/sh\necho "${name} $*" >> '${calls}'\n`)
-        chmodSync(join(folder, name), 0o755)
-      }
-      vi.stubEnv('PATH', `${folder}:${process.env['PATH']}`)
+      calls = notedCommands('install', 'systemctl', 'sudo')
       return () => vi.unstubAllEnvs()
     })
 

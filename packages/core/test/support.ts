@@ -1,11 +1,11 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { chmodSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath, pathToFileURL } from 'node:url'
 import pino from 'pino'
-import { onTestFinished } from 'vitest'
+import { onTestFinished, vi } from 'vitest'
 import { type Connection, connect, type Listener, listen } from '../src/sockets.ts'
 import { BUILT_FIXTURES } from './built-fixtures.ts'
 
@@ -117,6 +117,18 @@ export function stopAfterTest(): AbortController {
   const controller = new AbortController()
   onTestFinished(() => controller.abort())
   return controller
+}
+
+/** Puts commands before the system's that only note how they were called, until the test ends, and returns where they note it. */
+export function notedCommands(...names: string[]): string {
+  const folder = tempFolder()
+  const calls = join(folder, 'calls')
+  for (const name of names) {
+    writeFileSync(join(folder, name), `#!/bin/sh\necho "${name} $*" >> '${calls}'\n`)
+    chmodSync(join(folder, name), 0o755)
+  }
+  vi.stubEnv('PATH', `${folder}:${process.env['PATH']}`)
+  return calls
 }
 
 export function portOf(listener: Listener): number {

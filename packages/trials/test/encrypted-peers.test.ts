@@ -2,7 +2,7 @@
 import { randomBytes, randomInt } from 'node:crypto'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { hostileStreams } from './support/hostile-streams.ts'
-import { SignedCluster } from './support/signed-cluster.ts'
+import { SignedCluster, WRONG_FRAMES } from './support/signed-cluster.ts'
 
 const SEED = Number(process.env['FUZZ_SEED'] ?? randomInt(1_000_000_000))
 const STREAMS = Math.min(20_000, Number(process.env['FUZZ_STREAMS'] ?? 60))
@@ -15,11 +15,6 @@ afterAll(() => cluster.end())
 
 /** A record of a handshake, and the beginning of a greeting of 16 KiB in it. */
 const HALF_A_GREETING = Buffer.from('16030140000100fffc0303', 'hex')
-
-function nobodyWasBelieved() {
-  expect(cluster.master.messages.filter((line) => /Received message from (?!good: )/.test(line))).toEqual([])
-  expect(cluster.master.messages.filter((line) => /mistake/.test(line))).toEqual([])
-}
 
 describe('before it has proven who it is', () => {
   test.for([
@@ -45,7 +40,7 @@ describe('before it has proven who it is', () => {
     await peer.says(said)
     await cluster.logs(told, peer.address)
     await cluster.losesNothing()
-    nobodyWasBelieved()
+    cluster.nobodyWasBelieved()
     peer.socket.destroy()
   })
 
@@ -69,27 +64,13 @@ describe('before it has proven who it is', () => {
       else peer.socket.end()
     }
     await cluster.losesNothing()
-    nobodyWasBelieved()
+    cluster.nobodyWasBelieved()
     expect(cluster.master.exitCode).toBe(null)
   })
 })
 
 describe('after it has proven who it is', () => {
-  test.for([
-    ['no JSON', 'hello\r', /A frame from bad at .* is not JSON/],
-    ['the wrong shape', '{"type":7,"payload":1}\r', /A frame from bad at .* is of the wrong shape/],
-    ['too much in a frame', `"${'x'.repeat(1024 * 1024)}"\r`, /A frame from bad at .* is too large/],
-  ] as const)('says %s', async ([, said, told]) => {
-    const peer = await cluster.connects('bad')
-    void peer.write(said, 'latin1')
-    await cluster.logs(told)
-    await cluster.losesNothing()
-    await peer.close()
-  })
+  test.for(WRONG_FRAMES)('says %s', ([, said, told]) => cluster.survives(said, told))
 })
 
-test('the master ends well', async () => {
-  await cluster.master.stop('SIGTERM')
-  expect(cluster.master.exitCode).toBe(0)
-  nobodyWasBelieved()
-})
+test('the master ends well', () => cluster.endsWell())

@@ -77,8 +77,7 @@ const COUNTED = 3
  */
 function counted(lines: readonly string[]): string[] {
   const counts = new Map<string, number>()
-  // Which of several is the first one of its folder is chance, too.
-  const others = lines.filter((line) => !isOfRoster(line) && !/: Another \w+ of this folder /.test(line))
+  const others = lines.filter((line) => !isOfRoster(line))
   // What a node sends by a clock of its own comes before or after something else, and so often.
   const isByClock = (line: string) => /: Received vitals from /.test(line)
   const byClock = new Set(others.filter(isByClock).map(normalized))

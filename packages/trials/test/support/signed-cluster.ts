@@ -10,12 +10,22 @@ import { type Connection, connect } from '@rpi-cluster/core/sockets'
 import { ChapterCopy, freePort, type Running } from '@rpi-cluster/tutorial/harness'
 import { expect, vi } from 'vitest'
 import { BadPeer } from './bad-peer.ts'
+import { nested } from './cluster.ts'
 
 const PATIENCE = { timeout: 20_000, interval: 10 }
 const GOOD = 4
 
 /** What connections are. */
 export type Way = 'signed' | 'encrypted'
+
+/** What a node that has proven its key may still say wrong, and what is told of it. */
+export const WRONG_FRAMES = [
+  ['no JSON', 'hello\r', /A frame from bad at .* is not JSON/],
+  ['not UTF-8', Buffer.from([0xff, 0x0d]), /A frame from bad at .* is not UTF-8/],
+  ['the wrong shape', '{"type":7,"payload":1}\r', /A frame from bad at .* is of the wrong shape/],
+  ['nested deeply', `${nested(200_000)}\r`, /Received message from bad: \(a payload nested too deeply/],
+  ['too much in a frame', `"${'x'.repeat(1024 * 1024)}"\r`, /A frame from bad at .* is too large/],
+] as const
 
 export class SignedCluster {
   readonly port: number
@@ -76,6 +86,32 @@ export class SignedCluster {
       const all = this.master.messages.join('\n')
       for (const text of texts) expect(all).toContain(`Received message from good: ${text}`)
     }, PATIENCE)
+  }
+
+  /** A node that has proven its key says something wrong: it is told, and the good ones lose nothing. */
+  async survives(said: string | Buffer, told: RegExp): Promise<void> {
+    const peer = await this.connects('bad')
+    void peer.write(said, 'latin1')
+    await this.logs(told)
+    await this.losesNothing()
+    await peer.close()
+  }
+
+  /** Nothing but what nodes with a key say is ever handed over, and no mistake of the program has shown. */
+  nobodyWasBelieved(): void {
+    const { messages } = this.master
+    const believed = messages.filter((line) =>
+      /Received message from (?!good: |bad: \(a payload nested)/.test(line),
+    )
+    expect(believed).toEqual([])
+    expect(messages.filter((line) => /mistake/.test(line))).toEqual([])
+  }
+
+  /** Stops the master, which has survived all of it. */
+  async endsWell(): Promise<void> {
+    await this.master.stop('SIGTERM')
+    expect(this.master.exitCode).toBe(0)
+    this.nobodyWasBelieved()
   }
 
   /** A bad peer that has not proven anything. */
