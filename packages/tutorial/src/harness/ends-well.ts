@@ -50,7 +50,7 @@ export function everyProgramEndsWell(): void {
   test('the whole cluster says what the README shows', async ({ chapter, expect }) => {
     const cluster = await chapter.start({ args: ['--for', '20s'] })
     await cluster.ends()
-    expect(cluster.exitCode).toBe(0)
+    expect(cluster.exitCode, cluster.lines.join('\n')).toBe(0)
     // How often each is said depends on how busy the machine is.
     const said = [...new Set(cluster.lines.map(normalized))].sort()
     const { lines, areAll } = linesShown(name)
