@@ -198,15 +198,22 @@ function programsOfThisFile(): { chapter: string; programs: Program[]; before: P
   const renamed = before ? formerNames(before, { ...cluster, number }, []) : []
   const names = new Map([...renamed].map(([now, then]) => [then, now]))
   const named = (program: string) => names.get(program) ?? program
-  return {
-    chapter,
-    programs: cluster.programs,
-    before: (before?.programs ?? []).map(({ name, connectsTo, ...rest }) => ({
-      ...rest,
-      name: named(name),
-      ...(connectsTo !== undefined && { connectsTo: named(connectsTo) }),
-    })),
-  }
+  const own = (before?.programs ?? []).map(({ name, connectsTo, ...rest }) => ({
+    ...rest,
+    name: named(name),
+    ...(connectsTo !== undefined && { connectsTo: named(connectsTo) }),
+  }))
+  // One that is back after a chapter without it promised the same in the last that had it.
+  const earlier = allChapters().filter(({ name }) => name < chapter)
+  const back = cluster.programs.flatMap(({ name }) =>
+    own.some((program) => program.name === name)
+      ? []
+      : (
+          earlier.findLast(({ programs }) => programs.some((program) => program.name === name))?.programs ??
+          []
+        ).filter((program) => program.name === name),
+  )
+  return { chapter, programs: cluster.programs, before: [...own, ...back] }
 }
 
 async function runUntilReady({ name, ready }: Program, chapter: ChapterCopy): Promise<Running> {
