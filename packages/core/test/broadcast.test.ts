@@ -277,7 +277,7 @@ async function called(...says: (((command: string) => string) | undefined)[]) {
       return { peer, far }
     }),
   )
-  return { calls, nodes, presence, broadcast }
+  return { calls, nodes, presence, broadcast, roster }
 }
 
 describe('a roll call', () => {
@@ -299,6 +299,18 @@ describe('a roll call', () => {
     for (const { afterMs } of report?.answered ?? []) expect(afterMs).toBeGreaterThan(0)
     expect(report).toMatchObject({ silent: ['pi-3'], offline: ['pi-4'] })
     expect(reportFrom(JSON.parse(JSON.stringify(report)))).toEqual(report)
+  })
+
+  test('misses no program that does no commands, as a web server, when it has gone', async () => {
+    const { calls, presence, roster } = await called()
+    const { master: peer, slave: far } = await connectedPair()
+    roster.add(peer)
+    roster.introduce(peer, { hostname: 'web', program: 'webserver' })
+    await vi.waitFor(() => expect(presence.table.get('web')?.state).toBe('here'), PATIENCE)
+    await far.close()
+    peer.socket.destroy()
+    await vi.waitFor(() => expect(presence.table.get('web')?.state).toBe('gone'), PATIENCE)
+    expect(await calls.call('say')).toEqual({ answered: [], silent: [], offline: [] })
   })
 
   test('is over when all have answered or left, and counts no answer twice or of another call', async () => {

@@ -65,6 +65,29 @@ function saysX(socket: Socket, handshakes: Handshakes): Promise<void> {
   })
 }
 
+test('who says too much is sent away, also where the handshake itself does not look', async () => {
+  const { signal: stop } = stopAfterTest()
+  const { log, records } = recordingLog()
+  const handshakes = new Handshakes({ maxBytes: 1_000 })
+  const secure = (socket: Socket) =>
+    handshakes.run(socket, async () => {
+      await once(socket.resume(), 'close')
+      throw new OperationalError('gone')
+    })
+  const to = { peer: 'node', host: '127.0.0.1', port: 0, stop, log, secure }
+  const port = portOf(await listen(to, async () => {}))
+  const socket = openSocket({ host: '127.0.0.1', port })
+  onTestFinished(() => void socket.on('error', () => {}).destroy())
+  socket.on('error', () => {}).write('y'.repeat(10_000))
+  await vi.waitFor(
+    () =>
+      expect(records.map(({ msg }) => msg)).toEqual([
+        expect.stringMatching(/ has said more than 1000 bytes /),
+      ]),
+    PATIENCE,
+  )
+})
+
 test('a crowd of good newcomers from one address all get in, and few are at work at once', async () => {
   const { arrives, entered, mostAtWork, handshakes } = await aDoor()
   const crowd = await Promise.all(Array.from({ length: 60 }, () => arrives()))

@@ -3,9 +3,13 @@ import { describe, expect, test, vi } from 'vitest'
 import { Identities, identityOfNode } from '../src/identities.ts'
 import { isIdentity } from '../src/kept-identity.ts'
 import { keyFileName } from '../src/key-file.ts'
+import { Presence } from '../src/live.ts'
 import { Roster } from '../src/roster.ts'
+import type { Connection } from '../src/sockets.ts'
+import { openStore } from '../src/store.ts'
+import { KeptVitals } from '../src/vitals.ts'
 import { PATIENCE, signingListener, stranger } from './signed-support.ts'
-import { recordingLog, start, stopAfterTest } from './support.ts'
+import { recordingLog, start, stopAfterTest, tempFolder } from './support.ts'
 
 /** Those who connect to a listener that signs, with a roster and identities. */
 async function aCluster() {
@@ -84,6 +88,41 @@ describe('a node that has proven its name', () => {
     expect(peer.socket.destroyed).toBe(false)
     identities.introduce(liar, { uuid: '0'.repeat(32), client: 1 })
     expect(identities.identityOf(liar)).toBe('0'.repeat(32))
+  })
+
+  test('is missed when it has told what it is; who has only proven a name, to give a command, is not', async () => {
+    const { arrives, roster, identities, peerAt } = await aCluster()
+    const { table } = new Presence({ roster, identities, stop: stopAfterTest().signal })
+    const commander = await arrives('pi-3')
+    await peerAt(0)
+    const node = await arrives('pi-4')
+    roster.introduce(await peerAt(1), { hostname: 'pi', client: 1 })
+    await vi.waitFor(() => expect(table.size).toBe(2), PATIENCE)
+    for (const each of [commander, node]) await each.close()
+    await vi.waitFor(
+      () => expect(table.entries().map(([, { name, state }]) => [name, state])).toEqual([['pi-4', 'gone']]),
+      PATIENCE,
+    )
+  })
+
+  test('has its vitals under its own identity, whatever it or somebody without a key shows', async () => {
+    const { arrives, roster, peerAt, unproven } = await aCluster()
+    const { log } = recordingLog()
+    const stopping = stopAfterTest()
+    const keep = { rawDays: 1, fiveMinutesDays: 1, hoursDays: 1 }
+    const store = await openStore({ name: 'vitals', keep, folder: tempFolder(), stop: stopping.signal, log })
+    const kept = new KeptVitals({ log, roster, store })
+    const says = (peer: Connection, uuid: string) => {
+      roster.introduce(peer, { hostname: 'pi', client: 1 })
+      kept.introduce(peer, { hostname: 'pi', client: 1, uuid })
+      kept.take({ cpu_percentage: 1 }, peer)
+    }
+    await arrives('pi-3')
+    says(await peerAt(0), '0'.repeat(32))
+    says(await unproven(1), identityOfNode('pi-3'))
+    const nodes = kept.table.entries().map(([, { node }]) => node)
+    expect(nodes.sort()).toEqual([identityOfNode('pi-3'), 'pi'].sort())
+    stopping.abort()
   })
 
   test('is the same node when it comes back, and the old connection is closed', async () => {
