@@ -24,7 +24,6 @@ class Primary extends ListeningNode {
 
   override handlers = names.handlers({
     node_baseinfo: this.nodes.introduce,
-    machine_details: this.nodes.introduce, // what chapter 06 calls it
     message: (text, secondary) =>
       log.info(`Received message from ${this.roster.nameOf(secondary)}: ${textOf(text)}`),
     vitals: this.nodes.take,
