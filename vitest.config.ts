@@ -19,7 +19,12 @@ type Reporters = NonNullable<NonNullable<ViteUserConfig['test']>['reporters']>
 const reporters: Reporters = [
   'default',
   ...(isMeasured ? [cpuReport] : []),
-  ...(report ? [['json', { outputFile: report }] satisfies ['json', object]] : []),
+  ...(report
+    ? ([
+        ['json', { outputFile: report }],
+        [join(import.meta.dirname, '.ci/unhandled-errors.js'), { outputFile: report }],
+      ] satisfies [string, object][])
+    : []),
 ]
 
 /** The packages in a folder. */

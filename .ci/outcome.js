@@ -1,5 +1,5 @@
 // Prints what came of all tests, from the reports that Vitest has written: how many passed, and each that failed, or that
-// passed only when it was run again, with the first line of why.
+// passed only when it was run again, with the first line of why; and each error that belonged to no test.
 import { readFileSync } from 'node:fs'
 import { relative } from 'node:path'
 
@@ -30,6 +30,8 @@ for (const { name, status, message } of files) {
   if (status !== 'failed' || failed.some(({ file }) => file === relative('', name))) continue
   console.log(`Could not be run: ${relative('', name)}\n  ${message.split('\n')[0]}`)
 }
+for (const { text, where } of reports.flatMap(({ unhandled = [] }) => unhandled))
+  console.log(`An error outside all tests: ${text}\n${where.join('\n')}`)
 console.log(
   `${count('passed')} passed, ${count('failed')} failed, ${count('pending', 'skipped', 'todo')} skipped`,
 )

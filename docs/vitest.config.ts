@@ -1,3 +1,4 @@
+import { join } from 'node:path'
 import { defineConfig } from 'vitest/config'
 
 // .ci/run counts the tests from this file.
@@ -16,6 +17,12 @@ export default defineConfig({
     // A browser keeps a core busy: more of them than that only wait for each other.
     maxWorkers: 2,
     retry,
-    ...(report && { reporters: ['default', ['json', { outputFile: report }]] }),
+    ...(report && {
+      reporters: [
+        'default',
+        ['json', { outputFile: report }],
+        [join(import.meta.dirname, '../.ci/unhandled-errors.js'), { outputFile: report }],
+      ],
+    }),
   },
 })
