@@ -1,22 +1,37 @@
-/** A program's way to the primary, to hand in work and to ask what became of it. */
+/** A submitter's way to the primary. */
 import { credentialFile } from '@rpi-cluster/core/daemon'
-import { Dialogue } from '@rpi-cluster/core/dialogue'
 import { loadJsonConfig } from '@rpi-cluster/core/json-config'
 import { openKey } from '@rpi-cluster/core/key-files'
+import { stopSignal } from '@rpi-cluster/core/lifecycle'
 import type { Logger } from '@rpi-cluster/core/logging'
+import { ConnectingNode } from '@rpi-cluster/core/node'
 import { encryptedBy } from '@rpi-cluster/core/secure-sockets'
-import { connect } from '@rpi-cluster/core/sockets'
 import { TaskClient } from '@rpi-cluster/core/tasks'
 import { config } from './config.ts'
 
-/** Connects to the primary as a submitter. Whoever opens it closes it. */
-export async function openClient(log: Logger, stop: AbortSignal) {
+/** Who hands in work. It comes back after a loss as every node does, and hears what has ended meanwhile. */
+class Submitter extends ConnectingNode {
+  readonly tasks = new TaskClient(this)
+  override handlers = this.tasks.handlers
+  connected = () => {}
+
+  override async greet() {
+    await this.tasks.resume()
+    this.connected()
+  }
+}
+
+/** Does something with the tasks of the primary, as soon as it is reached. Then it leaves. */
+export async function asSubmitter(log: Logger, act: (tasks: TaskClient) => Promise<void>) {
   const { secondary, submitter } = loadJsonConfig(config, ['secondary', 'submitter'], log)
   const { primaryIp: host, socketPort: port } = secondary
+  const done = new AbortController()
+  const stop = AbortSignal.any([stopSignal(), done.signal])
   const key = await openKey({ file: credentialFile('key', submitter.key), log, stop })
-  const primary = await connect({ peer: 'primary', host, port, secure: encryptedBy(key), stop })
-  const client: TaskClient = new TaskClient({ ask: (question, options) => dialogue.ask(question, options) })
-  const dialogue = new Dialogue(primary, { handlers: client.handlers, unknown: () => {} })
-  dialogue.ended.catch(() => {}) // who asks is told
-  return { client, close: () => primary.close() }
+  const node = new Submitter({ peer: 'primary', host, port, secure: encryptedBy(key), stop, log })
+  const connected = new Promise<void>((resolve) => {
+    node.connected = resolve
+  })
+  const acts = connected.then(() => act(node.tasks)).finally(() => done.abort())
+  await Promise.all([node.run(), acts])
 }
