@@ -33,5 +33,7 @@ export async function asSubmitter(log: Logger, act: (tasks: TaskClient) => Promi
     node.connected = resolve
   })
   const acts = connected.then(() => act(node.tasks)).finally(() => done.abort())
-  await Promise.all([node.run(), acts])
+  acts.catch(() => {}) // it is told below
+  await node.run()
+  if (done.signal.aborted) await acts
 }
