@@ -3,16 +3,17 @@ import { randomBytes } from 'node:crypto'
 import { parseArgs } from 'node:util'
 import { OperationalError } from '@rpi-cluster/core/lifecycle'
 import type { NewTask } from '@rpi-cluster/core/tasks'
-import { type Picture, pictureOf, tilesOf } from './picture.ts'
+import { type Tile, tilesOf, type View } from './picture.ts'
 
 const USAGE =
-  'Say what is to be done: mandelbrot --width 1600, or a task with its input as JSON: trouble \'"throw"\'. With --no-wait it is only handed in.'
+  'Say what is to be done: mandelbrot --width 1600 --view seahorses, or a task with its input: trouble throw. With --no-wait it is only handed in.'
 
 export interface Order {
   /** What its tasks are called together. */
   group: string
   tasks: NewTask[]
-  picture?: Picture
+  /** How large the picture is, if it is one. */
+  picture?: Tile['whole'] | undefined
   waits: boolean
 }
 
@@ -26,14 +27,15 @@ export function orderFrom(argv: string[]): Order {
   const waits = !values['no-wait']
   if (name !== 'mandelbrot') return { group, tasks: [{ name, input: inputFrom(input), group }], waits }
   if (input !== undefined) throw new OperationalError(USAGE)
-  const picture = pictureOf({ width: Number(values.width) })
-  const tasks = tilesOf(picture).map((tile) => ({ name, input: tile, group }))
-  return { group, tasks, picture, waits }
+  const tiles = tilesOf({ width: Number(values.width), view: values.view as View })
+  const tasks = tiles.map((tile) => ({ name, input: tile, group }))
+  return { group, tasks, picture: tiles[0]?.whole, waits }
 }
 
 function parsed(args: string[]) {
   const options = {
     width: { type: 'string', default: '800' },
+    view: { type: 'string', default: 'whole' },
     'no-wait': { type: 'boolean', default: false },
     config: { type: 'string' },
   } as const

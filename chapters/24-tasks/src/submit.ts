@@ -7,7 +7,8 @@ import type { TaskClient, TaskEnd } from '@rpi-cluster/core/tasks'
 import { SingleBar } from 'cli-progress'
 import { asSubmitter } from './client.ts'
 import { orderFrom } from './order.ts'
-import { pngOf } from './picture.ts'
+import { drawnTileFrom } from './picture.ts'
+import { pngOf } from './png.ts'
 
 const log = createLogger('submit')
 const { group, tasks, picture, waits } = orderFrom(process.argv)
@@ -35,13 +36,17 @@ async function tell(ends: TaskEnd[]) {
   const failed = ends.filter(({ state }) => state !== 'done')
   for (const { name, id, state, reason = '' } of failed) log.error(`${name} ${id} was ${state}: ${reason}`)
   if (failed.length > 0) process.exitCode = 1
-  else if (picture) await keep(pngOf(picture, ends))
+  else if (picture) await keep(picture, ends)
   else log.info(textOf(ends[0]?.result))
 }
 
 /** Writes the picture into the folder where the reader typed. */
-async function keep(png: Uint8Array) {
+async function keep({ width, height }: { width: number; height: number }, ends: TaskEnd[]) {
+  const tiles = ends.flatMap(({ result, node = '' }) => {
+    const tile = drawnTileFrom(result)
+    return tile ? [{ ...tile, node }] : []
+  })
   const file = resolve(process.env['INIT_CWD'] ?? '.', `${group}.png`)
-  await writeFile(file, png)
+  await writeFile(file, pngOf(width, height, tiles))
   log.info(`The picture is ${file}`)
 }

@@ -1,11 +1,11 @@
-/** What became of work: `work failed`, `work show GROUP`, `work cancel GROUP`, `work retry ID`. */
+/** What became of work: `queue failed`, `queue show GROUP`, `queue cancel GROUP`, `queue retry ID`. */
 import { OperationalError } from '@rpi-cluster/core/lifecycle'
 import { createLogger } from '@rpi-cluster/core/logging'
 import { textOf } from '@rpi-cluster/core/messages'
 import type { TaskState } from '@rpi-cluster/core/tasks'
 import { asSubmitter } from './client.ts'
 
-const log = createLogger('work')
+const log = createLogger('queue')
 const [verb, ...rest] = process.argv.slice(2)
 const names = rest[0]?.startsWith('-') ? [] : rest.slice(0, 1)
 process.argv.splice(2, 1 + names.length) // what is left is --config FILE, or nothing
