@@ -10,7 +10,7 @@ import { stopRequest } from './lifecycle.ts'
 import type { Logger } from './logging.ts'
 import { limitsOf, type TaskDefinitions } from './task-definition.ts'
 import { TaskFailure } from './task-failure.ts'
-import { type ProcessOwner, TaskProcess, type Work } from './task-process.ts'
+import { type Limits, type ProcessOwner, TaskProcess, type Work } from './task-process.ts'
 
 /** How often processes at work are looked at, in ms. */
 const LOOK_MS = 50
@@ -79,6 +79,7 @@ export class TaskPool {
   readonly #options: TaskPoolOptions
   readonly #most: number
   readonly #stop: AbortSignal
+  readonly #limits: ReadonlyMap<string, Limits>
   readonly #heapMb: number
   readonly #children = new Set<TaskProcess>()
   /** What came back from a process, before what has never been handed over. */
@@ -87,6 +88,10 @@ export class TaskPool {
   #first = 0
   /** By name: how long one takes, in ms. */
   readonly #means = new Map<string, number>()
+  readonly #learn = (name: string, ms: number): void => {
+    const mean = this.#means.get(name) ?? ms
+    this.#means.set(name, mean + NEWEST_PART * (ms - mean))
+  }
   #lastSeq = 0
   #isDispatching = false
   #timer: NodeJS.Timeout | undefined
@@ -99,7 +104,8 @@ export class TaskPool {
     this.#options = options
     this.#most = children
     this.#stop = stop
-    this.#heapMb = HEAP_BEYOND_MB + Math.max(0, ...Object.values(tasks).map((task) => limitsOf(task).memoryMb))
+    this.#limits = new Map(Object.entries(tasks).map(([name, definition]) => [name, limitsOf(definition)]))
+    this.#heapMb = HEAP_BEYOND_MB + Math.max(0, ...[...this.#limits.values()].map(({ memoryMb }) => memoryMb))
     this.#owner = {
       free: (child) => {
         if (child.works.length <= LEAST_AHEAD && this.#hasWork()) this.#dispatch()
@@ -119,47 +125,27 @@ export class TaskPool {
    * @throws TaskFailure that says why there is none
    * @throws the stop signal's reason, an AbortError, when the program is stopped first
    */
-  run({ id, name, input, attempt }: TaskWork, options: RunOptions = {}): Promise<string> {
+  run(task: TaskWork, options: RunOptions = {}): Promise<string> {
     if (this.#stop.aborted) return Promise.reject(this.#stop.reason)
-    const { tasks } = this.#options
-    const definition = Object.hasOwn(tasks, name) ? tasks[name] : undefined
-    if (!definition) return Promise.reject(new TaskFailure('unknown', `There is no task "${name}" here.`))
-    const { progress = () => {}, begun = () => {}, measured = () => {}, signal } = options
+    const limits = this.#limits.get(task.name)
+    if (!limits) return Promise.reject(new TaskFailure('unknown', `There is no task "${task.name}" here.`))
+    const { signal } = options
     if (signal?.aborted) return Promise.reject(cancelled())
-    return new Promise<string>((resolve, reject) => {
+    return new Promise((resolve, reject) => {
       this.#lastSeq += 1
-      const listening = signal && addAbortListener(signal, () => this.#cancel(work))
-      let isSettled = false
-      const settle = (ms: number | undefined): boolean => {
-        listening?.[Symbol.dispose]()
-        if (isSettled) return false
-        isSettled = true
-        if (ms !== undefined) measured(ms)
-        return true
-      }
-      const work: Work = {
-        ...{ seq: this.#lastSeq, id, name, input, attempt, limits: limitsOf(definition) },
-        ...{ returns: 0, isCancelled: false, begun, progress },
-        done: (result, ms) => {
-          this.#learn(name, ms)
-          if (settle(ms)) resolve(result)
-        },
-        failed: (failure, ms) => {
-          if (ms !== undefined) this.#learn(name, ms)
-          if (settle(ms)) reject(failure)
-        },
-        stopped: (reason) => {
-          if (settle(undefined)) reject(reason)
-        },
-      }
+      const work = new Waited(this.#lastSeq, task, limits, options, this.#learn, resolve, reject)
+      if (signal) work.listening = addAbortListener(signal, () => this.#cancel(work))
       this.#waiting.push(work)
       this.#dispatchSoon()
     })
   }
 
-  /** Gives up what no process has been handed: each of them is rejected as cancelled. */
-  withdraw(): void {
-    for (const work of this.#takeAll()) work.failed(cancelled(), undefined)
+  /** Gives up what no process has been handed, and returns their ids. Their promises are rejected, as cancelled. */
+  withdraw(): string[] {
+    return this.#takeAll().map((work) => {
+      work.failed(cancelled(), undefined)
+      return work.id
+    })
   }
 
   #hasWork(): boolean {
@@ -258,11 +244,6 @@ export class TaskPool {
     return child.served > 0 && child.memoryBeyondIdle() > (limits.memoryMb * 1024 * 1024) / 2
   }
 
-  #learn(name: string, ms: number): void {
-    const mean = this.#means.get(name) ?? ms
-    this.#means.set(name, mean + NEWEST_PART * (ms - mean))
-  }
-
   #startAnother(): void {
     const starting = [...this.#children].filter(({ isReady }) => !isReady).length
     const open = this.#returned.length + this.#waiting.length - this.#first
@@ -322,6 +303,75 @@ export class TaskPool {
     const works = [...this.#takeAll(), ...[...this.#children].flatMap(({ works }) => works)]
     for (const child of this.#children) child.kill()
     for (const work of works) work.stopped(this.#stop.reason)
+  }
+}
+
+/** A task that somebody waits for. */
+class Waited implements Work {
+  readonly id: string
+  readonly name: string
+  readonly input: string
+  readonly attempt: number
+  returns = 0
+  isCancelled = false
+  listening: Disposable | undefined
+
+  readonly seq: number
+  readonly limits: Limits
+  readonly #options: RunOptions
+  readonly #learn: (name: string, ms: number) => void
+  readonly #resolve: (result: string) => void
+  readonly #reject: (reason: unknown) => void
+  #isSettled = false
+
+  constructor(
+    seq: number,
+    { id, name, input, attempt }: TaskWork,
+    limits: Limits,
+    options: RunOptions,
+    learn: (name: string, ms: number) => void,
+    resolve: (result: string) => void,
+    reject: (reason: unknown) => void,
+  ) {
+    this.seq = seq
+    this.id = id
+    this.name = name
+    this.input = input
+    this.attempt = attempt
+    this.limits = limits
+    this.#options = options
+    this.#learn = learn
+    this.#resolve = resolve
+    this.#reject = reject
+  }
+
+  begun(): void {
+    this.#options.begun?.()
+  }
+
+  progress(part: number): void {
+    this.#options.progress?.(part)
+  }
+
+  done(result: string, ms: number): void {
+    if (this.#settles(ms)) this.#resolve(result)
+  }
+
+  failed(failure: TaskFailure, ms: number | undefined): void {
+    if (this.#settles(ms)) this.#reject(failure)
+  }
+
+  stopped(reason: unknown): void {
+    if (this.#settles(undefined)) this.#reject(reason)
+  }
+
+  #settles(ms: number | undefined): boolean {
+    this.listening?.[Symbol.dispose]()
+    if (ms !== undefined) this.#learn(this.name, ms)
+    if (this.#isSettled) return false
+    this.#isSettled = true
+    if (ms !== undefined) this.#options.measured?.(ms)
+    return true
   }
 }
 

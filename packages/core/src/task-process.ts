@@ -37,9 +37,15 @@ const LAST_WORDS_MS = 100
 
 const MIB = 1024 * 1024
 
+/** What a task may take. */
+export interface Limits {
+  readonly seconds: number
+  readonly memoryMb: number
+}
+
 /** A task that is to be done, until it has ended. */
 export interface Work extends HandedTask {
-  readonly limits: { seconds: number; memoryMb: number }
+  readonly limits: Limits
   /** How often a process has ended before it began. */
   returns: number
   /** Nobody waits for it any more. */

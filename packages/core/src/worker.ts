@@ -13,3 +13,5 @@ export { defineTasks, type TaskContext, type TaskDefinition, type TaskDefinition
 export { TaskFailure, type TaskFailureKind } from './task-failure.ts'
 // Processes that do them.
 export { type RunOptions, TaskPool, type TaskPoolOptions, type TaskWork } from './task-pool.ts'
+// The node that is handed them.
+export { TaskWorker, type TaskWorkerOptions } from './task-worker.ts'
