@@ -15,6 +15,7 @@ class Happening implements Watched {
     { name: 'node 1', program: 'node' },
     { name: 'node 2', program: 'node', connectsTo: 'node 1' },
   ]
+  readonly commands = ['ask']
   readonly done: LabAction[] = []
   readonly listeners = new Set<(events: readonly LabEvent[]) => void>()
   readonly #history: LabEvent[]
@@ -67,7 +68,7 @@ const line = (number: number): LabEvent => ({
 
 test("an action is done for the lab's own page, and for nobody else", async () => {
   const watched = new Happening()
-  const { address, headers } = await serve(watched)
+  const { address, headers, told } = await serve(watched)
   const body = JSON.stringify({ do: 'kill', lane: 'node 2' })
   const post = (changed: Record<string, string>) =>
     statusFor(`${address}do`, { method: 'POST', body, headers: { ...headers, ...changed } })
@@ -81,6 +82,12 @@ test("an action is done for the lab's own page, and for nobody else", async () =
   expect(watched.done).toEqual([])
   expect(await post({})).toBe(204)
   expect(watched.done).toEqual([{ do: 'kill', lane: 'node 2' }])
+  expect(told).toMatchObject({ commands: ['ask'] })
+  const command = { do: 'run', lane: 'ask', args: 'all "at once"' } as const
+  expect(
+    (await fetch(`${address}do`, { method: 'POST', headers, body: JSON.stringify(command) })).status,
+  ).toBe(204)
+  expect(watched.done.at(-1)).toEqual(command)
   expect(await statusFor(`${address}lab`, { method: 'POST', headers, body })).toBe(405)
 })
 
@@ -113,6 +120,7 @@ test('a recording takes no action, and gives no token', async () => {
   const watched = new Happening()
   const { address, headers, told } = await serve(watched, false)
   expect(told.token).toBeUndefined()
+  expect(told).not.toHaveProperty('commands')
   expect(await statusFor(`${address}do`, { method: 'POST', headers, body: '{"do":"heal-all"}' })).toBe(405)
   expect(watched.done).toEqual([])
 })

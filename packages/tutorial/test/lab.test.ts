@@ -20,12 +20,13 @@ import { Recorder, readRecording } from '../src/lab/recording.ts'
 import type { Header } from '../src/lab/recording-lines.ts'
 import { Replay } from '../src/lab/replay.ts'
 import { namedIn, readScenario, scenarioOf, scenariosOf } from '../src/lab/scenario.ts'
-import { actionsOf, completionsOf, told } from '../src/lab/words.ts'
+import { actionsOf, completionsOf, helpFor, told } from '../src/lab/words.ts'
 import { RECORDINGS_FOLDER } from '../src/record/record.ts'
 import { freePorts } from '../src/run/environment.ts'
 
 const chapter = findChapter('11')
 const named = namedIn(chapter, { slave: 3 }, () => 0.5)
+const withCommands = namedIn(findChapter('23'), { secondary: 2 }, () => 0.5)
 const folder = mkdtempSync(join(tmpdir(), 'lab-test-'))
 afterAll(() => rm(folder, { recursive: true }))
 
@@ -73,12 +74,47 @@ describe('what is typed', () => {
     expect(() => actionsOf(text, named)).toThrow(why)
   })
 
+  test('a command is run as it is typed, and named as a node is', () => {
+    const run = 'run task secondary-1 "node  time"'
+    expect(actionsOf(run, withCommands)).toEqual([
+      { do: 'run', lane: 'task', args: 'secondary-1 "node  time"' },
+    ])
+    expect(actionsOf(run, withCommands).map(told)).toEqual([run])
+    expect(actionsOf(' run  keys ', withCommands).map(told)).toEqual(['run keys'])
+    expect(actionsOf('cut secondary  1, task', withCommands).map(told)).toEqual([
+      'cut secondary 1',
+      'cut task',
+    ])
+    expect(actionsOf('kill all', withCommands).map(told)).not.toContain('kill task')
+    expect(helpFor(withCommands).join('\n')).toMatch(
+      /^run everyone +starts a[\s\S]*is one of: everyone, task, status,/m,
+    )
+    expect(helpFor({ ...named, commands: [] }).join('\n')).not.toMatch(/A command is one of/)
+  })
+
+  test.for([
+    [
+      'run tsk secondary-1',
+      /no command "tsk" here\. Did you mean task\? There are: everyone, task, status, keys, helpers\./,
+    ],
+    ['run', /run takes a command of the chapter\. There are: everyone,/],
+    ['run primary', /primary is a node of the cluster, and no command\. There are: everyone,/],
+    ['run secondary 1', /secondary is a node of the cluster, and no command/],
+    ['run service primary --install', /no command "service" here/], // it would change this machine
+  ] as const)('"%s" is refused, with the commands that there are', ([text, why]) => {
+    expect(() => actionsOf(text, withCommands)).toThrow(why)
+    expect(() => actionsOf(text, { ...withCommands, commands: [] })).toThrow(/this chapter has none\.$/)
+  })
+
   test('the Tab key offers words, and then nodes', () => {
     expect(completionsOf('co', named)).toEqual(['continue'])
     expect(completionsOf('kill sl', named)).toEqual(
       ['slave 1', 'slave 2', 'slave 3', 'slaves'].map((name) => `kill ${name}`),
     )
     expect(completionsOf('kill slave 1, m', named)).toEqual(['kill slave 1, master'])
+    expect(completionsOf('run t', withCommands)).toEqual(['run task'])
+    expect(completionsOf('run s', withCommands)).toEqual(['run status'])
+    expect(completionsOf('cut ta', withCommands)).toEqual(['cut task'])
   })
 })
 
@@ -168,6 +204,37 @@ describe('a promise', () => {
     })
   })
 
+  test('that a command ends well wants exit code 0 in time, each time that it ran', () => {
+    const promise = promiseOf('task ends well within 20s', withCommands)
+    expect(promise.of).toEqual(['task'])
+    const ended = (at: number, how: string): LabEvent => ({
+      type: 'state',
+      at,
+      lane: 'task',
+      state: 'ended',
+      how,
+    })
+    const first = [started(5, 'task'), ended(8, 'with exit code 0')]
+    expect(verdict(promise, first)).toEqual({ is: 'kept', why: 'after 3.0 s' })
+    expect(verdict(promise, first, { lastStepAt: undefined }).is).toBe('open')
+    expect(verdict(promise, [])).toEqual({ is: 'open', why: 'it has not run' })
+    const again = [...first, started(30, 'task')]
+    expect(verdict(promise, again, { now: 40 })).toEqual({ is: 'open', why: 'it runs still' })
+    expect(verdict(promise, again)).toEqual({ is: 'broken', why: 'it runs still' })
+    expect(verdict(promise, [...again, ended(51, 'with exit code 0')]).is).toBe('broken')
+    for (const how of ['with exit code 1', 'by SIGKILL'])
+      expect(verdict(promise, [...again, ended(31, how)])).toEqual({
+        is: 'broken',
+        why: `ended ${how} after 1.0 s`,
+      })
+    const said = promiseOf('afterwards, log of task has 12:00', withCommands)
+    expect(verdict(said, [line(12, 'task', 'It is 12:00')]).is).toBe('kept')
+    expect(() => promiseOf('primary ends well within 20s', withCommands)).toThrow(
+      /a node of the cluster, and no command/,
+    )
+    expect(() => promiseOf('submit ends well within 20s', withCommands)).toThrow(/no command "submit" here/)
+  })
+
   test('that is none is refused with those that there are', () => {
     expect(() => promiseOf('all is well', two)).toThrow(
       /no promise that can be checked[\s\S]*all back within 30s/,
@@ -227,6 +294,24 @@ control: { without: reconnection }
   ] as const)('with "%s" as "%s" is refused at its place', ([from, to, told]) => {
     if (from === '[') expect(() => read(GOOD.replace('{ slaves', '[ slaves'))).toThrow(/^x\.yaml:\d+:\d+: /)
     else expect(() => read(GOOD.replace(from, to))).toThrow(told)
+  })
+
+  test('that promises something of a command which no step runs is refused', () => {
+    const yaml = (promise: string) => `says: It is asked.
+nodes: { secondaries: 2 }
+steps:
+  - { at: 5s, do: run everyone name }
+ends: 60s
+promises:
+  - ${promise}
+control: { without: reconnection }
+`
+    const of23 = { file: 'x.yaml', name: 'x', chapter: findChapter('23') }
+    expect(scenarioOf(yaml('everyone ends well within 20s'), of23).promises).toHaveLength(1)
+    for (const promise of ['task ends well within 20s', 'log of task never has refused'])
+      expect(() => scenarioOf(yaml(promise), of23)).toThrow(
+        'x.yaml:7:5: no step runs task, so nothing comes of it.',
+      )
   })
 
   test('that is not there is told with those that are', () => {
@@ -400,6 +485,54 @@ test('faults are made on real processes, each is told, and nothing is left of th
   expect(lab.history()).toEqual(events)
   expect(readdirSync(own)).toEqual([])
   vi.unstubAllEnvs()
+})
+
+test('commands of a chapter run in its cluster, each with a link of its own', async () => {
+  const events: LabEvent[] = []
+  const daemon = findChapter('23')
+  const lab = await Lab.start(daemon, {
+    copies: { secondary: 2 },
+    speed: 10,
+    ports: await freePorts([daemon]),
+    onEvents: (batch) => events.push(...batch),
+  })
+  const happened = (what: Record<string, unknown>, since = 0) =>
+    vi.waitFor(() => expect(events.slice(since)).toContainEqual(expect.objectContaining(what)), 20_000)
+  const ends = (lane: string, how: string, since = 0) =>
+    happened({ type: 'state', lane, state: 'ended', how }, since)
+  try {
+    expect(lab.commands).toEqual(['everyone', 'task', 'status', 'keys', 'helpers'])
+    await lab.up
+    await lab.do({ do: 'run', lane: 'task', args: 'secondary-1 node-time' })
+    await expect(lab.do({ do: 'run', lane: 'task', args: '' })).rejects.toThrow(/task runs already/)
+    // Two connections: one who is cut off cuts nobody else off.
+    await lab.do({ do: 'cut', lane: 'everyone' })
+    await lab.do({ do: 'run', lane: 'everyone', args: 'name' })
+    await ends('task', 'with exit code 0')
+    await happened({ type: 'opened', from: 'task', to: 'primary' })
+    await happened({ type: 'line', lane: 'task', text: expect.stringMatching(/\d\d:\d\d/) })
+    await ends('everyone', 'with exit code 1')
+
+    const healed = events.length
+    await expect(lab.do({ do: 'kill', lane: 'everyone' })).rejects.toThrow(/run everyone starts it/)
+    await expect(lab.do({ do: 'restart', lane: 'everyone' })).rejects.toThrow(/run everyone starts it/)
+    await expect(lab.do({ do: 'run', lane: 'secondary 1', args: '' })).rejects.toThrow(/restart secondary 1/)
+    await lab.do({ do: 'heal', lane: 'everyone' })
+    await lab.do({ do: 'run', lane: 'everyone', args: '"name"' })
+    await ends('everyone', 'with exit code 0', healed)
+    for (const name of ['secondary-1', 'secondary-2'])
+      await happened({ lane: 'everyone', text: expect.stringMatching(`${name}, after [\\d.]+ ms: `) }, healed)
+
+    await lab.do({ do: 'black-hole', lane: 'everyone', direction: 'both' })
+    await lab.do({ do: 'run', lane: 'everyone', args: 'name' })
+  } finally {
+    await lab.close()
+  }
+  // One that waits for an answer ends with the lab.
+  const of = events.flatMap((event) =>
+    event.type === 'state' && event.lane === 'everyone' ? event.state : [],
+  )
+  expect(of).toEqual(['started', 'ended', 'started', 'ended', 'started', 'ended'])
 })
 
 test('a chapter without links has no lab', async () => {

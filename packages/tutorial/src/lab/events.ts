@@ -54,6 +54,9 @@ export interface Checked {
   why?: string
 }
 
+/** How a process has ended that did what it was to do. */
+export const ENDED_WELL = 'with exit code 0'
+
 /** What can be done: to a node, to a link (named by the lane that connects), to all. */
 export type LabAction =
   | { do: 'kill' | 'stop' | 'continue' | 'restart' | 'cut' | 'heal'; lane: string }
@@ -62,6 +65,8 @@ export type LabAction =
   | { do: 'black-hole'; lane: string; direction: Direction | 'both' }
   | { do: 'delay'; lane: string; delayMs: number; jitterMs?: number }
   | { do: 'trickle'; lane: string; bytesPerSecond: number }
+  /** A command of the chapter is started. Spaces separate its arguments, but not in quotation marks. */
+  | { do: 'run'; lane: string; args: string }
   /** Nodes reach only those of their own group. Who is in none reaches everybody. */
   | { do: 'partition'; groups: string[][] }
   | { do: 'heal-all' }

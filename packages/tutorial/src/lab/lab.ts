@@ -3,23 +3,18 @@
  * told as it comes. The programs do not know.
  */
 import { writeFileSync } from 'node:fs'
-import { mkdir, rm } from 'node:fs/promises'
-import { fileURLToPath } from 'node:url'
 import { closest } from 'fastest-levenshtein'
 import type { Chapter } from '../chapters/chapters.ts'
-import { builtProgram } from '../harness/built.ts'
-import { tapOn } from '../record/tap.ts'
-import { WireLog } from '../record/wire.ts'
-import { type Ports, programEnvironment } from '../run/environment.ts'
-import { type Copies, linksBetween, type Member, membersOf } from '../run/members.ts'
-import { whyNotStarted } from '../run/not-started.ts'
+import type { Ports } from '../run/environment.ts'
+import type { Copies } from '../run/members.ts'
 import { ReaderError } from '../workspace/reader-error.ts'
+import { type Cluster, makeCluster } from './cluster.ts'
 import type { Checked, LabAction, LabEvent, Lane } from './events.ts'
-import { FaultyLink } from './faulty-link.ts'
+import type { FaultyLink } from './faulty-link.ts'
 import { type LabFolder, makeFolder } from './folder.ts'
 import { Guard } from './guard.ts'
 import { Happenings } from './happenings.ts'
-import { LabNode } from './node-process.ts'
+import type { LabNode } from './node-process.ts'
 import { anySeed, randomBy } from './random.ts'
 import type { Lever } from './scenario.ts'
 import type { Watched } from './watched.ts'
@@ -43,45 +38,46 @@ export interface LabOptions {
   onEvents?: (events: readonly LabEvent[]) => void
 }
 
-const WITHOUT = new URL('without.js', import.meta.url)
-const CLOCK = fileURLToPath(new URL('clock.js', import.meta.url))
-
 /** A running cluster. */
 export class Lab implements Watched {
   readonly chapterName: string
   readonly seed: number
   readonly speed: number
   readonly lanes: readonly Lane[]
+  readonly commands: readonly string[]
   /** Resolves when each program was started once, in the chapter's order, and is up or has ended. */
   readonly up: Promise<void>
   readonly #chapter: Chapter
   readonly #folder: LabFolder
   readonly #guard: Guard
-  readonly #nodes: LabNode[]
+  readonly #nodes: readonly LabNode[]
+  readonly #commands: readonly LabNode[]
   readonly #links: readonly FaultyLink[]
   readonly #happenings: Happenings
   #closed: Promise<void> | undefined
 
-  private constructor(parts: {
-    chapter: Chapter
-    seed: number
-    speed: number
-    folder: LabFolder
-    guard: Guard
-    nodes: LabNode[]
-    links: FaultyLink[]
-    happenings: Happenings
-  }) {
-    this.#chapter = parts.chapter
-    this.chapterName = parts.chapter.name
-    this.seed = parts.seed
-    this.speed = parts.speed
-    this.#folder = parts.folder
-    this.#guard = parts.guard
-    this.#nodes = parts.nodes
-    this.#links = parts.links
-    this.#happenings = parts.happenings
-    this.lanes = parts.nodes.map(({ lane }) => lane)
+  private constructor({
+    nodes,
+    commands,
+    links,
+    folder,
+    guard,
+    happenings,
+    seed,
+    speed,
+  }: Cluster & { folder: LabFolder; guard: Guard; happenings: Happenings; seed: number; speed: number }) {
+    this.#chapter = folder.chapter
+    this.chapterName = folder.chapter.name
+    this.seed = seed
+    this.speed = speed
+    this.#folder = folder
+    this.#guard = guard
+    this.#nodes = nodes
+    this.#commands = commands
+    this.#links = links
+    this.#happenings = happenings
+    this.lanes = nodes.map(({ lane }) => lane)
+    this.commands = commands.map(({ lane }) => lane.name)
     this.up = this.#startAll()
   }
 
@@ -110,71 +106,14 @@ export class Lab implements Watched {
       guard = new Guard(path)
     })
     if (!guard) throw new Error('a folder without its guard')
-    const links: FaultyLink[] = []
     try {
       change?.(folder.path)
-      const { chapter } = folder
-      const members = membersOf(chapter, copies)
+      const random = randomBy(seed)
       const happenings = new Happenings(speed)
       if (onEvents) happenings.onEvents(onEvents)
-      const seconds = () => happenings.seconds()
-      const emit = (event: LabEvent) => {
-        happenings.add(event)
-        if (event.type !== 'state' || (event.state !== 'ready' && event.state !== 'ended')) return
-        for (const link of links)
-          if (link.to === event.lane) void link.listens(event.state === 'ready').catch(() => {})
-      }
-      const lanes = members.map(laneOf)
-      const log = new WireLog(
-        lanes.map(({ name }) => name),
-        seconds,
-        emit,
-      )
-      const random = randomBy(seed)
-      for (const { lane, to, port } of linksBetween(members, chapter)) {
-        const watch = () => tapOn({ lane, to, log })
-        const listensAt = ports.get(port) ?? port
-        links.push(await FaultyLink.open({ lane, to, port: listensAt, asked: port, watch, speed, random }))
-      }
-      const taps = links.map(({ lane, asked, port }) => ({ lane, port: asked, tapPort: port }))
-      const env = programEnvironment({ ports, speed, taps, preload: CLOCK })
-      const owner = guard
-      const nodes = await Promise.all(
-        members.map(async (member) => {
-          const lane = laneOf(member)
-          const state = folder.stateOf(chapter.state ?? lane.name)
-          await mkdir(state, { recursive: true })
-          return new LabNode({
-            lane,
-            async command() {
-              if (without === 'state') {
-                await rm(state, { recursive: true, force: true })
-                await mkdir(state, { recursive: true })
-              }
-              return commandOf(member, chapter, config)
-            },
-            cwd: chapter.folder,
-            env: {
-              ...env,
-              ...(without !== undefined && {
-                NODE_OPTIONS: `${env['NODE_OPTIONS']} --import=${WITHOUT.href}`,
-                TUTORIAL_WITHOUT: without,
-              }),
-              TUTORIAL_PROGRAM: lane.name,
-              TUTORIAL_CLOCK_FILE: folder.clockOf(lane.name),
-              STATE_DIRECTORY: state,
-            },
-            ready: member.program.ready,
-            seconds,
-            emit,
-            onStarted: (pid, ended) => owner.watch(pid, ended),
-            whyNot: (error) => whyNotStarted(lane.name, error, members.length),
-          })
-        }),
-      )
-      return new Lab({ chapter, seed, speed, folder, guard, nodes, links, happenings })
+      const made = { folder, guard, happenings, speed, random, ports, copies, config, without }
+      return new Lab({ ...(await makeCluster(made)), ...made, seed })
     } catch (error) {
-      await Promise.all(links.map((link) => link.close()))
       await guard.close()
       throw error
     }
@@ -210,6 +149,7 @@ export class Lab implements Watched {
   }
 
   async #close(): Promise<void> {
+    await Promise.all(this.#commands.map((command) => command.close()))
     const kinds = this.#chapter.programs.toReversed()
     for (const { name } of kinds)
       await Promise.all(this.#nodes.filter(({ lane }) => lane.program === name).map((node) => node.close()))
@@ -239,6 +179,11 @@ export class Lab implements Watched {
         node.checkCan('restart')
         return () => node.restart()
       }
+      case 'run': {
+        const command = this.#node(action.lane)
+        command.checkCan('run')
+        return () => command.run(argumentsIn(action.args))
+      }
       case 'skew': {
         const { name } = this.#node(action.lane).lane
         return () => writeFileSync(this.#folder.clockOf(name), String(action.seconds))
@@ -261,15 +206,16 @@ export class Lab implements Watched {
         }
       default:
         throw new ReaderError(
-          `There is no action "${(action as { do?: unknown }).do}". There are: kill, stop, continue, restart, skew, cut, heal, black-hole, delay, trickle, partition, heal-all.`,
+          `There is no action "${(action as { do?: unknown }).do}". There are: kill, stop, continue, restart, run, skew, cut, heal, black-hole, delay, trickle, partition, heal-all.`,
         )
     }
   }
 
   #node(name: string): LabNode {
-    const node = this.#nodes.find(({ lane }) => lane.name === name)
+    const all = [...this.#nodes, ...this.#commands]
+    const node = all.find(({ lane }) => lane.name === name)
     if (node) return node
-    const names = this.lanes.map((lane) => lane.name)
+    const names = all.map(({ lane }) => lane.name)
     throw new ReaderError(
       `There is no node "${name}" here. Did you mean ${closest(name, names)}? There are: ${names.join(', ')}.`,
     )
@@ -312,24 +258,8 @@ export class Lab implements Watched {
   }
 }
 
-function laneOf({ name, program }: Member): Lane {
-  return {
-    name,
-    program: program.name,
-    ...(program.connectsTo !== undefined && { connectsTo: program.connectsTo }),
-  }
-}
-
-/** How Node runs a program: as plain JavaScript, which starts in a fifth of the time, or else from its source, which says why not. */
-async function commandOf(
-  { program, args }: Member,
-  chapter: Chapter,
-  config: string | undefined,
-): Promise<string[]> {
-  const made = await builtProgram(chapter, program.name)
-  return [
-    ...(made ?? ['--import', 'tsx', `src/${program.name}.ts`]),
-    ...args,
-    ...(config !== undefined && !program.config ? ['--config', config] : []),
-  ]
+/** What is typed behind the name of a command, as its arguments. */
+function argumentsIn(text: string): string[] {
+  const words = text.match(/"[^"]*"|'[^']*'|\S+/g) ?? []
+  return words.map((word) => word.replace(/^(["'])(.*)\1$/s, '$2'))
 }

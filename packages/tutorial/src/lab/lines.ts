@@ -53,7 +53,8 @@ export class Lines {
     if (!this.#isColored || name === LAB) return padded
     const kinds = [...new Set(this.#lanes.map(({ program }) => program))]
     const kind = kinds.indexOf(this.#lanes.find((lane) => lane.name === name)?.program ?? '')
-    return styleText(COLORS[kind % COLORS.length] ?? 'cyan', padded)
+    const color = COLORS[kind % COLORS.length] // a command has none
+    return color ? styleText(color, padded) : padded
   }
 
   #strong(text: string): string {

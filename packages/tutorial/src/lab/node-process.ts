@@ -1,13 +1,15 @@
-/** A node of a lab: a program that is started, and started again, and what is made of its lines and its ends. */
+/** A node of a lab, or a command: a program that is started, and started again, and what is made of its lines and its ends. */
 import type { ProcessEnd, RunningProcess } from '../run/process.ts'
 import { startNode } from '../run/process.ts'
 import { ReaderError } from '../workspace/reader-error.ts'
-import type { LabEvent, Lane } from './events.ts'
+import { ENDED_WELL, type LabEvent, type Lane } from './events.ts'
 
 export interface NodeOptions {
   lane: Lane
-  /** What Node is to run. */
-  command: () => Promise<readonly string[]>
+  /** What Node is to run. `args`: what a command was given. */
+  command: (args: readonly string[]) => Promise<readonly string[]>
+  /** The word that starts it: nodes are there, and start again; a command runs and ends by itself. */
+  startedBy: 'restart' | 'run'
   cwd: string
   env: Record<string, string>
   /** What a line of it says when it is up; one of these. */
@@ -43,23 +45,37 @@ export class LabNode {
 
   /** Starts its program. Resolves when it is up, or has ended. */
   async start(): Promise<void> {
+    const begun = await this.#begin([])
+    await begun?.isUp
+  }
+
+  /** Starts a command. Resolves when it is started. */
+  async run(args: readonly string[]): Promise<void> {
+    await this.#begin(args)
+  }
+
+  async #begin(args: readonly string[]): Promise<{ isUp: Promise<void> } | undefined> {
     const { cwd, env, ready, command, onStarted } = this.#options
-    if (this.#isClosed) return
-    this.#preparing = command()
-    const args = await this.#preparing.catch((error: unknown) => {
-      if (!this.#isClosed) throw error
-    })
-    if (this.#isClosed || this.#process || !args) return
-    await new Promise<void>((resolve) => {
-      let isUp = false
-      const started = startNode(args, {
+    if (this.#isClosed) return undefined
+    this.#preparing = command(args)
+    const line = await this.#preparing
+      .catch((error: unknown) => {
+        if (!this.#isClosed) throw error
+      })
+      .finally(() => {
+        this.#preparing = undefined
+      })
+    if (this.#isClosed || this.#process || !line) return undefined
+    const isUp = new Promise<void>((resolve) => {
+      let isReady = false
+      const started = startNode(line, {
         cwd,
         env,
         detached: true,
         onLine: (line) => {
           this.#say(line)
-          if (isUp || !ready.some((text) => line.includes(text))) return
-          isUp = true
+          if (isReady || !ready.some((text) => line.includes(text))) return
+          isReady = true
           this.#became('ready')
           resolve()
         },
@@ -77,17 +93,28 @@ export class LabNode {
         resolve()
       })
     })
+    return { isUp }
   }
 
   /** @throws ReaderError when it cannot be done to it now */
-  checkCan(word: 'kill' | 'stop' | 'continue' | 'restart'): void {
+  checkCan(word: 'kill' | 'stop' | 'continue' | 'restart' | 'run'): void {
     const { name } = this.lane
+    const { startedBy } = this.#options
+    if (word === 'run') {
+      if (startedBy !== word)
+        throw new ReaderError(`${name} is a node of the cluster. restart ${name} starts it.`)
+      if (this.#process || this.#preparing)
+        throw new ReaderError(`${name} runs already. Once it has ended, it can be run again.`)
+      return
+    }
+    if (word === 'restart' && startedBy === 'run')
+      throw new ReaderError(`${name} is a command, which ends by itself. run ${name} starts it.`)
     if (this.#isRestarting)
       throw new ReaderError(`${name} is being restarted. Try that again when it has started.`)
     if (word === 'restart') return
     if (!this.#process)
       throw new ReaderError(
-        `${name} does not run, so there is nothing to ${word}. restart ${name} starts it.`,
+        `${name} does not run, so there is nothing to ${word}. ${startedBy} ${name} starts it.`,
       )
     if (word === 'stop' && this.#isStopped)
       throw new ReaderError(`${name} is stopped already. continue ${name} lets it go on.`)
@@ -153,6 +180,7 @@ export class LabNode {
 
   #howOf({ exitCode, signal, notStarted }: ProcessEnd): string {
     if (notStarted) return this.#options.whyNot(notStarted)
-    return signal ? `by ${signal}` : `with exit code ${exitCode}`
+    if (signal) return `by ${signal}`
+    return exitCode === 0 ? ENDED_WELL : `with exit code ${exitCode}`
   }
 }

@@ -3,14 +3,17 @@
  *
  *     all back within 30s                        who runs, is connected, and has said and heard something since the last step
  *     at most 3 connections within 1s            from the last step on, over all links
+ *     COMMAND ends well within 30s               each time that it was run: with exit code 0, so soon after it was started
  *     log of NODE has TEXT                       a line of it; /TEXT/ is a regular expression
  *     log of NODE never has TEXT
  *     messages of NODE have TEXT                 what it sends, message by message
  *     afterwards, log of NODE has TEXT           from the last step on
+ *
+ * A command that a step runs may stand in a node's place.
  */
 import { ReaderError } from '../workspace/reader-error.ts'
-import type { LabEvent, Lane } from './events.ts'
-import { lanesOf, msOf, type Named } from './words.ts'
+import { ENDED_WELL, type LabEvent, type Lane } from './events.ts'
+import { commandNamed, lanesOf, msOf, type Named } from './words.ts'
 
 /** What has happened so far. */
 export interface Seen {
@@ -31,6 +34,8 @@ export interface Verdict {
 
 export interface Promised {
   text: string
+  /** Whom it names, nodes and commands. */
+  of: readonly string[]
   /** Whether it holds until the end, so that only the end decides. */
   isLasting: boolean
   verdict(seen: Seen): Verdict
@@ -39,6 +44,7 @@ export interface Promised {
 const FORMS = [
   'all back within 30s',
   'at most 3 connections within 1s',
+  'COMMAND ends well within 30s',
   'log of NODE has TEXT',
   'log of NODE never has TEXT',
   'messages of NODE have TEXT',
@@ -55,6 +61,8 @@ export function promiseOf(text: string, named: Named): Promised {
   if (back) return allBack(text, lanesOf('back', back[1] ?? '', named), msOf(back[2] ?? '') / 1000)
   const most = /^at most (\d+) connections? within (\S+)$/.exec(text)
   if (most) return atMost(text, Number(most[1]), msOf(most[2] ?? '') / 1000)
+  const ends = /^(.+) ends well within (\S+)$/.exec(text)
+  if (ends) return endsWell(text, commandNamed('ends well', ends[1] ?? '', named), msOf(ends[2] ?? '') / 1000)
   const said = /^(afterwards, )?(log|messages) of (.+?) (never )?ha(?:s|ve) (.+)$/.exec(text)
   if (said) {
     const [, after, what, who = '', never, words = ''] = said
@@ -67,6 +75,7 @@ export function promiseOf(text: string, named: Named): Promised {
     }
     return {
       text,
+      of: sought.lanes,
       isLasting: never !== undefined,
       verdict: (seen) => saidBy(seen, sought),
     }
@@ -113,9 +122,36 @@ function saidBy({ events, lastStepAt }: Seen, { lanes, isLog, isAfter, isNever, 
   return { is: 'open', why: `it did not come from ${[...missing].join(', ')}` }
 }
 
+function endsWell(text: string, command: string, within: number): Promised {
+  return {
+    text,
+    of: [command],
+    isLasting: false,
+    verdict({ events, lastStepAt, now }) {
+      let startedAt: number | undefined
+      let took: number | undefined
+      for (const event of events) {
+        if (event.type !== 'state' || event.lane !== command) continue
+        if (event.state === 'started') startedAt = event.at
+        if (event.state !== 'ended') continue
+        took = event.at - (startedAt ?? event.at)
+        startedAt = undefined
+        const is = `ended ${event.how} after ${took.toFixed(1)} s`
+        if (event.how !== ENDED_WELL || took > within) return { is: 'broken', why: is }
+      }
+      if (startedAt !== undefined)
+        return { is: now - startedAt > within ? 'broken' : 'open', why: 'it runs still' }
+      if (took === undefined) return { is: 'open', why: 'it has not run' }
+      // Another step may run it again.
+      return { is: lastStepAt === undefined ? 'open' : 'kept', why: `after ${took.toFixed(1)} s` }
+    },
+  }
+}
+
 function atMost(text: string, most: number, within: number): Promised {
   return {
     text,
+    of: [],
     isLasting: true,
     verdict({ events, lastStepAt }) {
       const times = events.flatMap(({ type, at }) =>
@@ -135,6 +171,7 @@ function atMost(text: string, most: number, within: number): Promised {
 function allBack(text: string, names: readonly string[], within: number): Promised {
   return {
     text,
+    of: names,
     isLasting: false,
     verdict(seen) {
       if (seen.lastStepAt === undefined) return { is: 'open', why: 'the last step was not done' }

@@ -18,6 +18,7 @@ export class Replay implements Watched {
   readonly lanes: readonly Lane[]
   /** How many events were left out of the recording. */
   readonly leftOut: number
+  readonly commands = []
   /** Resolves when all of it was played, or it was closed. */
   readonly over: Promise<void>
   readonly #events: readonly LabEvent[]

@@ -149,6 +149,7 @@ function untilEnd(
   const named: Named = {
     lanes: watched.lanes,
     plurals: chapter ? pluralsOf(chapter) : new Map(),
+    commands: watched.commands,
     random,
   }
   if (isLive && screen.isTyped) say('Type what is to happen, such as: help. Ctrl-C ends all.')

@@ -24,7 +24,7 @@ import {
   union,
 } from 'valibot'
 import { LineCounter, parseDocument } from 'yaml'
-import type { Chapter } from '../chapters/chapters.ts'
+import { type Chapter, INSTALLER } from '../chapters/chapters.ts'
 import type { Copies } from '../run/members.ts'
 import { membersOf } from '../run/members.ts'
 import { textOfFile } from '../workspace/files.ts'
@@ -197,8 +197,10 @@ export function scenarioOf(
   const copies = { ...read(['nodes'], () => copiesOf(nodes, chapter)), ...asked }
   const named = namedIn(chapter, copies, () => 0)
   const times = steps.map(({ at }, index) => (read(['steps', index, 'at'], () => msOf(at)) ?? 0) / 1000)
+  const run = new Set<string>()
   steps.forEach(({ do: words }, index) => {
-    read(['steps', index, 'do'], () => actionsOf(words, named))
+    for (const action of read(['steps', index, 'do'], () => actionsOf(words, named)) ?? [])
+      if (action.do === 'run') run.add(action.lane)
     if (index > 0 && (times[index] ?? 0) < (times[index - 1] ?? 0))
       problems.push(
         placed(
@@ -211,6 +213,10 @@ export function scenarioOf(
   const promised = promises.flatMap(
     (words, index) => read(['promises', index], () => promiseOf(words, named)) ?? [],
   )
+  promised.forEach(({ of }, index) => {
+    for (const command of of.filter((name) => named.commands.includes(name) && !run.has(name)))
+      problems.push(placed(offsetOf(['promises', index]), `no step runs ${command}, so nothing comes of it.`))
+  })
   const endsAt = (read(['ends'], () => msOf(ends)) ?? Number.POSITIVE_INFINITY) / 1000
   if (endsAt <= lastStep) problems.push(placed(offsetOf(['ends']), 'it ends before its last step.'))
   if (Object.keys(control).length !== 1)
@@ -255,12 +261,17 @@ export function namedIn(chapter: Chapter, copies: Copies, random: () => number):
       ...(program.connectsTo !== undefined && { connectsTo: program.connectsTo }),
     }),
   )
-  return { lanes, plurals: pluralsOf(chapter), random }
+  return { lanes, plurals: pluralsOf(chapter), commands: commandsOf(chapter), random }
 }
 
 /** What several of each program are called. */
 export function pluralsOf({ programs }: Chapter): Map<string, string> {
   return new Map(programs.flatMap(({ name, many }) => (many === undefined ? [] : [[name, many] as const])))
+}
+
+/** What can be run in a lab of it: its commands, but for the one that would change this machine. */
+export function commandsOf({ commands }: Chapter): string[] {
+  return commands.filter((name) => name !== INSTALLER)
 }
 
 function copiesOf(nodes: Record<string, number>, chapter: Chapter): Copies {

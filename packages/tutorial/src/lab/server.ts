@@ -54,6 +54,7 @@ const ActionSchema = v.variant('do', [
     lane,
     bytesPerSecond: v.pipe(v.number(), v.safeInteger(), v.minValue(1)),
   }),
+  v.strictObject({ do: v.literal('run'), lane, args: v.string() }),
   v.strictObject({ do: v.literal('partition'), groups: v.array(v.array(lane)) }),
   v.strictObject({ do: v.literal('heal-all') }),
 ])
@@ -81,7 +82,11 @@ export async function serveLabPage(
   for (const [path, file] of Object.entries(FILES))
     serveFile(site, path, new URL(`./page/${file}`, import.meta.url))
   site.get('/lab', (context) =>
-    context.json({ chapter: watched.chapterName, lanes: watched.lanes, ...(canAct && { token }) }),
+    context.json({
+      chapter: watched.chapterName,
+      lanes: watched.lanes,
+      ...(canAct && { commands: watched.commands, token }),
+    }),
   )
   site.get('/events', (context) =>
     context.body(streamOf(watched, stop), 200, { 'Content-Type': 'text/event-stream; charset=utf-8' }),

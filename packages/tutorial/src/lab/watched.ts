@@ -7,6 +7,8 @@ export interface Watched {
   readonly chapterName: string
   /** Its nodes, in the order in which they start. */
   readonly lanes: readonly Lane[]
+  /** The chapter's commands that can be run here. */
+  readonly commands: readonly string[]
   /** The time since its zero, in seconds. */
   seconds(): number
   /** What has happened so far, in the order of time, for who comes late. After hours the first of it is left out. */

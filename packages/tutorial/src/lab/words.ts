@@ -12,6 +12,8 @@ export interface Named {
   lanes: readonly Lane[]
   /** What several of a program are called, by the program's name. */
   plurals: ReadonlyMap<string, string>
+  /** What can be run besides: the chapter's commands. */
+  commands: readonly string[]
   /** Where `any` finds one. */
   random: () => number
 }
@@ -42,6 +44,14 @@ const WORDS: Record<string, Word> = {
     'restart NODE',
     'ends its process in order, if there is one, and starts it again',
   ),
+  run: {
+    usage: 'run COMMAND',
+    does: 'starts a command of the chapter, with the arguments behind its name; it ends by itself',
+    actions(rest, named) {
+      const [, lane = '', args = ''] = /^(\S*)\s*(.*)$/s.exec(rest) ?? []
+      return [{ do: 'run', lane: commandNamed('run', lane, named), args }]
+    },
+  },
   skew: {
     usage: 'skew NODE -1h',
     does: 'its clock is wrong by so much; 0s: it is right',
@@ -118,7 +128,7 @@ const WORDS: Record<string, Word> = {
  * @throws ReaderError when it means nothing here: which word, and what there is
  */
 export function actionsOf(text: string, named: Named): LabAction[] {
-  const [, word = '', rest = ''] = /^(\S*)\s*(.*?)$/.exec(text.trim().replace(/\s+/g, ' ')) ?? []
+  const [, word = '', rest = ''] = /^(\S*)\s*(.*)$/s.exec(text.trim()) ?? []
   const known = Object.hasOwn(WORDS, word) ? WORDS[word] : undefined
   if (!known) {
     const words = Object.keys(WORDS)
@@ -140,6 +150,8 @@ export function told(action: LabAction): string {
       const way = { toClient: ' in', toServer: ' out', both: '' }[action.direction]
       return `black-hole ${action.lane}${way}`
     }
+    case 'run':
+      return `run ${action.lane} ${action.args}`.trim()
     case 'delay':
       return `delay ${action.lane} ${action.delayMs}ms${action.jitterMs ? ` jitter ${action.jitterMs}ms` : ''}`
     case 'trickle':
@@ -157,15 +169,22 @@ export function helpFor(named: Named): string[] {
   const width = Math.max(...usages.map(({ length }) => length))
   return [
     ...Object.values(WORDS).map(({ does }, index) => `${usages[index]?.padEnd(width)}  ${does}`),
+    ...(named.commands.length > 0
+      ? [
+          `A command is one of: ${named.commands.join(', ')}. While it runs, a node's words are for it as well.`,
+        ]
+      : []),
     `A node is one of: ${named.lanes.map(({ name }) => name).join(', ')}. Several have a comma between them; ${[...named.plurals.values(), 'all'].join(' and ')} are all of them, and "any" before such a word is one of them by chance.`,
   ]
 }
 
 /** What can follow what is typed so far, for the Tab key: whole lines. */
-export function completionsOf(text: string, { lanes, plurals }: Named): string[] {
+export function completionsOf(text: string, { lanes, plurals, commands }: Named): string[] {
   const [, begun = '', last = ''] = /^(\S+\s+(?:.*[,|]\s*)?)(.*)$/.exec(text) ?? []
   if (begun === '') return ['help', ...Object.keys(WORDS)].filter((word) => word.startsWith(text))
-  const names = [...lanes.map(({ name }) => name), ...plurals.values(), 'all']
+  const names = begun.startsWith('run ')
+    ? commands
+    : [...lanes.map(({ name }) => name), ...plurals.values(), 'all', ...commands]
   return names.filter((name) => name.startsWith(last)).map((name) => `${begun}${name}`)
 }
 
@@ -177,25 +196,44 @@ export function completionsOf(text: string, { lanes, plurals }: Named): string[]
  */
 export function lanesOf(word: string, text: string, named: Named): string[] {
   if (text === '') throw new ReaderError(`${word} takes the name of a node: ${usageOf(word, named)}`)
-  return text.split(',').flatMap((part) => lanesNamed(part.trim(), named))
+  return text.split(',').flatMap((part) => lanesNamed(part.trim().replace(/\s+/g, ' '), named))
 }
 
 function lanesNamed(name: string, named: Named): string[] {
-  const { lanes, plurals, random } = named
+  const { lanes, plurals, commands, random } = named
   if (name.startsWith('any ')) {
     const among = lanesNamed(name.slice(4).trim(), named)
     return [among[Math.floor(random() * among.length)] ?? '']
   }
-  if (lanes.some((lane) => lane.name === name)) return [name]
+  if (lanes.some((lane) => lane.name === name) || commands.includes(name)) return [name]
   if (name === 'all') return lanes.map((lane) => lane.name)
   const program = [...plurals].find(([, plural]) => plural === name)?.[0]
   // Of one that was not given a number, there is one only.
   const ofKind = lanes.filter((lane) => lane.program === (program ?? name)).map((lane) => lane.name)
   if (program !== undefined || ofKind.length === 1) return ofKind
-  const names = [...lanes.map((lane) => lane.name), ...plurals.values(), 'all']
+  const names = [...lanes.map((lane) => lane.name), ...plurals.values(), 'all', ...commands]
   const near = closest(name, names)
   const hint = distance(name, near) <= Math.max(2, name.length / 2) ? ` Did you mean ${near}?` : ''
   throw new ReaderError(`There is no node "${name}" here.${hint} There are: ${names.join(', ')}.`)
+}
+
+/**
+ * The command that a text names.
+ *
+ * @param word who asks
+ * @throws ReaderError when it is none: what there is
+ */
+export function commandNamed(word: string, name: string, { lanes, commands }: Named): string {
+  if (commands.includes(name)) return name
+  if (commands.length === 0)
+    throw new ReaderError(`${word} takes a command of the chapter, and this chapter has none.`)
+  const there = `There are: ${commands.join(', ')}.`
+  if (name === '') throw new ReaderError(`${word} takes a command of the chapter. ${there}`)
+  if (lanes.some((lane) => lane.name === name || lane.program === name))
+    throw new ReaderError(`${name} is a node of the cluster, and no command. ${there}`)
+  throw new ReaderError(
+    `There is no command "${name}" here. Did you mean ${closest(name, commands)}? ${there}`,
+  )
 }
 
 /**
@@ -228,10 +266,12 @@ function lastWord(word: string, text: string): [before: string, last: string] {
 }
 
 /** How a word is used, with nodes of this cluster in it: the last ones, which are those that connect. */
-function usageOf(word: string, { lanes }: Named): string {
+function usageOf(word: string, { lanes, commands }: Named): string {
   const connecting = lanes.filter(({ connectsTo }) => connectsTo !== undefined).map(({ name }) => name)
   const peer = lanes.find(({ connectsTo }) => connectsTo === undefined)?.name
   const names = word === 'partition' ? [connecting[0], peer, connecting[1] ?? connecting[0]] : connecting
   let next = 0
-  return (WORDS[word]?.usage ?? word).replace(/NODE/g, () => names[next++] ?? names[0] ?? 'NODE')
+  return (WORDS[word]?.usage ?? word)
+    .replace('COMMAND', commands[0] ?? 'COMMAND')
+    .replace(/NODE/g, () => names[next++] ?? names[0] ?? 'NODE')
 }

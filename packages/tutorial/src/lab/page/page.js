@@ -17,6 +17,7 @@ const SILENCE_MS = 10_000
  * @typedef {object} Told what the lab says first
  * @property {string} chapter
  * @property {readonly Lane[]} lanes
+ * @property {readonly string[]} [commands] what can be run
  * @property {string} [token] goes with each action; where it is missing, nothing can be done
  */
 
@@ -37,7 +38,7 @@ const partition = part('partition', HTMLDialogElement)
 const groups = part('groups', HTMLDivElement)
 
 /** @type {Told} */
-const { chapter, lanes, token } = await (await fetch('lab')).json()
+const { chapter, lanes, commands = [], token } = await (await fetch('lab')).json()
 document.title = `${chapter}: ${token ? 'lab' : 'recording of a lab'}`
 part('title', HTMLHeadingElement).textContent = document.title
 
@@ -192,6 +193,22 @@ function showChoices() {
   }
 }
 
+function showCommands() {
+  const place = part('of-command', HTMLFieldSetElement)
+  place.hidden = commands.length === 0
+  const names = Object.assign(document.createElement('select'), { ariaLabel: 'Command' })
+  names.append(...commands.map((name) => new Option(name)))
+  const words = Object.assign(document.createElement('input'), {
+    className: 'words',
+    ariaLabel: 'Its arguments',
+  })
+  const button = Object.assign(document.createElement('button'), { type: 'button', textContent: 'Run' })
+  const run = () => void send({ do: 'run', lane: names.value, args: words.value })
+  button.addEventListener('click', run)
+  words.addEventListener('keydown', ({ key }) => key === 'Enter' && run())
+  place.append(names, words, button)
+}
+
 /** @type {Map<string, { input: HTMLInputElement, state: HTMLElement }>} */
 const nodeParts = new Map()
 
@@ -290,6 +307,7 @@ document.addEventListener('keydown', (event) => {
 if (token) {
   part('actions', HTMLElement).hidden = false
   showChoices()
+  showCommands()
   showNodes()
   if (chosen) choseNode(chosen)
 }

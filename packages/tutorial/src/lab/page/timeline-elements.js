@@ -76,24 +76,27 @@ export function build(element) {
  * @param {string} name
  * @param {[value: string, name: string][]} choices
  * @param {(chosen: string[] | undefined) => void} changed
+ * @param {readonly string[]} [chosen] what is shown already; undefined: all
  */
-export function fillMenu(menu, name, choices, changed) {
-  const summary = make('summary', { textContent: `${name}: all` })
+export function fillMenu(menu, name, choices, changed, chosen) {
+  const summary = make('summary')
   const box = make('fieldset')
   box.append(make('legend', { textContent: `${name} that are shown` }))
   const boxes = choices.map(([value, label]) => {
-    const input = make('input', { type: 'checkbox', value, checked: true })
+    const input = make('input', { type: 'checkbox', value, checked: chosen?.includes(value) ?? true })
     const line = make('label')
     line.append(input, ` ${label}`)
     box.append(line)
     return input
   })
-  const tell = () => {
-    const chosen = boxes.filter(({ checked }) => checked).map(({ value }) => value)
-    const isAll = chosen.length === 0 || chosen.length === boxes.length
-    summary.textContent = `${name}: ${isAll ? 'all' : `${chosen.length} of ${boxes.length}`}`
-    changed(isAll ? undefined : chosen)
+  const summarize = () => {
+    const checked = boxes.filter(({ checked }) => checked).map(({ value }) => value)
+    const isAll = checked.length === 0 || checked.length === boxes.length
+    summary.textContent = `${name}: ${isAll ? 'all' : `${checked.length} of ${boxes.length}`}`
+    return isAll ? undefined : checked
   }
+  const tell = () => changed(summarize())
+  summarize()
   box.addEventListener('change', tell)
   if (choices.length > 4) {
     const none = button('None')

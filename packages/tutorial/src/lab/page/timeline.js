@@ -182,7 +182,15 @@ export function createTimeline(element, { lanes: firstLanes, onSelect, onFollow 
       'Nodes',
       lanes.map(({ name }) => [name, name]),
       (chosen) => setFilter({ lanes: chosen }),
+      filter.lanes,
     )
+  }
+
+  /** @param {readonly Lane[]} changed */
+  function setLanes(changed) {
+    lanes = changed
+    laneRows()
+    fit()
   }
 
   /** @param {Item} item */
@@ -200,6 +208,13 @@ export function createTimeline(element, { lanes: firstLanes, onSelect, onFollow 
   /** @param {readonly LabEvent[]} events */
   function add(events) {
     if (events.length === 0) return
+    // A command gets its row when it runs for the first time.
+    const names = new Set(
+      events.flatMap((event) =>
+        event.type === 'state' && event.state === 'started' && !rows.has(event.lane) ? event.lane : [],
+      ),
+    )
+    if (names.size > 0) setLanes([...lanes, ...[...names].map((name) => ({ name, program: name }))])
     let isSorted = true
     let last = items.at(-1)?.at ?? -Infinity
     for (const event of events) {
@@ -774,11 +789,7 @@ export function createTimeline(element, { lanes: firstLanes, onSelect, onFollow 
     setFilter,
     follow,
     showAll,
-    setLanes(changed) {
-      lanes = changed
-      laneRows()
-      fit()
-    },
+    setLanes,
     clear() {
       items = []
       characters = 0

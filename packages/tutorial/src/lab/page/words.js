@@ -65,6 +65,8 @@ export function actionInWords(action, isNamed = true) {
       return `black hole for ${DIRECTIONS[action.direction]}${link}`
     case 'delay':
       return `delay of ${action.delayMs} ms${action.jitterMs ? ` and up to ${action.jitterMs} more` : ''}${link}`
+    case 'run':
+      return `run${isNamed ? lane : ''} ${action.args}`.trim()
     case 'trickle':
       return `${action.bytesPerSecond} bytes a second${link}`
     case 'partition':
