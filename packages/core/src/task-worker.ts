@@ -58,9 +58,9 @@ export interface TaskWorkerOptions {
   /** The same tasks, as this program has them. */
   tasks: TaskDefinitions
   /** How many are at work at once. Default: as many as there are cores. */
-  slots?: number
+  slots?: number | undefined
   /** How much memory all of them together may take, in MiB. Default: half of what the machine has. */
-  memoryMb?: number
+  memoryMb?: number | undefined
   /**
    * What this node has that not every node has, for tasks that require it: `camera`. Added are `64-bit` or `32-bit`, and the
    * name of the system, as `linux`.
