@@ -38,6 +38,7 @@ import { connect, listen } from '@rpi-cluster/core/sockets'
 import { openStore } from '@rpi-cluster/core/store'
 import { baseInfo, takeVitals, vitalsJson } from '@rpi-cluster/core/vitals'
 import { createSite, html, serveSite } from '@rpi-cluster/core/web'
+import { defineTasks, TaskPool } from '@rpi-cluster/core/worker'
 
 const stop = stopSignal()
 const log = createLogger('program')
@@ -184,6 +185,14 @@ await handleMessages(whisper, { your_name: (name) => received.push(name) }, unkn
 assert.equal(received.at(-1), 'pi-1')
 
 assert.deepEqual(changedKeys({ a: 1, b: [2] }, { a: 2, b: [2] }), ['a'])
+
+const tasks = `import { defineTasks } from '@rpi-cluster/core/worker'
+export const tasks = defineTasks({ double: { version: 1, run: (input) => 2 * input } })`
+writeFileSync('tasks.js', tasks)
+const file = new URL('./tasks.js', import.meta.url)
+const pool = new TaskPool({ file, tasks: (await import(file)).tasks, children: 1, log, stop })
+assert.equal(await pool.run({ id: 'a', name: 'double', input: '21', attempt: 1 }), '42')
+assert.throws(() => defineTasks({ Double: {} }), /The task "Double": its name must be/)
 
 new Decoder().push(Buffer.from(encode('by hand')), (message) => received.push(message))
 assert.equal(received.at(-1), 'by hand')
