@@ -16,7 +16,8 @@ const { group, tasks, picture, waits } = orderFrom(process.argv)
 await asSubmitter(log, async (client) => {
   await client.submit(tasks, {
     follow: waits,
-    onFull: ({ taken, of }) => log.warn(`The queue is full. It has taken ${taken} of ${of}; handing in goes on`),
+    onFull: ({ taken, of }) =>
+      log.warn(`The queue is full. It has taken ${taken} of ${of}; handing in goes on`),
   })
   log.info(`Handed in as ${group}: ${tasks.length === 1 ? 'one task' : `${tasks.length} tasks`}`)
   if (waits) await tell(await allOf(client))

@@ -31,7 +31,9 @@ async function setOf(file: string): Promise<string> {
 test('a picture is whole, and right, though a node dies with tiles of it', async ({ chapter }) => {
   const { primary, secondaries } = await cluster(chapter, 2)
   const draw = async (meanwhile: () => void) => {
-    const submit = await chapter.run('submit', { args: ['mandelbrot', '--width', '480', '--view', 'elephants'] })
+    const submit = await chapter.run('submit', {
+      args: ['mandelbrot', '--width', '480', '--view', 'elephants'],
+    })
     await submit.says(/ Handed in as mandelbrot-\w+: 20 tasks$/)
     meanwhile()
     await submit.ends()
@@ -58,7 +60,9 @@ test('a task that throws, hangs, takes all memory or ends its process costs itse
   for (const [index, { messages }] of tried.entries())
     expect(messages.join('\n')).toMatch(new RegExp(`trouble \\S+ was failed: .*(${reasons[index]?.source})`))
   const failed = await run(chapter, 'queue', 'failed')
-  expect(failed.messages.filter((line) => / is failed on secondary-1, /.test(line))).toHaveLength(kinds.length)
+  expect(failed.messages.filter((line) => / is failed on secondary-1, /.test(line))).toHaveLength(
+    kinds.length,
+  )
   // The node goes on, and the connection that it had is the one that it has.
   const good = await run(chapter, 'submit', 'trouble', 'none')
   expect(good.messages).toContainEqual(expect.stringMatching(/^There is no trouble "none"/))
@@ -76,7 +80,8 @@ test('at least once: what was done before its node died is done again', async ({
   const show = await run(chapter, 'queue', 'show', submit.messages.join().match(/note-\w+/)?.[0] ?? '')
   const [, node = ''] = / is running on secondary-(\d)/.exec(show.messages.join('\n')) ?? []
   // Keys are taken in the order of their start, and that of two may be either.
-  const holder = secondaries.find((one) => one.messages.join('\n').includes(`secondary-${node}`)) ?? secondaries[0]
+  const holder =
+    secondaries.find((one) => one.messages.join('\n').includes(`secondary-${node}`)) ?? secondaries[0]
   holder?.signal('SIGKILL')
   await submit.ends()
   expect([submit.exitCode, await lines()]).toEqual([0, ['paid', 'paid']])
@@ -102,12 +107,21 @@ test('who may not hand in work is refused, and told why; so is a task that nobod
 }) => {
   const { primary } = await cluster(chapter, 1)
   const unknown = await run(chapter, 'submit', 'mandlebrot-set')
-  expect([unknown.exitCode, unknown.messages.join('\n')]).toEqual([1, expect.stringMatching(/mandelbrot, note, trouble/)])
+  expect([unknown.exitCode, unknown.messages.join('\n')]).toEqual([
+    1,
+    expect.stringMatching(/mandelbrot, note, trouble/),
+  ])
   const file = join(chapter.folder, 'rpicluster.json')
   const text = await readFile(file, 'utf8')
-  await writeFile(file, text.replace('"submitters": ["submitter", "webserver"]', '"submitters": ["webserver"]'))
+  await writeFile(
+    file,
+    text.replace('"submitters": ["submitter", "webserver"]', '"submitters": ["webserver"]'),
+  )
   expect((await run(chapter, 'status', 'primary', '--reload')).exitCode).toBe(0)
   const refused = await run(chapter, 'submit', 'trouble', 'none')
-  expect([refused.exitCode, refused.messages.join('\n')]).toEqual([1, expect.stringMatching(/submitter may not/)])
+  expect([refused.exitCode, refused.messages.join('\n')]).toEqual([
+    1,
+    expect.stringMatching(/submitter may not/),
+  ])
   expect(primary.messages.join('\n')).toMatch(/submitter/)
 })
