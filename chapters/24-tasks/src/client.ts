@@ -19,6 +19,10 @@ class Submitter extends ConnectingNode {
     await this.tasks.resume()
     this.connected()
   }
+
+  override async beat() {
+    await this.send('info', 'node_baseinfo')
+  }
 }
 
 /** Does something with the tasks of the primary, as soon as it is reached. Then it leaves. */
