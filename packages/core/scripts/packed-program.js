@@ -185,7 +185,9 @@ await handleMessages(whisper, { your_name: (name) => received.push(name) }, unkn
 assert.equal(received.at(-1), 'pi-1')
 
 const desk = new Tasks({ node: { roster }, tasks: { add: { version: 1 } }, submitters: () => ['pi-1'], log })
-const client = new TaskClient({ ask: async (q, { about }) => (await desk.answers[q]({ node: 'pi-1' }, about)).payload })
+const client = new TaskClient({
+  ask: async (q, { about }) => (await desk.answers[q]({ node: 'pi-1' }, about)).payload,
+})
 assert.equal(await client.cancel({ ids: [] }), 0)
 await assert.rejects(client.submit([{ name: 'add', group: '' }]), /The primary refuses that/)
 

@@ -10,7 +10,10 @@ import { aPrimary, type Given, type HandWorker } from './tasks-support.ts'
 function anAsker(...answers: (unknown | Error)[]) {
   const asked: { question: string; about: { tasks: { id: string }[] } }[] = []
   const ask = async (question: string, { about }: { about?: unknown }) => {
-    asked.push({ question, about: about instanceof JsonText ? JSON.parse(about.json) : about } as (typeof asked)[0])
+    asked.push({
+      question,
+      about: about instanceof JsonText ? JSON.parse(about.json) : about,
+    } as (typeof asked)[0])
     const answer = answers.shift()
     if (answer instanceof Error) throw answer
     return typeof answer === 'function' ? answer(asked.at(-1)) : answer
@@ -101,18 +104,26 @@ describe('a submitter', () => {
     await expect(client.retry({ all: true })).rejects.toThrow(why)
     expect(await collected(client.ends())).toEqual([])
     const large = client.submit([{ name: 'add' }, { name: 'add', input: 'x'.repeat(1_050_000) }])
-    await expect(large).rejects.toThrow('The input of task 2 of 2 is too large: it has 1050002 bytes, and 1044480 are the most.')
+    await expect(large).rejects.toThrow(
+      'The input of task 2 of 2 is too large: it has 1050002 bytes, and 1044480 are the most.',
+    )
   })
 
   test('cancels, looks at what has failed, and has it tried again', async () => {
     const { come, aWorker, waitFor } = await aPrimary({ attempts: 1 })
     const { dialogue } = await come('desk')
     const client = new TaskClient(dialogue)
-    const ids = await client.submit([{ name: 'add', id: 'a' }, { name: 'add' }, { name: 'shoot', group: 'g' }])
+    const ids = await client.submit([
+      { name: 'add', id: 'a' },
+      { name: 'add' },
+      { name: 'shoot', group: 'g' },
+    ])
     const worker = await aWorker('pi-1')
     await waitFor(() => expect(worker.given).toHaveLength(2))
     worker.end(worker.given[0] as Given, { kind: 'threw', reason: 'so' })
-    await waitFor(async () => expect(await client.failed()).toMatchObject([{ id: 'a', kind: 'threw', reason: 'so' }]))
+    await waitFor(async () =>
+      expect(await client.failed()).toMatchObject([{ id: 'a', kind: 'threw', reason: 'so' }]),
+    )
     expect(await client.retry({ ids: ['a', 'b'] })).toBe(1)
     expect(await client.cancel({ ids })).toBe(3)
     expect(await client.cancel({ group: 'g' })).toBe(0)
@@ -126,7 +137,9 @@ describe('a submitter', () => {
     const { client: other } = anAsker(new TypeError('a mistake'))
     await expect(other.submit([{ name: 'add' }])).rejects.toThrow('a mistake')
     const { client: third } = anAsker('nonsense')
-    await expect(third.submit([{ name: 'add' }])).rejects.toThrow('What the primary answers says nothing of tasks.')
+    await expect(third.submit([{ name: 'add' }])).rejects.toThrow(
+      'What the primary answers says nothing of tasks.',
+    )
   })
 
   test('that loses its connection hears afterwards of what has ended meanwhile', async () => {
@@ -164,6 +177,8 @@ describe('a submitter', () => {
     const { client } = anAsker(all, { tasks: [], more: false })
     await client.submit([{ name: 'add', id: 'a' }], { follow: true })
     await client.resume()
-    expect(await collected(client.ends())).toMatchObject([{ id: 'a', name: 'add', state: 'failed', kind: 'unknown' }])
+    expect(await collected(client.ends())).toMatchObject([
+      { id: 'a', name: 'add', state: 'failed', kind: 'unknown' },
+    ])
   })
 })

@@ -9,7 +9,13 @@ function aPlacement() {
     placement,
     join(name: string, abilities: Partial<Abilities> = {}, ms?: number) {
       const worker = new Worker(name, name, {
-        ...{ tasks: new Map([['add', 1]]), slots: 2, memoryMb: 1_000, has: new Set<string>(), draining: false },
+        ...{
+          tasks: new Map([['add', 1]]),
+          slots: 2,
+          memoryMb: 1_000,
+          has: new Set<string>(),
+          draining: false,
+        },
         ...abilities,
       })
       placement.workers.add(worker)
@@ -35,8 +41,16 @@ describe('a node gets a task', () => {
     ['it has not', { tasks: new Map([['other', 1]]) }, 'no node has the task add'],
     ['of another version', { tasks: new Map([['add', 2]]) }, 'no node has version 1 of add: they have 2'],
     ['that requires what it has not', { has: new Set(['camera']) }, 'no node has 64-bit'],
-    ['that needs more memory than it has', { memoryMb: 99, has: new Set(['64-bit', 'camera']) }, 'no node has 100 MiB of memory for it'],
-    ['when it drains', { draining: true, has: new Set(['64-bit', 'camera']) }, 'every node that can do it takes no more work'],
+    [
+      'that needs more memory than it has',
+      { memoryMb: 99, has: new Set(['64-bit', 'camera']) },
+      'no node has 100 MiB of memory for it',
+    ],
+    [
+      'when it drains',
+      { draining: true, has: new Set(['64-bit', 'camera']) },
+      'every node that can do it takes no more work',
+    ],
   ])('never %s', (_, abilities, why) => {
     const { placement, join, place } = aPlacement()
     const demand = { ...DEMAND, requires: ['64-bit', 'camera'] }
@@ -99,7 +113,17 @@ describe('a node gets a task', () => {
 
   test('a long one does not starve behind short ones that keep coming', () => {
     const { placement, join, place } = aPlacement()
-    const pi = join('pi-1', { slots: 1, tasks: new Map([['add', 1], ['long', 1]]) }, 10)
+    const pi = join(
+      'pi-1',
+      {
+        slots: 1,
+        tasks: new Map([
+          ['add', 1],
+          ['long', 1],
+        ]),
+      },
+      10,
+    )
     pi.speeds.set('long', { ms: 5_000, at: 0 })
     expect(place(100)).toEqual({ 'pi-1': 5 })
     expect(placement.choose({ ...DEMAND, name: 'long' }, 0)).toBe(pi)

@@ -107,7 +107,18 @@ export async function aPrimary(options: Partial<TasksOptions> = {}) {
       refused?: string
     }
 
-  return { node, tasks, stop, records, lines, port, come, aWorker, submit, waitFor: (check: () => void) => vi.waitFor(check, PATIENCE) }
+  return {
+    node,
+    tasks,
+    stop,
+    records,
+    lines,
+    port,
+    come,
+    aWorker,
+    submit,
+    waitFor: (check: () => void) => vi.waitFor(check, PATIENCE),
+  }
 }
 
 export async function closed({ socket }: Connection): Promise<void> {

@@ -1,7 +1,14 @@
 import * as v from 'valibot'
 import { describe, expect, test } from 'vitest'
 import { ConnectingNode } from '../src/node.ts'
-import { failedRow, queueRow, type TaskEnd, type TaskEvent, type TaskJournal, workerRow } from '../src/tasks.ts'
+import {
+  failedRow,
+  queueRow,
+  type TaskEnd,
+  type TaskEvent,
+  type TaskJournal,
+  workerRow,
+} from '../src/tasks.ts'
 import { recordingLog } from './support.ts'
 import { aPrimary, closed, type Given, type HandWorker } from './tasks-support.ts'
 
@@ -10,7 +17,9 @@ const first = ({ given }: HandWorker): Given => given[0] as Given
 describe('a task', () => {
   test('goes from who submits it to a node, and its end to who follows it', async () => {
     const told: TaskEnd[] = []
-    const { come, aWorker, submit, waitFor, tasks, lines } = await aPrimary({ ended: (end) => void told.push(end) })
+    const { come, aWorker, submit, waitFor, tasks, lines } = await aPrimary({
+      ended: (end) => void told.push(end),
+    })
     const results: unknown[] = []
     const { dialogue } = await come('desk', {
       task_results: (payload) => void results.push(...(payload as unknown[])),
@@ -36,8 +45,12 @@ describe('a task', () => {
     expect(results).toEqual([end])
     expect(told).toEqual([end])
     expect(await states()).toEqual({ tasks: [end], more: false })
-    await waitFor(() => expect(lines()).toContainEqual(expect.stringMatching(/^info a picture: 1 task done in /)))
-    await waitFor(() => expect(tasks.tables.queue.get('queue')).toMatchObject({ waiting: 0, running: 0, done: 1 }))
+    await waitFor(() =>
+      expect(lines()).toContainEqual(expect.stringMatching(/^info a picture: 1 task done in /)),
+    )
+    await waitFor(() =>
+      expect(tasks.tables.queue.get('queue')).toMatchObject({ waiting: 0, running: 0, done: 1 }),
+    )
   })
 
   test('that is handed in twice by an id of its own is one task, and its end is told again', async () => {
@@ -58,7 +71,9 @@ describe('a task', () => {
     expect(results[0]).toMatchObject({ id: 'mine:1', state: 'done', result: 'mine:1' })
     expect(worker.given).toHaveLength(1)
     const { dialogue: page } = await come('page')
-    expect((await submit(page, [one])).refused).toBe('task 1 of 1: there is a task mine:1 of another submitter')
+    expect((await submit(page, [one])).refused).toBe(
+      'task 1 of 1: there is a task mine:1 of another submitter',
+    )
   })
 
   test('of a node that is lost is given to another one; and the first, when it comes back, leaves it alone', async () => {
@@ -102,7 +117,9 @@ describe('a task', () => {
     await waitFor(() => expect(worker.cancelled).toEqual([ids[0]]))
     worker.end(first(worker))
     await waitFor(() =>
-      expect(lines()).toContainEqual(expect.stringMatching(/^debug pi-1 has sent 1 ends of tasks that it has not/)),
+      expect(lines()).toContainEqual(
+        expect.stringMatching(/^debug pi-1 has sent 1 ends of tasks that it has not/),
+      ),
     )
     const about = { group: 'g' }
     expect(await dialogue.ask('task_states', { answer: 'task_states', about })).toMatchObject({
@@ -121,7 +138,9 @@ describe('a task', () => {
     await waitFor(() => expect(worker.given).toHaveLength(1))
     worker.end(first(worker), { kind: 'threw', reason: 'Error: no\n  at line 1' })
     await waitFor(() =>
-      expect(lines()).toContain('warn add bad has failed on pi-1, for good after one attempt: threw: Error: no at line 1'),
+      expect(lines()).toContain(
+        'warn add bad has failed on pi-1, for good after one attempt: threw: Error: no at line 1',
+      ),
     )
     await waitFor(() =>
       expect(tasks.tables.failed.get('bad')).toEqual({
@@ -175,7 +194,9 @@ describe('a node', () => {
     await waitFor(() => expect(pi2.given).toHaveLength(2))
     expect(first(pi2)).toMatchObject({ id: returned.id, attempt: 1 })
     expect(pi1.given).toHaveLength(2)
-    await waitFor(() => expect(tasks.tables.workers.get('pi-1')).toMatchObject({ state: 'draining', done: 1 }))
+    await waitFor(() =>
+      expect(tasks.tables.workers.get('pi-1')).toMatchObject({ state: 'draining', done: 1 }),
+    )
     const row = tasks.tables.workers.get('pi-2')
     expect(v.is(workerRow, row)).toBe(true)
     expect(row).toMatchObject({ slots: 2, inFlight: 2, running: [{ name: 'add' }, { name: 'add' }] })
@@ -222,7 +243,13 @@ describe('a node', () => {
     stranger.end(first(pi1), { result: 'not mine' })
     other.end(first(pi1), { result: 'not mine' })
     other.send('task_returns', [{ id: 'x', lease: first(pi1).lease }])
-    other.introduce({ holds: [['x', first(pi1).lease], ['y', 1], ['no id at all\n', 1]] })
+    other.introduce({
+      holds: [
+        ['x', first(pi1).lease],
+        ['y', 1],
+        ['no id at all\n', 1],
+      ],
+    })
     await waitFor(() => expect(other.cancelled).toEqual(['x', 'y']))
     expect(lines()).toContainEqual(
       expect.stringMatching(/^warn What pi-2 has sent are no ends of tasks, by one that has not told/),
@@ -255,9 +282,14 @@ describe('a node', () => {
       `done ${most.length}`,
       'too large',
     ])
-    expect(results[2]?.reason).toBe('its result cannot be taken: it has 1044481 bytes, and 1044480 are the most')
+    expect(results[2]?.reason).toBe(
+      'its result cannot be taken: it has 1044481 bytes, and 1044480 are the most',
+    )
     const about = { ids: results.map(({ id }) => id) }
-    const states = (await dialogue.ask('task_states', { answer: 'task_states', about })) as { more: boolean; tasks: unknown[] }
+    const states = (await dialogue.ask('task_states', { answer: 'task_states', about })) as {
+      more: boolean
+      tasks: unknown[]
+    }
     expect(states.more).toBe(true)
     expect(states.tasks).toHaveLength(1)
   })
@@ -286,14 +318,39 @@ describe('a node', () => {
 
 describe('who submits', () => {
   test.each([
-    ['with no proven name', undefined, [{ name: 'add' }], 'who hands in tasks has to prove who it is, by a key'],
+    [
+      'with no proven name',
+      undefined,
+      [{ name: 'add' }],
+      'who hands in tasks has to prove who it is, by a key',
+    ],
     ['who may not', 'pi-1', [{ name: 'add' }], 'pi-1 is not among those who may hand in tasks'],
-    ['what there is not', 'desk', [{ name: 'ad' }], 'task 1 of 1: there is no task ad. There is add, shoot, huge'],
-    ['a name from elsewhere', 'desk', [{ name: 'constructor' }], 'task 1 of 1: there is no task constructor. There is .*'],
+    [
+      'what there is not',
+      'desk',
+      [{ name: 'ad' }],
+      'task 1 of 1: there is no task ad. There is add, shoot, huge',
+    ],
+    [
+      'a name from elsewhere',
+      'desk',
+      [{ name: 'constructor' }],
+      'task 1 of 1: there is no task constructor. There is .*',
+    ],
     ['no tasks', 'desk', 'all', 'what to do: its "tasks": .*'],
-    ['a bad one among good ones', 'desk', [{ name: 'add' }, { name: 'add', group: 'a\nb' }], 'task 2 of 2: its "group": a text of 1 to 100 characters in one line is expected, in .*'],
+    [
+      'a bad one among good ones',
+      'desk',
+      [{ name: 'add' }, { name: 'add', group: 'a\nb' }],
+      'task 2 of 2: its "group": a text of 1 to 100 characters in one line is expected, in .*',
+    ],
     ['an id that is none', 'desk', [{ name: 'add', id: 'a b' }], 'task 1 of 1: its "id": .*'],
-    ['too many tags', 'desk', [{ name: 'add', requires: 'abcdefghi'.split('') }], 'task 1 of 1: its "requires": .*'],
+    [
+      'too many tags',
+      'desk',
+      [{ name: 'add', requires: 'abcdefghi'.split('') }],
+      'task 1 of 1: its "requires": .*',
+    ],
   ])('%s is refused, and told why', async (_, name, list, why) => {
     const { come, submit, lines, tasks } = await aPrimary()
     const { dialogue } = await come(name)
@@ -306,7 +363,9 @@ describe('who submits', () => {
       ['cancel_tasks', 'cancelled'],
       ['retry_tasks', 'retried'],
     ] as const)
-      expect(await dialogue.ask(question, { answer, about: 7 })).toMatchObject({ refused: expect.any(String) })
+      expect(await dialogue.ask(question, { answer, about: 7 })).toMatchObject({
+        refused: expect.any(String),
+      })
   })
 
   test('what nests too deeply is refused, and its connection stays', async () => {
@@ -322,13 +381,24 @@ describe('who submits', () => {
   test('more than there is room for is told so, and what was taken is taken', async () => {
     const { come, submit, lines } = await aPrimary({ mostWaiting: 3, mostWaitingBytes: 100 })
     const { dialogue } = await come('desk')
-    const five = await submit(dialogue, Array.from({ length: 5 }, () => ({ name: 'add' })))
-    expect(five).toEqual({ ids: [expect.any(String), expect.any(String), expect.any(String)], full: { waiting: 3, most: 3 } })
-    expect(lines()).toContainEqual(expect.stringMatching(/^warn The queue is full: 3 tasks wait, with 12 bytes/))
+    const five = await submit(
+      dialogue,
+      Array.from({ length: 5 }, () => ({ name: 'add' })),
+    )
+    expect(five).toEqual({
+      ids: [expect.any(String), expect.any(String), expect.any(String)],
+      full: { waiting: 3, most: 3 },
+    })
+    expect(lines()).toContainEqual(
+      expect.stringMatching(/^warn The queue is full: 3 tasks wait, with 12 bytes/),
+    )
     await submit(dialogue, [{ name: 'add' }])
     expect(lines().filter((line) => /The queue is full/.test(line))).toHaveLength(1)
     await dialogue.ask('cancel_tasks', { answer: 'cancelled', about: { ids: five.ids } })
-    expect((await submit(dialogue, [{ name: 'add', input: 'x'.repeat(100) }])).full).toEqual({ waiting: 0, most: 3 })
+    expect((await submit(dialogue, [{ name: 'add', input: 'x'.repeat(100) }])).full).toEqual({
+      waiting: 0,
+      most: 3,
+    })
     expect((await submit(dialogue, [{ name: 'add', input: 'x'.repeat(98) }])).ids).toHaveLength(1)
   })
 
@@ -377,7 +447,12 @@ test('ten thousand tasks over real nodes, some of which come and go, are each do
           peer.socket.destroy()
           return
         }
-        const list = (payload as Given[]).map(({ id, lease }) => ({ id, lease, ms: 0.1, result: `done ${id}` }))
+        const list = (payload as Given[]).map(({ id, lease }) => ({
+          id,
+          lease,
+          ms: 0.1,
+          result: `done ${id}`,
+        }))
         void doer.send('task_ends', list).catch(() => {})
       },
     }
@@ -385,7 +460,11 @@ test('ten thousand tasks over real nodes, some of which come and go, are each do
   }
   const ids: string[] = []
   for (let count = 0; count < 10; count += 1) {
-    const answer = await submit(dialogue, Array.from({ length: 1_000 }, (_, index) => ({ name: 'add', input: index })), true)
+    const answer = await submit(
+      dialogue,
+      Array.from({ length: 1_000 }, (_, index) => ({ name: 'add', input: index })),
+      true,
+    )
     ids.push(...answer.ids)
   }
   await waitFor(() => expect(ends.size).toBe(10_000))
@@ -435,15 +514,36 @@ describe('with a journal', () => {
     worker.end(first(worker))
     const about = { ids: ['x'] }
     await waitFor(async () =>
-      expect(await dialogue.ask('task_states', { answer: 'task_states', about })).toMatchObject({ tasks: [{ state: 'done' }] }),
+      expect(await dialogue.ask('task_states', { answer: 'task_states', about })).toMatchObject({
+        tasks: [{ state: 'done' }],
+      }),
     )
     expect(results).toEqual([])
     open()
     await waitFor(() => expect(results).toMatchObject([{ id: 'x', state: 'done' }]))
     expect(journal.events).toEqual([
-      { kind: 'submitted', id: 'x', name: 'add', input: 'null', by: 'desk', group: 'g', requires: ['linux'], at: expect.any(Number) },
+      {
+        kind: 'submitted',
+        id: 'x',
+        name: 'add',
+        input: 'null',
+        by: 'desk',
+        group: 'g',
+        requires: ['linux'],
+        at: expect.any(Number),
+      },
       { kind: 'tried', id: 'x', attempts: 1, lost: 0, node: 'pi-1' },
-      { kind: 'ended', id: 'x', state: 'done', attempts: 1, lost: 0, at: expect.any(Number), result: '"x"', node: 'pi-1', ms: 1 },
+      {
+        kind: 'ended',
+        id: 'x',
+        state: 'done',
+        attempts: 1,
+        lost: 0,
+        at: expect.any(Number),
+        result: '"x"',
+        node: 'pi-1',
+        ms: 1,
+      },
     ])
   })
 
@@ -458,9 +558,15 @@ describe('with a journal', () => {
     await submit(dialogue, [{ name: 'add', id: 'x' }], true)
     await waitFor(() => expect(worker.given).toHaveLength(1))
     journal.fails = true
-    expect(await submit(dialogue, [{ name: 'add', id: 'y' }])).toEqual({ refused: 'it cannot be written down: no space left' })
+    expect(await submit(dialogue, [{ name: 'add', id: 'y' }])).toEqual({
+      refused: 'it cannot be written down: no space left',
+    })
     worker.end(first(worker))
-    await waitFor(() => expect(lines()).toContainEqual(expect.stringMatching(/^warn What becomes of tasks cannot be written down/)))
+    await waitFor(() =>
+      expect(lines()).toContainEqual(
+        expect.stringMatching(/^warn What becomes of tasks cannot be written down/),
+      ),
+    )
     expect(results).toEqual([])
     journal.fails = false
     await waitFor(() => expect(results).toHaveLength(1))
@@ -470,7 +576,14 @@ describe('with a journal', () => {
 
   test('another process goes on with it, and nodes with what they hold', async () => {
     const at = Date.now()
-    const submitted = (id: string): TaskEvent => ({ kind: 'submitted', id, name: 'add', input: '7', by: 'desk', at })
+    const submitted = (id: string): TaskEvent => ({
+      kind: 'submitted',
+      id,
+      name: 'add',
+      input: '7',
+      by: 'desk',
+      at,
+    })
     const ended = { kind: 'ended', attempts: 1, lost: 0, at, node: 'pi-1' } as const
     const journal = aJournal([
       ...['done', 'held', 'waits', 'failed', 'again', 'old'].map(submitted),
@@ -483,16 +596,21 @@ describe('with a journal', () => {
     ])
     const { come, aWorker, waitFor } = await aPrimary({ journal })
     const { dialogue } = await come('desk')
-    const states = () => dialogue.ask('task_states', { answer: 'task_states', about: { ids: ['done', 'held', 'failed'] } })
+    const states = () =>
+      dialogue.ask('task_states', { answer: 'task_states', about: { ids: ['done', 'held', 'failed'] } })
     expect(await states()).toMatchObject({
       tasks: [{ state: 'done', result: 8 }, { state: 'waiting' }, { state: 'failed', kind: 'threw' }],
     })
     const other = await aWorker('pi-2', { slots: 9 })
     await waitFor(() => expect(other.given.map(({ id }) => id).sort()).toEqual(['again', 'old', 'waits']))
     const back = await aWorker('pi-1', { holds: [['held', 12]] })
-    await waitFor(async () => expect(await states()).toMatchObject({ tasks: [{}, { state: 'running', attempts: 1 }, {}] }))
+    await waitFor(async () =>
+      expect(await states()).toMatchObject({ tasks: [{}, { state: 'running', attempts: 1 }, {}] }),
+    )
     back.send('task_ends', [{ id: 'held', lease: 12, ms: 3, result: 9 }])
-    await waitFor(async () => expect(await states()).toMatchObject({ tasks: [{}, { state: 'done', result: 9 }, {}] }))
+    await waitFor(async () =>
+      expect(await states()).toMatchObject({ tasks: [{}, { state: 'done', result: 9 }, {}] }),
+    )
     expect(back.cancelled).toEqual([])
   })
 })
