@@ -347,12 +347,7 @@ export class TaskQueue {
     }
   }
 
-  #lend(
-    task: Task,
-    worker: Worker,
-    now: number,
-    options?: { number?: number; isAlone?: boolean },
-  ): void {
+  #lend(task: Task, worker: Worker, now: number, options?: { number?: number; isAlone?: boolean }): void {
     this.waiting.remove(task)
     task.attempts += 1
     this.#leases.lend(task, worker, now, options)

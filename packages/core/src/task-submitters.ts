@@ -207,7 +207,8 @@ export class TaskSubmitters {
     if ('group' in wanted) return listed(this.#ofGroup(wanted.group, wanted.after))
     const known = wanted.ids.flatMap((id) => queue.get(id) ?? [])
     return listed(known, (task) => {
-      if (wanted.follow && (task.state === 'waiting' || task.state === 'running')) followers.follow(task, peer)
+      if (wanted.follow && (task.state === 'waiting' || task.state === 'running'))
+        followers.follow(task, peer)
     })
   }
 
