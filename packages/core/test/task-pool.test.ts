@@ -215,7 +215,9 @@ test('what waits behind a short kind of task that takes long for once is done by
   expect(isLongDone).toBe(false)
   await long
   await Promise.all([run('sleep', 50), run('sleep', 50)]) // and nothing is left in either
-  const noted = readFileSync(path, 'utf8').split('\n').filter((text) => /^\d+$/.test(text))
+  const noted = readFileSync(path, 'utf8')
+    .split('\n')
+    .filter((text) => /^\d+$/.test(text))
   expect(noted.toSorted()).toEqual(texts.toSorted())
 })
 
