@@ -37,19 +37,17 @@ export class TaskEndings {
   }
 
   /** A task has ended. One that failed keeps its input: it may be tried again. */
-  add(task: Task, ending: Omit<Ending, 'bytes'>): void {
+  add(task: Task, ending: Ending): void {
     if (task.state === 'failed') this.failed.add(task)
     else task.input = ''
-    const { result = '', reason = '' } = ending
-    const bytes = BYTES_EACH + task.input.length + result.length + reason.length
-    task.ending = { ...ending, bytes }
-    this.#bytes += bytes
+    task.ending = ending
+    this.#bytes += bytesOf(task)
     this.#ended.push(task)
   }
 
   /** It is to be tried again. */
   remove(task: Task): void {
-    this.#bytes -= task.ending?.bytes ?? 0
+    this.#bytes -= bytesOf(task)
     task.ending = undefined
     this.failed.delete(task)
     this.#ended.remove(task)
@@ -63,4 +61,8 @@ export class TaskEndings {
       forgotten(task)
     }
   }
+}
+
+function bytesOf({ input, ending }: Task): number {
+  return BYTES_EACH + input.length + (ending?.result?.length ?? 0) + (ending?.reason?.length ?? 0)
 }

@@ -96,8 +96,6 @@ export interface Ending {
   readonly result: string | undefined
   readonly kind: string | undefined
   readonly reason: string | undefined
-  /** How much memory it is counted with, in bytes. */
-  readonly bytes: number
 }
 
 /** A task. */
