@@ -304,7 +304,7 @@ describe('the webserver', () => {
       { ...good, result: 'x' },
       { ...good, group: undefined },
       { ...good, node: undefined },
-      { ...end({ ...tile, whole: { width: 99, height: 99 } }, 'pi-2', '5') },
+      { ...end({ ...tile, x: 16, whole: { width: 99, height: 99 } }, 'pi-2', '5') },
       end(tile, 'pi-2', '5'), // a second time, from another node
     ])
       work.handlers.task_end(wrong)

@@ -39,6 +39,7 @@ import { openStore } from '@rpi-cluster/core/store'
 import { TaskClient, Tasks } from '@rpi-cluster/core/tasks'
 import { baseInfo, takeVitals, vitalsJson } from '@rpi-cluster/core/vitals'
 import { createSite, html, serveSite } from '@rpi-cluster/core/web'
+import { changesWith, openToken } from '@rpi-cluster/core/web-changes'
 import { defineTasks, TaskPool } from '@rpi-cluster/core/worker'
 
 const stop = stopSignal()
@@ -111,10 +112,18 @@ void new Teller({ peer: 'listener', host, port: Number(freePort), stop, log }).r
 void new ListeningNode({ peer: 'node', host, port: 0, stop, log }).run()
 for await (const _ of every(10, stop)) if (received.at(-1)[1] === 'hello') break
 
-const site = createSite({ log })
+const token = await openToken({ name: 'program', log })
+const site = createSite({ log, changes: changesWith(token) })
 site.get('/', (context) => context.html(html`<p>${'<b>'}</p>`))
+site.post('/said', (context) => context.json(context.get('said')))
 const { address } = await serveSite(site, { host, port: 0, stop, log })
 assert.equal(await (await fetch(address)).text(), '<p>&lt;b&gt;</p>')
+const said = await fetch(new URL('said', address), {
+  method: 'POST',
+  headers: { Authorization: `Bearer ${token.reveal()}`, 'Content-Type': 'application/json' },
+  body: '["said"]',
+})
+assert.deepEqual(await said.json(), ['said'])
 
 assert.throws(() => unitOf('nobody'), /There is no program/)
 

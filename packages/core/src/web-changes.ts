@@ -33,6 +33,11 @@ interface Refused {
   why: string
 }
 
+const WRONG_TOKEN: Refused = {
+  status: 401,
+  why: 'This is not the token of this site. Its log says where that is.',
+}
+
 export interface ChangesOptions {
   /** How large the body of a request may be, in bytes. Default: 1 MiB. */
   mostBytes?: number
@@ -63,11 +68,7 @@ export function changesWith(
   const takeLink = (context: Asked, given: string): Response => {
     const way = wayOf(context)
     if ('why' in way) return refuse(context, way)
-    if (!token.matches(given))
-      return refuse(context, {
-        status: 401,
-        why: 'This is not the token of this site. Its log says where that is.',
-      })
+    if (!token.matches(given)) return refuse(context, WRONG_TOKEN)
     setCookie(context, cookie, token.reveal(), {
       path: '/',
       httpOnly: true,
@@ -88,13 +89,9 @@ export function changesWith(
         status: 403,
         why: `Nothing is changed for a page of another site, which calls itself ${origin.slice(0, 100)}.`,
       }
-    const authorization = req.header('Authorization')
-    if (authorization !== undefined) {
-      const [, given = ''] = /^Bearer +([\w-]+) *$/i.exec(authorization) ?? []
-      return token.matches(given)
-        ? undefined
-        : { status: 401, why: 'This is not the token of this site. Its log says where that is.' }
-    }
+    // A proxy that asks for a password passes that on, as Basic: it is no token, and a browser has the cookie besides.
+    const [, given] = /^Bearer +(.*?) *$/i.exec(req.header('Authorization') ?? '') ?? []
+    if (given !== undefined) return token.matches(given) ? undefined : WRONG_TOKEN
     if (!hasCookie(context))
       return {
         status: 401,

@@ -119,6 +119,7 @@ test('without a token, and with a wrong one, nothing is changed', async () => {
     { authorization: `Bearer ${secret}x` },
     { authorization: `Basic ${secret}` },
     { authorization: secret },
+    { authorization: `Bearer ${secret} ${secret}` },
     { authorization: 'Bearer ' },
     { cookie: `may-change-${token.name}=${WRONG}`, origin },
     { cookie: `may-change-${token.name}=`, origin },
@@ -218,6 +219,15 @@ test('a body that is too large, or no JSON, is refused, however it is sent', asy
       status: 413,
       body: '{"error":"A body has at most 100 bytes here."}',
     })
+  // What is announced as too large is not waited for.
+  const announced = await rawSocket(
+    port,
+    'POST /thing HTTP/1.1',
+    'Host: localhost',
+    `Authorization: ${bearer.authorization}`,
+    'Content-Length: 101',
+  )
+  await vi.waitFor(() => expect(announced.text).toMatch(/^HTTP\/1\.1 413 /), PATIENCE)
   for (const [type, body, status] of [
     ['application/json', '{"a":', 400],
     ['application/json', Buffer.from('"\xff"', 'latin1'), 400],
@@ -292,6 +302,10 @@ test('through a proxy on this machine it has to be https, and then the cookie is
 
   expect(await ask(port, { headers: { ...bearer, ...https, ...name } })).toMatchObject({ status: 202 })
   const own = { ...cookie, ...https, ...name, origin: 'https://cluster.example.org' }
+  // One that asks for a password passes that on.
+  expect(await ask(port, { headers: { ...own, authorization: 'Basic bWU6cGFzc3dvcmQ=' } })).toMatchObject({
+    status: 202,
+  })
   expect(await ask(port, { headers: own })).toMatchObject({ status: 202 })
   for (const origin of ['http://cluster.example.org', `https://${host}`])
     expect(await ask(port, { headers: { ...own, origin } })).toMatchObject({ status: 403 })
