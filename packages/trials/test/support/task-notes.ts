@@ -5,6 +5,9 @@ import { resultOf } from './tasks/src/result.ts'
 /** How much later than the primary has noted a loss that may be, in ms: two processes read one clock, to the ms. */
 const CLOCK_MS = 2
 
+/** How much of what is wrong is shown. */
+const MOST_SHOWN = 20
+
 export interface Counts {
   /** How often a node was lost. */
   lost: number
@@ -50,10 +53,11 @@ class Story {
 export function whatIsWrong(notes: readonly Note[], tasks: number): string[] {
   const stories = storiesOf(notes)
   const losses = notes.filter((note): note is Kind<'lost'> => note.what === 'lost')
-  return Array.from({ length: tasks }, (_, number) => {
+  const wrong = Array.from({ length: tasks }, (_, number) => {
     const story = stories.get(String(number)) ?? new Story()
-    return wrongIn(story, number, losses).map((what) => `Task ${number} ${what}: ${JSON.stringify(story.handed)}`)
+    return wrongIn(story, number, losses).map((what) => `Task ${number} ${what}: ${JSON.stringify([...story.handed, ...story.effects])}`)
   }).flat()
+  return wrong.length > MOST_SHOWN ? [...wrong.slice(0, MOST_SHOWN), `and ${wrong.length - MOST_SHOWN} more`] : wrong
 }
 
 export function countsOf(notes: readonly Note[]): Counts {

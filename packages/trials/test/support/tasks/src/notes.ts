@@ -8,7 +8,7 @@ export type Note =
   /** A node has given it back. */
   | { what: 'returned'; id: string; lease: number; node: string }
   /** A task was done, or at least begun: this is its effect. */
-  | { what: 'effect'; id: string; node: string; pid: number }
+  | { what: 'effect'; id: string; node: string; pid: number; at: number }
   /** The primary has lost a node. */
   | { what: 'lost'; node: string; at: number }
   /** The submitter was told how a task has ended. */

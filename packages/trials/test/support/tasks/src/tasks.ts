@@ -19,6 +19,6 @@ export const tasks = defineTasks({
 })
 
 function doneBy({ id }: TaskContext, number: number): string {
-  note({ what: 'effect', id, node: process.env['TUTORIAL_PROGRAM'] ?? '', pid: process.pid })
+  note({ what: 'effect', id, node: process.env['TUTORIAL_PROGRAM'] ?? '', pid: process.pid, at: Date.now() })
   return resultOf(number)
 }
