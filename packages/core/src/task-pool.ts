@@ -95,6 +95,7 @@ export class TaskPool {
   #lastSeq = 0
   #isDispatching = false
   #timer: NodeJS.Timeout | undefined
+  #looking: NodeJS.Immediate | undefined
   #failedStarts = 0
   #isPausing = false
   readonly #owner: ProcessOwner
@@ -286,19 +287,29 @@ export class TaskPool {
     }, ms).unref()
   }
 
-  /** Looks at the processes for as long as there is something to see. */
+  /**
+   * Looks at the processes for as long as there is something to see: each time after what they have said was read. A timer
+   * alone may fire twice before that, when this process had no time.
+   */
   #watch(): void {
     this.#timer ??= setInterval(() => {
-      const now = performance.now()
-      let isBusy = false
-      for (const child of this.#children) {
-        child.look(now)
-        isBusy ||= child.isBusy
-      }
-      if (isBusy) return
-      clearInterval(this.#timer)
-      this.#timer = undefined
+      this.#looking ??= setImmediate(() => {
+        this.#looking = undefined
+        this.#look()
+      })
     }, LOOK_MS)
+  }
+
+  #look(): void {
+    const now = performance.now()
+    let isBusy = false
+    for (const child of this.#children) {
+      child.look(now)
+      isBusy ||= child.isBusy
+    }
+    if (isBusy) return
+    clearInterval(this.#timer)
+    this.#timer = undefined
   }
 
   #end(): void {

@@ -219,6 +219,14 @@ export class TaskProcess {
     this.#options.owner.returned(this.works.splice(1))
   }
 
+  /** The child has given back what it had, which nobody has taken back before. A note may be heard twice. */
+  #giveBack(epoch: number): void {
+    if (epoch <= this.#epoch) return
+    this.#epoch = epoch
+    this.#isAtWork = false
+    this.#options.owner.returned(this.works.splice(0))
+  }
+
   async #read(): Promise<void> {
     const child = this.#process
     // Where there is no room for another process, it has none of them.
@@ -266,6 +274,7 @@ export class TaskProcess {
       this.#idle = memoryOf(this.#process.pid ?? 0)
       this.isReady = true
     } else if (word === 'X') this.#whyNotReady = String(parsed(line.slice(2)))
+    else if (word === 'G') this.#giveBack(Number(seq))
     else if (word === 'B' && !isCurrent && this.works[0]?.seq === Number(seq)) this.#begin()
     else if (word === 'P' && isCurrent) this.works[0]?.progress(Number(rest[0]))
     else if ((word === 'A' || word === 'F') && isCurrent) this.#answer(word, rest)

@@ -14,7 +14,7 @@ export function wholeNumber(value: string): string {
 
 /** Runs a test file with this in its environment. When it fails, so does this program. */
 export async function runTrial(file: string, env: Record<string, string>): Promise<void> {
-  const { exitCode } = await execa('vitest', ['run', file], {
+  const { exitCode } = await execa('vitest', ['run', '--project', '@rpi-cluster/trials', file], {
     cwd: join(import.meta.dirname, '../../..'),
     preferLocal: true,
     stdio: 'inherit',
