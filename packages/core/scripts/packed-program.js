@@ -36,8 +36,11 @@ import { unitOf } from '@rpi-cluster/core/service'
 import { signedBy, signedWith } from '@rpi-cluster/core/signed'
 import { connect, listen } from '@rpi-cluster/core/sockets'
 import { openStore } from '@rpi-cluster/core/store'
+import { TaskClient, Tasks } from '@rpi-cluster/core/tasks'
 import { baseInfo, takeVitals, vitalsJson } from '@rpi-cluster/core/vitals'
 import { createSite, html, serveSite } from '@rpi-cluster/core/web'
+import { changesWith, openToken } from '@rpi-cluster/core/web-changes'
+import { defineTasks, TaskPool } from '@rpi-cluster/core/worker'
 
 const stop = stopSignal()
 const log = createLogger('program')
@@ -109,10 +112,18 @@ void new Teller({ peer: 'listener', host, port: Number(freePort), stop, log }).r
 void new ListeningNode({ peer: 'node', host, port: 0, stop, log }).run()
 for await (const _ of every(10, stop)) if (received.at(-1)[1] === 'hello') break
 
-const site = createSite({ log })
+const token = await openToken({ name: 'program', log })
+const site = createSite({ log, changes: changesWith(token) })
 site.get('/', (context) => context.html(html`<p>${'<b>'}</p>`))
+site.post('/said', (context) => context.json(context.get('said')))
 const { address } = await serveSite(site, { host, port: 0, stop, log })
 assert.equal(await (await fetch(address)).text(), '<p>&lt;b&gt;</p>')
+const said = await fetch(new URL('said', address), {
+  method: 'POST',
+  headers: { Authorization: `Bearer ${token.reveal()}`, 'Content-Type': 'application/json' },
+  body: '["said"]',
+})
+assert.deepEqual(await said.json(), ['said'])
 
 assert.throws(() => unitOf('nobody'), /There is no program/)
 
@@ -183,7 +194,22 @@ const whisper = await connect({
 await handleMessages(whisper, { your_name: (name) => received.push(name) }, unknown)
 assert.equal(received.at(-1), 'pi-1')
 
+const desk = new Tasks({ node: { roster }, tasks: { add: { version: 1 } }, submitters: () => ['pi-1'], log })
+const client = new TaskClient({
+  ask: async (q, { about }) => (await desk.answers[q]({ node: 'pi-1' }, about)).payload,
+})
+assert.equal(await client.cancel({ ids: [] }), 0)
+await assert.rejects(client.submit([{ name: 'add', group: '' }]), /The primary refuses that/)
+
 assert.deepEqual(changedKeys({ a: 1, b: [2] }, { a: 2, b: [2] }), ['a'])
+
+const tasks = `import { defineTasks } from '@rpi-cluster/core/worker'
+export const tasks = defineTasks({ double: { version: 1, run: (input) => 2 * input } })`
+writeFileSync('tasks.js', tasks)
+const file = new URL('./tasks.js', import.meta.url)
+const pool = new TaskPool({ file, tasks: (await import(file)).tasks, children: 1, log, stop })
+assert.equal(await pool.run({ id: 'a', name: 'double', input: '21', attempt: 1 }), '42')
+assert.throws(() => defineTasks({ Double: {} }), /The task "Double": its name must be/)
 
 new Decoder().push(Buffer.from(encode('by hand')), (message) => received.push(message))
 assert.equal(received.at(-1), 'by hand')

@@ -58,9 +58,9 @@ export interface TaskWorkerOptions {
   /** The same tasks, as this program has them. */
   tasks: TaskDefinitions
   /** How many are at work at once. Default: as many as there are cores. */
-  slots?: number
+  slots?: number | undefined
   /** How much memory all of them together may take, in MiB. Default: half of what the machine has. */
-  memoryMb?: number
+  memoryMb?: number | undefined
   /**
    * What this node has that not every node has, for tasks that require it: `camera`. Added are `64-bit` or `32-bit`, and the
    * name of the system, as `linux`.
@@ -182,9 +182,9 @@ export class TaskWorker {
     const refused: { id: string; lease: number }[] = []
     for (const task of output) {
       const held = this.#held.get(task.id)
-      if (held) held.lease = task.lease
+      if (held && !held.cancel.signal.aborted) held.lease = task.lease
       else if (this.#ends.adopt(task.id, task.lease)) continue
-      else if (this.#isDraining) refused.push({ id: task.id, lease: task.lease })
+      else if (held || this.#isDraining) refused.push({ id: task.id, lease: task.lease })
       else void this.#do(task)
     }
     if (refused.length > 0) void this.#return(refused)

@@ -19,13 +19,26 @@ import type { Logger } from './logging.ts'
 import { namesThisMachine } from './own-names.ts'
 import type { Html } from './web-html.ts'
 
-/** What the server tells a site of a request, besides the request. */
+/** What the server tells a site of a request, besides the request; and what a site tells its pages, where something may be changed. */
 interface SiteEnv {
   Bindings: { incoming: IncomingMessage; names: readonly string[] }
+  Variables: { mayChange?: boolean; said?: unknown }
 }
 
 /** A site: an app of Hono, to which a program adds its pages. */
 export type Site = Hono<SiteEnv>
+
+/** What a site takes besides being read, and from whom. */
+export interface SiteChanges {
+  /** The methods that change something. */
+  readonly methods: readonly string[]
+  /**
+   * Looks at a request before a page does: one by which something is to be changed, and one that only reads, too.
+   *
+   * @returns what to answer instead of the page, if the page is not to answer
+   */
+  readonly look: (context: Context<SiteEnv>) => Response | undefined | Promise<Response | undefined>
+}
 
 /** What a browser may load for a page: what this site has, and nothing that stands in the page itself, as a script would. */
 const FROM_HERE = ["'self'"]
@@ -42,13 +55,15 @@ export interface SiteOptions {
   log: Logger
   /** The page for what is not there. Default: a line of text. */
   notFound?: () => Html
+  /** What may be changed here, and by whom: `changesWith` says it. Default: the site is there to be read. */
+  changes?: SiteChanges
 }
 
 /**
  * Makes a site without pages. Whatever is added to it,
  *
  * - is answered only to who asks for this machine by one of its names or addresses; others get 421
- * - is read, by GET or HEAD; anything else gets 405, and a request with a body 413
+ * - is read, by GET or HEAD; anything else gets 405, and a request with a body 413 (unless it takes `changes`)
  * - tells browsers to load nothing from elsewhere and to run nothing that stands in a page, to show it in no frame, to take
  *   its type as it is told, and to tell nobody where they come from
  * - is not kept by browsers, unless it says so itself
@@ -56,7 +71,7 @@ export interface SiteOptions {
  *
  * A page that throws is told in the log, and is 500 to the browser.
  */
-export function createSite({ log, notFound }: SiteOptions): Site {
+export function createSite({ log, notFound, changes }: SiteOptions): Site {
   const site: Site = new Hono<SiteEnv>()
   site.use(
     secureHeaders({
@@ -71,6 +86,8 @@ export function createSite({ log, notFound }: SiteOptions): Site {
         frameAncestors: FROM_NOWHERE,
       },
       xFrameOptions: 'DENY',
+      // A browser that tells no page where it comes from tells none that this one is the site's own.
+      ...(changes && { referrerPolicy: 'same-origin' }),
       strictTransportSecurity: false, // this is plain HTTP, and would stay so
       originAgentCluster: false, // of no use without HTTPS, and so is the next; browsers warn of it
       crossOriginOpenerPolicy: false,
@@ -78,7 +95,7 @@ export function createSite({ log, notFound }: SiteOptions): Site {
   )
   site.use(compress())
   site.use(async (context, next) => {
-    const refusal = refusalOf(context)
+    const refusal = refusalOf(context, changes?.methods ?? []) ?? (await changes?.look(context))
     if (refusal) context.res = refusal
     else await next()
     if (!context.res.headers.has('Cache-Control')) context.header('Cache-Control', 'no-store')
@@ -129,7 +146,7 @@ function takesGzip(context: Context): boolean {
 }
 
 /** Why a request is not answered; nothing when it is. */
-function refusalOf({ env, req, text }: Context<SiteEnv>): Response | undefined {
+function refusalOf({ env, req, text }: Context<SiteEnv>, changing: readonly string[]): Response | undefined {
   const { incoming, names } = env
   if (!namesThisMachine(req.header('Host'), incoming.socket.localAddress, names)) {
     return text(
@@ -137,11 +154,14 @@ function refusalOf({ env, req, text }: Context<SiteEnv>): Response | undefined {
       421,
     )
   }
+  if (changing.includes(req.method)) return undefined
   if (!METHODS.includes(req.method)) {
-    return text(`This site is there to be read: ${METHODS.join(' and ')}, and nothing else.\n`, 405, {
-      Allow: METHODS.join(', '),
-      Connection: 'close',
-    })
+    const taken = [...METHODS, ...changing]
+    const said =
+      changing.length === 0
+        ? `This site is there to be read: ${METHODS.join(' and ')}, and nothing else.\n`
+        : `This site takes ${taken.join(', ')}, and nothing else.\n`
+    return text(said, 405, { Allow: taken.join(', '), Connection: 'close' })
   }
   if (Number(req.header('Content-Length') ?? 0) > 0 || req.header('Transfer-Encoding') !== undefined)
     return text('A request has no body here.\n', 413, { Connection: 'close' })

@@ -12,4 +12,4 @@ export { type Html, html } from './web-html.ts'
 // Serving a site, within limits.
 export { type ServeSiteOptions, type SiteServer, serveSite } from './web-server.ts'
 // What a site has, and what goes with each of its answers.
-export { createSite, type Site, type SiteOptions, serveFile } from './web-site.ts'
+export { createSite, type Site, type SiteChanges, type SiteOptions, serveFile } from './web-site.ts'
