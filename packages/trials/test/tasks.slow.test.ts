@@ -23,7 +23,7 @@ const SEEDS = Number(process.env['TASK_FAULTS_SEEDS'] ?? 2)
 const SEED = Number(process.env['TASK_FAULTS_SEED'] ?? randomInt(1_000_000_000))
 
 /** How many faults there are, unless all tasks have ended before. */
-const FAULTS = 60
+const FAULTS = 40
 
 /** How long all of it may take after the last fault, in ms: what waits for its sixth try to connect, and then is done. */
 const PATIENCE_MS = 120_000
