@@ -37,6 +37,10 @@ class Webserver extends ConnectingNode {
     for (const topic of work.topics) await this.send('subscribe', topic)
   }
 
+  override async beat() {
+    await this.send('info', 'node_baseinfo')
+  }
+
   override async performAction() {
     page.primaryIsHere()
     await work.catchUp(tasks)
