@@ -46,8 +46,12 @@ test.for(seeds)('%i: each task has its result, whatever happens', { timeout: 600
   onTestFinished(() => cluster.end())
   if (LOGS !== undefined) onTestFinished(() => keep(cluster, seed, happened, LOGS))
   onTestFailed(() => {
-    console.log([...happened, ...cluster.lines.filter((line) => / (WARN|ERROR|FATAL) /.test(line))].join('\n'))
-    console.log(`pnpm --filter @rpi-cluster/trials task-faults --seed ${seed} --tasks ${TASKS} repeats the faults of this run.`)
+    console.log(
+      [...happened, ...cluster.lines.filter((line) => / (WARN|ERROR|FATAL) /.test(line))].join('\n'),
+    )
+    console.log(
+      `pnpm --filter @rpi-cluster/trials task-faults --seed ${seed} --tasks ${TASKS} repeats the faults of this run.`,
+    )
   })
   const began = performance.now()
   let hasEnded = false
@@ -65,23 +69,39 @@ test.for(seeds)('%i: each task has its result, whatever happens', { timeout: 600
   }
   cluster.heal()
   happened.push(`${(performance.now() / 1000).toFixed(2)} all is healed`)
-  expect(await Promise.race([ended, sleep(PATIENCE_MS, 'it has not left')]), 'the exit code of the submitter').toBe(0)
+  expect(
+    await Promise.race([ended, sleep(PATIENCE_MS, 'it has not left')]),
+    'the exit code of the submitter',
+  ).toBe(0)
   const tookMs = performance.now() - began
 
   const ends = await cluster.stop()
   const notes = await cluster.notes()
   expect(whatIsWrong(notes, TASKS)).toEqual([])
-  expect([...ends].filter(([, end]) => end !== 0), 'programs that have not ended well').toEqual([])
-  expect(cluster.lines.filter((line) => !/\] (INFO|WARN) \(/.test(line)), 'lines that no program should print').toEqual([])
+  expect(
+    [...ends].filter(([, end]) => end !== 0),
+    'programs that have not ended well',
+  ).toEqual([])
+  expect(
+    cluster.lines.filter((line) => !/\] (INFO|WARN) \(/.test(line)),
+    'lines that no program should print',
+  ).toEqual([])
   const pids = [...new Set(notes.flatMap((note) => (note.what === 'effect' ? note.pid : [])))]
   await vi.waitFor(() => expect(pids.filter(isAlive), 'processes that are left').toEqual([]), 20_000)
   console.log(report(seed, struck, countsOf(notes), tookMs))
 })
 
-async function keep(cluster: TaskCluster, seed: number, happened: readonly string[], folder: string): Promise<void> {
+async function keep(
+  cluster: TaskCluster,
+  seed: number,
+  happened: readonly string[],
+  folder: string,
+): Promise<void> {
   await mkdir(folder, { recursive: true })
   const notes = (await cluster.notes()).map((note) => JSON.stringify(note))
-  const lines = [...happened, ...cluster.lines].sort((one, other) => Number.parseFloat(one) - Number.parseFloat(other))
+  const lines = [...happened, ...cluster.lines].sort(
+    (one, other) => Number.parseFloat(one) - Number.parseFloat(other),
+  )
   await writeFile(join(folder, `${seed}.log`), `${lines.join('\n')}\n`)
   await writeFile(join(folder, `${seed}.notes.jsonl`), `${notes.join('\n')}\n`)
 }
