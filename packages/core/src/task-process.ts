@@ -221,10 +221,15 @@ export class TaskProcess {
     this.#options.owner.returned(this.works.splice(1))
   }
 
-  /** The child has given back what it had, unless that was taken back before. A note may be heard twice, or too early. */
+  /**
+   * The child has given back what it had: the next one too, which was taken to have begun, and for so long that what waits
+   * behind it was taken back meanwhile. A note may be heard twice, or too early.
+   */
   #giveBack(seq: number, epoch: number): void {
-    if (seq !== this.#answered || epoch <= this.#epoch) return
+    const isBegunInVain = epoch === this.#epoch && this.isSlow
+    if (seq !== this.#answered || (epoch <= this.#epoch && !isBegunInVain)) return
     this.#epoch = epoch
+    this.#tookBackAt = 0
     this.#isAtWork = false
     this.#options.owner.returned(this.works.splice(0))
   }
