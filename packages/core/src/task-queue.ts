@@ -22,8 +22,14 @@ import { WaitingTasks } from './task-waiting.ts'
 /** How often a task is tried that fails, unless told otherwise. */
 const DEFAULT_ATTEMPTS = 3
 
-/** With how many lost nodes a task is tried alone from then on, and with how many it has failed: it may be what kills them. */
+/** With how many lost nodes a task is tried alone from then on: it may be what kills them. */
 const LOST_TO_BE_ALONE = 2
+
+/**
+ * With how many it has failed.
+ *
+ * @internal
+ */
 export const LOST_TO_FAIL = 3
 
 /** The window of the first pause after a failure, in ms; each further one is twice as long, up to the longest. */
@@ -36,6 +42,7 @@ const REST_AFTER_RETURN_MS = 1_000
 /** How long what a node had in a former life of this queue waits for that node to come back, in ms. */
 const RETURN_MS = 5_000
 
+/** @internal */
 export interface TaskQueueOptions extends TaskEndingsOptions {
   /** What there is, by name. */
   tasks: Readonly<Record<string, TaskShape>>
@@ -53,7 +60,11 @@ export interface TaskQueueOptions extends TaskEndingsOptions {
   tried?: ((task: Task) => void) | undefined
 }
 
-/** What came of a task at a node: a result, as JSON, or a kind of failure, and why. */
+/**
+ * What came of a task at a node: a result, as JSON, or a kind of failure, and why.
+ *
+ * @internal
+ */
 export interface Outcome {
   ms: number
   result?: string | undefined
@@ -61,7 +72,11 @@ export interface Outcome {
   reason?: string | undefined
 }
 
-/** What is to be taken. Somebody has looked whether it may be. */
+/**
+ * What is to be taken. Somebody has looked whether it may be.
+ *
+ * @internal
+ */
 export interface TakenTask {
   id: string
   by: string
@@ -71,7 +86,11 @@ export interface TakenTask {
   group?: string | undefined
 }
 
-/** Tasks and workers. */
+/**
+ * Tasks and workers.
+ *
+ * @internal
+ */
 export class TaskQueue {
   readonly demands: TaskDemands
   readonly groups = new TaskGroups()

@@ -40,6 +40,7 @@ const introduction = v.object({
   holds: v.fallback(v.array(v.tuple([v.string(), lease])), []),
 })
 
+/** @internal */
 export interface TaskWorkersOptions {
   queue: TaskQueue
   roster: Pick<Roster, 'nameOf'>
@@ -48,7 +49,11 @@ export interface TaskWorkersOptions {
   changed: () => void
 }
 
-/** All nodes that do tasks. */
+/**
+ * All nodes that do tasks.
+ *
+ * @internal
+ */
 export class TaskWorkers {
   readonly handlers: Handlers
 
@@ -232,7 +237,11 @@ export class TaskWorkers {
     this.#options.queue.giveBack(worker, id, lease)
 }
 
-/** A number of tasks, for people. */
+/**
+ * A number of tasks, for people.
+ *
+ * @internal
+ */
 export function tasksText(count: number): string {
   return count === 1 ? '1 task' : `${count} tasks`
 }
