@@ -252,8 +252,9 @@ export class TaskQueue {
     }
     const past = this.#leases.pastOf(task, worker, lease)
     if (!past || !isOpen(task)) return false
-    past.isOpen = false
     const isWaiting = task.state === 'waiting'
+    // Where another one has it, this one may have ended it already: its end, on the way, is taken still.
+    past.isOpen = !isWaiting
     this.#unlose(task, past, false)
     if (isWaiting) this.#lend(task, worker, now, { number: lease })
     return isWaiting
@@ -337,7 +338,7 @@ export class TaskQueue {
     if (!isOpen(task)) return
     task.attempts = node === undefined ? attempts : attempts - 1
     task.lost = lost
-    task.past = node === undefined ? undefined : [{ number: 0, node, identity: node, isOpen: true }]
+    task.past = node === undefined ? undefined : [{ number: 0, node, identity: node, isOpen: true, isCounted: false }]
     this.waiting.remove(task)
     if (node === undefined) this.waiting.addInFront(task, isTriedAlone(task))
     else this.waiting.rest(task, this.#options.clock.now() + RETURN_MS)
@@ -393,7 +394,8 @@ export class TaskQueue {
     const failures = task.attempts - task.lost
     if (failures >= this.#attempts) this.#end(task, 'failed', { node, ms, kind, reason })
     else {
-      this.#leases.remember(task, { number: 0, node, identity: worker.identity, isOpen: false })
+      const { identity } = worker
+      this.#leases.remember(task, { number: 0, node, identity, isOpen: false, isCounted: false })
       this.#pause(task, Math.min(FIRST_PAUSE_MS * 2 ** (failures - 1), LONGEST_PAUSE_MS))
     }
   }
@@ -402,7 +404,8 @@ export class TaskQueue {
   #lose(task: Task): boolean {
     const { number, worker } = this.#leases.release(task)
     task.lost += 1
-    this.#leases.remember(task, { number, node: worker.name, identity: worker.identity, isOpen: true })
+    const { name: node, identity } = worker
+    this.#leases.remember(task, { number, node, identity, isOpen: true, isCounted: true })
     if (task.lost < LOST_TO_FAIL) {
       this.#again(task)
       return false
@@ -414,14 +417,13 @@ export class TaskQueue {
   }
 
   /** The node was not lost after all: it has been heard of. `counts`: whether its try does. */
-  #unlose(task: Task, { number }: PastLease, counts: boolean): void {
-    // One of a former life was never counted as lost, and its try was taken back.
-    if (number === 0) {
-      if (counts) task.attempts += 1
-      return
+  #unlose(task: Task, past: PastLease, counts: boolean): void {
+    if (past.isCounted) {
+      task.lost -= 1
+      task.attempts -= 1
     }
-    task.lost -= 1
-    if (!counts) task.attempts -= 1
+    past.isCounted = false
+    if (counts) task.attempts += 1
   }
 
   #again(task: Task): void {

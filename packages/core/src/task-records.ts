@@ -111,6 +111,8 @@ export interface PastLease {
   readonly identity: string
   /** Whether its node was lost with it, and may still come back, with a result even. */
   isOpen: boolean
+  /** Whether that counts as a try, and as a node that was lost: until it is heard of. */
+  isCounted: boolean
 }
 
 /**

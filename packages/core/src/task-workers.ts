@@ -122,6 +122,7 @@ export class TaskWorkers {
       draining,
     }
     let worker = this.#workers.get(peer)
+    const isNew = !worker
     if (worker) {
       if (draining && !worker.abilities.draining) log.info(`${name} takes no more tasks`)
       worker.abilities = abilities
@@ -133,7 +134,8 @@ export class TaskWorkers {
       if (queue.resume(worker, id, number)) given.push(id)
       else this.#recallUnknown(worker, id)
     }
-    if (given.length > 0) log.info(`${name} goes on with ${tasksText(given.length)} that it had before`)
+    if (isNew && given.length > 0)
+      log.info(`${name} goes on with ${tasksText(given.length)} that it had before`)
     changed()
   }
 
