@@ -338,7 +338,8 @@ export class TaskQueue {
     if (!isOpen(task)) return
     task.attempts = node === undefined ? attempts : attempts - 1
     task.lost = lost
-    task.past = node === undefined ? undefined : [{ number: 0, node, identity: node, isOpen: true, isCounted: false }]
+    task.past =
+      node === undefined ? undefined : [{ number: 0, node, identity: node, isOpen: true, isCounted: false }]
     this.waiting.remove(task)
     if (node === undefined) this.waiting.addInFront(task, isTriedAlone(task))
     else this.waiting.rest(task, this.#options.clock.now() + RETURN_MS)

@@ -110,10 +110,12 @@ export async function onTheWay(
       seen.toSecondary.push(chunk)
       near.write(chunk)
     })
-    near.on('error', () => {}).on('close', () => {
-      open.delete(near)
-      far.destroy()
-    })
+    near
+      .on('error', () => {})
+      .on('close', () => {
+        open.delete(near)
+        far.destroy()
+      })
     far.on('error', () => {}).on('close', () => near.destroy())
   })
   await once(server.listen(0, HOST), 'listening')

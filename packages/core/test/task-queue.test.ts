@@ -278,7 +278,12 @@ describe('a queue', () => {
   })
 
   test.each([
-    ['its result is taken, and the other one leaves the task alone', { result: '"late"' }, 'done', ['pi-2 t-1']],
+    [
+      'its result is taken, and the other one leaves the task alone',
+      { result: '"late"' },
+      'done',
+      ['pi-2 t-1'],
+    ],
     ['that it has ended it as it was told to changes nothing', { kind: 'cancelled' }, 'running', []],
   ])('of a node that comes back while another one has its task, %s', (_, outcome, state, recalled) => {
     const { queue, recalls, add, join, place } = aQueue()

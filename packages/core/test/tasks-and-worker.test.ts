@@ -40,7 +40,14 @@ async function aCluster(options: Partial<TasksOptions> = {}) {
     readonly tasks = new TaskClient(this)
     override handlers = this.tasks.handlers
   }
-  const submitter = new Submitter({ peer: 'primary', host: HOST, port, secure: await secureAs('desk'), stop, log })
+  const submitter = new Submitter({
+    peer: 'primary',
+    host: HOST,
+    port,
+    secure: await secureAs('desk'),
+    stop,
+    log,
+  })
   submitter.run().catch(() => {})
   const { tasks: client } = submitter
   const stateOf = async (id: string) => (await client.states({ ids: [id] }))[0] as TaskState
@@ -64,7 +71,14 @@ async function aCluster(options: Partial<TasksOptions> = {}) {
           await this.worker.introduce()
         }
       }
-      const node = new Node({ peer: 'primary', host: HOST, port: through, secure: await secureAs(name), stop, log })
+      const node = new Node({
+        peer: 'primary',
+        host: HOST,
+        port: through,
+        secure: await secureAs(name),
+        stop,
+        log,
+      })
       node.run().catch(() => {})
       await says(new RegExp(`${name} does tasks: `))
       return node
