@@ -39,7 +39,11 @@ interface Sender {
   send(type: string, payload: unknown): Promise<void>
 }
 
-/** Ends that are to be sent. */
+/**
+ * Ends that are to be sent.
+ *
+ * @internal
+ */
 export class TaskEnds {
   readonly #node: Sender
   readonly #log: Logger

@@ -8,7 +8,11 @@
 /** How much of short tasks may lie ready at a node beyond what it does now, in ms: more than the way there and back takes. */
 const AHEAD_MS = 50
 
-/** How many tasks may be at a node for each of its slots, however short they are. */
+/**
+ * How many tasks may be at a node for each of its slots, however short they are.
+ *
+ * @internal
+ */
 export const MOST_A_SLOT = 64
 
 /** What a task is taken to need that nobody has done yet, in ms: too long to lie ready anywhere. */
@@ -23,7 +27,11 @@ const BELIEVED_MS = 30_000
 /** How much slower a task is taken to be at a node whose every slot is taken: cores share their memory. */
 const CROWDING = 0.25
 
-/** What a task needs of a node: its name, and what else makes a difference. Many tasks share one. */
+/**
+ * What a task needs of a node: its name, and what else makes a difference. Many tasks share one.
+ *
+ * @internal
+ */
 export interface Demand {
   readonly name: string
   readonly version: number
@@ -31,7 +39,11 @@ export interface Demand {
   readonly requires: readonly string[]
 }
 
-/** What a node says that it can do. */
+/**
+ * What a node says that it can do.
+ *
+ * @internal
+ */
 export interface Abilities {
   /** By the names of tasks: which version of each. */
   tasks: ReadonlyMap<string, number>
@@ -62,7 +74,11 @@ interface Decision {
   choices: number
 }
 
-/** A node that does tasks. */
+/**
+ * A node that does tasks.
+ *
+ * @internal
+ */
 export class Worker {
   /** What it is called. */
   name: string
@@ -102,7 +118,11 @@ export class Worker {
   }
 }
 
-/** All nodes that do tasks, and which of them is to have the next one. */
+/**
+ * All nodes that do tasks, and which of them is to have the next one.
+ *
+ * @internal
+ */
 export class Placement {
   readonly workers = new Set<Worker>()
   #means = new Map<string, number>()

@@ -277,6 +277,31 @@ describe('a queue', () => {
     })
   })
 
+  test.each([
+    [
+      'its result is taken, and the other one leaves the task alone',
+      { result: '"late"' },
+      'done',
+      ['pi-2 t-1'],
+    ],
+    ['that it has ended it as it was told to changes nothing', { kind: 'cancelled' }, 'running', []],
+  ])('of a node that comes back while another one has its task, %s', (_, outcome, state, recalled) => {
+    const { queue, recalls, add, join, place } = aQueue()
+    const lost = join('pi-1', { slots: 1 })
+    const task = add()
+    const lease = place()[0]?.lease ?? 0
+    queue.leave(lost)
+    join('pi-2')
+    place()
+    const back = join('pi-1')
+    expect([queue.resume(back, task.id, lease), queue.resume(back, task.id, lease)]).toEqual([false, false])
+    expect(task).toMatchObject({ state: 'running', attempts: 1, lost: 0 })
+    expect(queue.settle(back, task.id, lease, { ms: 1, ...outcome })).toBe(true)
+    expect(queue.settle(back, task.id, lease, { ms: 1, ...outcome })).toBe(false)
+    expect(task).toMatchObject({ state, attempts: 1, lost: 0 })
+    expect(recalls).toEqual(recalled)
+  })
+
   test('a late failure does not end a try that goes on, and counts where none does', () => {
     const { queue, time, add, join, place } = aQueue()
     const lost = join('pi-1', { slots: 1 })
