@@ -16,11 +16,19 @@ export function startThread(source: URL, options: WorkerOptions = {}): Worker {
   // On Node 20, which reads no TypeScript, tsx does so in a program's first thread alone.
   if (!source.pathname.endsWith('.ts') || 'typescript' in process.features) return new Worker(source, options)
   const reading = `import { register } from ${JSON.stringify(import.meta.resolve('tsx/esm/api'))}\nregister()`
-  // Of what Node was told, a thread takes what is to be loaded first, and complains of what is for the whole process.
-  const loaded = process.execArgv.flatMap((argument, index, all) => {
+  const execArgv = [...loadedFirst(), '--import', `data:text/javascript,${encodeURIComponent(reading)}`]
+  return new Worker(source, { ...options, execArgv })
+}
+
+/**
+ * Of what Node was told for this program, what is to be loaded first. A thread complains of what is for the whole process, and
+ * a process that this one starts must not take its port for a debugger.
+ *
+ * @internal
+ */
+export function loadedFirst(): string[] {
+  return process.execArgv.flatMap((argument, index, all) => {
     if (/^(--import|--require|-r)$/.test(argument)) return [argument, all[index + 1] ?? '']
     return /^(--import|--require)=/.test(argument) ? [argument] : []
   })
-  const execArgv = [...loaded, '--import', `data:text/javascript,${encodeURIComponent(reading)}`]
-  return new Worker(source, { ...options, execArgv })
 }
