@@ -1,53 +1,89 @@
 /**
- * The notes of a process that does tasks: a file that has no name, in memory where there is a place for that. Who has started
- * it reads them, and they are there when the process is not any more.
+ * What happens to tasks, written to a journal: in order, gathered while the write before is on its way, and again when it
+ * could not be written. Who must not hear of it before it is durable is told then.
  *
  * @since 0.24.0
  */
-import { randomUUID } from 'node:crypto'
-import { closeSync, existsSync, openSync, readSync, unlinkSync } from 'node:fs'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
-import { LONGEST_NOTE, MOST_NOTES } from './task-words.ts'
+import type { Logger } from './logging.ts'
+import type { TaskEvent, TaskJournal } from './task-journal.ts'
 
-/** Where a file is not on a disk, on Linux. */
-const MEMORY = '/dev/shm'
+/** How long to wait before what could not be written is tried again, in ms. */
+const PAUSE_MS = 1_000
 
-const room = Buffer.alloc(MOST_NOTES + LONGEST_NOTE)
+interface Note {
+  event: TaskEvent
+  then: (() => void) | undefined
+}
 
-/** A file for notes. */
+export interface TaskNotesOptions {
+  journal: TaskJournal
+  log: Logger
+}
+
+/** Events on their way to a journal. */
 export class TaskNotes {
-  /** To be handed to the process. Undefined where no such file can be made: it has to do without. */
-  readonly descriptor: number | undefined
+  readonly #options: TaskNotesOptions
+  #notes: Note[] = []
+  #writing = false
+  #pause: NodeJS.Timeout | undefined
+  #waiting: { resolve: () => void; reject: (error: unknown) => void }[] = []
+  #isFailing = false
 
-  constructor() {
-    this.descriptor = [MEMORY, tmpdir()].reduce<number | undefined>(
-      (made, folder) => made ?? openIn(folder),
-      undefined,
+  constructor(options: TaskNotesOptions) {
+    this.#options = options
+  }
+
+  /** Notes an event, to be written with the next {@link flush}. `then` is called when it is durable. */
+  add(event: TaskEvent, then?: () => void): void {
+    this.#notes.push({ event, then })
+  }
+
+  /** Begins to write what there is, unless a write is on its way: then that does it at its end. */
+  flush(): void {
+    if (this.#writing || this.#pause || this.#notes.length === 0) return
+    const notes = this.#notes
+    const waiting = this.#waiting
+    this.#notes = []
+    this.#waiting = []
+    this.#writing = true
+    this.#options.journal.write(notes.map(({ event }) => event)).then(
+      () => {
+        this.#writing = false
+        if (this.#isFailing) this.#options.log.info('What becomes of tasks is written down again')
+        this.#isFailing = false
+        for (const { then } of notes) then?.()
+        // Who began to wait during the write, and for nothing else, has waited for this one.
+        if (this.#notes.length === 0) waiting.push(...this.#waiting.splice(0))
+        for (const { resolve } of waiting) resolve()
+        this.flush()
+      },
+      (error: unknown) => {
+        this.#writing = false
+        if (!this.#isFailing)
+          this.#options.log.warn(
+            `What becomes of tasks cannot be written down, and is tried again each second: ${error instanceof Error ? error.message : error}`,
+          )
+        this.#isFailing = true
+        for (const { reject } of [...waiting, ...this.#waiting.splice(0)]) reject(error)
+        // How often something was tried is told again by the next try.
+        const kept = notes.filter(({ event }) => event.kind !== 'tried')
+        this.#notes = [...kept, ...this.#notes]
+        this.#pause = setTimeout(() => {
+          this.#pause = undefined
+          this.flush()
+        }, PAUSE_MS)
+        this.#pause.unref()
+      },
     )
   }
 
-  /** The lines in it. */
-  read(): string[] {
-    if (this.descriptor === undefined) return []
-    const length = readSync(this.descriptor, room, 0, room.length, 0)
-    const end = room.subarray(0, length).indexOf(0)
-    return end <= 0 ? [] : room.toString('latin1', 0, end).split('\n').slice(0, -1)
-  }
-
-  close(): void {
-    if (this.descriptor !== undefined) closeSync(this.descriptor)
-  }
-}
-
-function openIn(folder: string): number | undefined {
-  if (!existsSync(folder)) return undefined
-  const path = join(folder, `rpicluster-tasks-${randomUUID()}`)
-  try {
-    const descriptor = openSync(path, 'wx+', 0o600)
-    unlinkSync(path)
-    return descriptor
-  } catch {
-    return undefined
+  /** Resolves when all is durable that is noted now. It is rejected when that could not be written at once. */
+  async written(): Promise<void> {
+    if (this.#pause) throw new Error('the disk takes nothing now')
+    if (this.#notes.length === 0 && !this.#writing) return
+    await new Promise<void>((resolve, reject) => {
+      this.#waiting.push({ resolve, reject })
+      this.flush()
+    })
   }
 }

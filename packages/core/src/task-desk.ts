@@ -1,0 +1,237 @@
+/**
+ * The desk at which tasks are handed in and out: the primary's part. It takes them from submitters, gives each to a node, and
+ * again to another one when that is lost, until it has ended, and tells who wants to know.
+ *
+ * @since 0.24.0
+ */
+import { addAbortListener } from 'node:events'
+import type { Answers } from './dialogue.ts'
+import { stopRequest } from './lifecycle.ts'
+import type { ListeningNode } from './listening-node.ts'
+import type { LiveTable } from './live-table.ts'
+import type { Logger } from './logging.ts'
+import type { Handlers } from './messages.ts'
+import type { TaskEvent, TaskJournal } from './task-journal.ts'
+import { TaskNotes } from './task-notes.ts'
+import { type TakenTask, TaskQueue } from './task-queue.ts'
+import type { Task, TaskShape } from './task-records.ts'
+import { recover } from './task-recovery.ts'
+import type { TaskEnd } from './task-states.ts'
+import { TaskSubmitters } from './task-submitters.ts'
+import { type FailedRow, type QueueRow, TaskTables, type WorkerRow } from './task-tables.ts'
+import { stateJson } from './task-texts.ts'
+import { TaskWorkers, tasksText } from './task-workers.ts'
+
+/** How many tasks may wait, and how many bytes of inputs, unless told otherwise. */
+const DEFAULT_MOST_WAITING = 100_000
+const DEFAULT_MOST_WAITING_BYTES = 64 * 1024 * 1024
+
+/** How often tables are brought up to date at most, in ms. */
+const REFRESH_MS = 250
+
+/** How often is looked what is beyond its limit, and what is kept too long, in ms. */
+const LOOK_MS = 1_000
+
+/** The longest pause of a timer here, in ms. */
+const LONGEST_MS = 60_000
+
+export interface TasksOptions {
+  /** The node that others connect to: its roster says what they are called. */
+  node: Pick<ListeningNode, 'roster'>
+  /** What there is, by name: what `defineTasks` makes, as every node has it. */
+  tasks: Readonly<Record<string, TaskShape>>
+  /** Who may submit, ask and cancel, now, by the names that they have proven to have. */
+  submitters: () => readonly string[]
+  /** What keeps tasks for another process. Default: nothing does; they are in memory. */
+  journal?: TaskJournal | undefined
+  /** How many may wait. Default: 100,000. */
+  mostWaiting?: number | undefined
+  /** How many bytes of inputs may wait. Default: 64 MiB. */
+  mostWaitingBytes?: number | undefined
+  /** How often a task is tried that fails. Default: 3. */
+  attempts?: number | undefined
+  /** How long is known what has become of a task that has ended, in ms. Default: 3,600,000, an hour. */
+  keptMs?: number | undefined
+  /** How much memory that may take, in bytes. Default: 64 MiB. */
+  keptBytes?: number | undefined
+  /** Called with each task that has ended, once. */
+  ended?: ((end: TaskEnd) => void) | undefined
+  /** Where it is told what becomes of nodes, groups, and tasks that fail. */
+  log: Logger
+  /** Ends the handing out. Default: the stop signal of this program. */
+  stop?: AbortSignal | undefined
+}
+
+/** Tasks, those who submit them, and the nodes that do them. */
+export class Tasks {
+  /** What to do with what nodes say, for a node that listens. */
+  readonly handlers: Handlers
+  /** What to answer to those who submit, for a node that listens. */
+  readonly answers: Answers
+  /** What there is, for `Topics`. */
+  readonly tables: {
+    readonly queue: LiveTable<QueueRow>
+    readonly workers: LiveTable<WorkerRow>
+    readonly failed: LiveTable<FailedRow>
+  }
+
+  readonly #options: TasksOptions
+  readonly #stop: AbortSignal
+  readonly #queue: TaskQueue
+  readonly #workers: TaskWorkers
+  readonly #submitters: TaskSubmitters
+  readonly #tables: TaskTables
+  readonly #notes: TaskNotes | undefined
+  #turn: NodeJS.Immediate | undefined
+  #refresh: NodeJS.Timeout | undefined
+  #wake: NodeJS.Timeout | undefined
+  #stuck: string[] = []
+
+  /** @throws what the journal throws when it is opened */
+  constructor(options: TasksOptions) {
+    const { node, tasks, log, journal, attempts, keptMs, keptBytes, stop = stopRequest } = options
+    this.#options = options
+    this.#stop = stop
+    const changed = () => this.#changed()
+    const mostWaiting = options.mostWaiting ?? DEFAULT_MOST_WAITING
+    this.#notes = journal && new TaskNotes({ journal, log })
+    this.#queue = new TaskQueue({
+      ...{ tasks, attempts, keptMs, keptBytes },
+      clock: { now: () => performance.now(), date: () => Date.now() },
+      ended: (task) => this.#ended(task),
+      recall: (worker, id) => this.#workers.recall(worker, id),
+      tried: journal && ((task) => this.#notes?.add(triedEvent(task))),
+    })
+    this.#workers = new TaskWorkers({ queue: this.#queue, roster: node.roster, log, changed })
+    this.#submitters = new TaskSubmitters({
+      ...{ queue: this.#queue, notes: this.#notes, log, changed, mostWaiting },
+      submitters: options.submitters,
+      mostWaitingBytes: options.mostWaitingBytes ?? DEFAULT_MOST_WAITING_BYTES,
+      write: journal && ((taken) => journal.write(taken.map(submittedEvent))),
+    })
+    this.#tables = new TaskTables(this.#queue, mostWaiting)
+    this.handlers = this.#workers.handlers
+    this.answers = this.#submitters.answers
+    const { queue, workers, failed } = this.#tables
+    this.tables = { queue, workers, failed }
+    if (journal) recover(this.#queue, journal.recovered())
+    const look = setInterval(() => this.#look(), LOOK_MS).unref()
+    addAbortListener(stop, () => {
+      clearInterval(look)
+      clearTimeout(this.#refresh)
+      clearTimeout(this.#wake)
+      clearImmediate(this.#turn)
+    })
+    this.#show()
+  }
+
+  /** There may be something to place and to send: that is done once, when all has been read that has come. */
+  #changed(): void {
+    if (this.#stop.aborted) return
+    this.#turn ??= setImmediate(() => {
+      this.#turn = undefined
+      this.#work()
+    })
+    this.#refresh ??= setTimeout(() => {
+      this.#refresh = undefined
+      this.#show()
+    }, REFRESH_MS).unref()
+  }
+
+  #work(): void {
+    this.#queue.place((task, worker) => this.#workers.give(task, worker))
+    this.#workers.flush()
+    this.#submitters.flush()
+    this.#notes?.flush()
+    this.#queue.forget()
+    clearTimeout(this.#wake)
+    const { nextWake } = this.#queue
+    if (nextWake === undefined) return
+    const pauseMs = Math.min(Math.max(1, nextWake - performance.now()), LONGEST_MS)
+    this.#wake = setTimeout(() => this.#changed(), pauseMs).unref()
+  }
+
+  #ended(task: Task): void {
+    if (task.state === 'failed') this.#sayFailed(task)
+    if (this.#notes) this.#notes.add(endedEvent(task), () => this.#tell(task))
+    else this.#tell(task)
+  }
+
+  #tell(task: Task): void {
+    // Somebody may have had it tried again before its end was durable.
+    if (!task.ending) return
+    this.#submitters.tell(task)
+    this.#options.ended?.(JSON.parse(stateJson(task)))
+    if (this.#notes) this.#changed()
+  }
+
+  #sayFailed({ id, line, ending, attempts, past }: Task): void {
+    const where = ending?.node === undefined ? '' : ` on ${ending.node}`
+    const how =
+      ending?.kind === 'poison'
+        ? `is poison, and has failed for good: ${ending.reason}`
+        : `has failed${where}, for good after ${attempts === 1 ? 'one attempt' : `${attempts} attempts`}: ${ending?.kind}: ${ending?.reason}`
+    const before = new Set(past?.map(({ node }) => node))
+    before.delete(ending?.node ?? '')
+    const others = before.size > 0 && ending?.kind !== 'poison' ? ` (before that on ${[...before].join(', ')})` : ''
+    this.#options.log.warn(`${line.demand.name} ${id} ${how}${others}`)
+  }
+
+  /** What is beyond its limit, though its node is there, is taken to be lost. */
+  #look(): void {
+    for (const [{ id, line }, node] of this.#queue.expire()) {
+      this.#options.log.warn(
+        `${node} says nothing of ${line.demand.name} ${id}, long after its limit: it is taken to be lost there`,
+      )
+      this.#changed()
+    }
+    this.#queue.forget()
+  }
+
+  #show(): void {
+    const { log } = this.#options
+    this.#workers.rename()
+    const stuck = this.#queue.stuck()
+    for (const why of stuck) if (!this.#stuck.includes(why)) log.warn(`Tasks wait that nobody can do: ${why}`)
+    this.#stuck = stuck
+    for (const group of this.#queue.groups.done()) {
+      const { name, counts, total, since } = group
+      const { failed, cancelled } = counts
+      const bad = [failed > 0 && `${failed} failed`, cancelled > 0 && `${cancelled} cancelled`].filter(Boolean)
+      const took = ((performance.now() - since) / 1_000).toFixed(1)
+      log.info(
+        `${name}: ${tasksText(total)} ${bad.length > 0 ? `ended, ${bad.join(', ')},` : 'done'} in ${took} s`,
+      )
+    }
+    const changes = this.#tables.refresh(performance.now(), stuck)
+    if (changes && !this.#stop.aborted)
+      this.#refresh ??= setTimeout(() => {
+        this.#refresh = undefined
+        this.#show()
+      }, REFRESH_MS).unref()
+  }
+}
+
+function submittedEvent({ id, by, demand, input, group }: TakenTask): TaskEvent {
+  return {
+    ...{ kind: 'submitted', id, name: demand.name, input, by, at: Date.now() },
+    ...(group !== undefined && { group }),
+    ...(demand.asked && { requires: [...demand.asked] }),
+  }
+}
+
+function triedEvent({ id, attempts, lost, lease }: Task): TaskEvent {
+  return { kind: 'tried', id, attempts, lost, ...(lease && { node: lease.worker.identity }) }
+}
+
+function endedEvent({ id, state, attempts, lost, ending }: Task): TaskEvent {
+  const { date: at = 0, node, ms, result, kind: failure, reason } = ending ?? {}
+  return {
+    ...{ kind: 'ended', id, state: state as TaskEnd['state'], attempts, lost, at },
+    ...(result !== undefined && { result }),
+    ...(failure !== undefined && { failure }),
+    ...(reason !== undefined && { reason }),
+    ...(node !== undefined && { node }),
+    ...(ms !== undefined && { ms }),
+  }
+}

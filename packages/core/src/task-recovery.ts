@@ -1,0 +1,30 @@
+/**
+ * A queue, made what it was in another process, from what that has written down.
+ *
+ * @since 0.24.0
+ */
+import type { TaskEvent } from './task-journal.ts'
+import type { TaskQueue } from './task-queue.ts'
+
+/** Does what the events say, in order. What does not fit, such as the end of a task that nobody has handed in, is passed over. */
+export function recover(queue: TaskQueue, events: Iterable<TaskEvent>): void {
+  for (const event of events) recoverOne(queue, event)
+  queue.forget()
+}
+
+function recoverOne(queue: TaskQueue, event: TaskEvent): void {
+  const task = queue.get(event.id)
+  if (event.kind === 'submitted') {
+    const demand = queue.demands.of(event.name, event.requires)
+    if (!task && demand) queue.add({ ...event, demand })
+  } else if (!task) {
+    return
+  } else if (event.kind === 'tried') {
+    queue.restoreTries(task, event.attempts, event.lost, event.node)
+  } else if (event.kind === 'ended') {
+    const { state, result, failure: kind, reason, node, ms, at: date, attempts, lost } = event
+    queue.restoreEnd(task, state, { result, kind, reason, node, ms, date }, attempts, lost)
+  } else {
+    queue.retry(task)
+  }
+}
