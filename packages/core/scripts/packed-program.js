@@ -36,6 +36,7 @@ import { unitOf } from '@rpi-cluster/core/service'
 import { signedBy, signedWith } from '@rpi-cluster/core/signed'
 import { connect, listen } from '@rpi-cluster/core/sockets'
 import { openStore } from '@rpi-cluster/core/store'
+import { TaskClient, Tasks } from '@rpi-cluster/core/tasks'
 import { baseInfo, takeVitals, vitalsJson } from '@rpi-cluster/core/vitals'
 import { createSite, html, serveSite } from '@rpi-cluster/core/web'
 
@@ -182,6 +183,13 @@ const whisper = await connect({
 })
 await handleMessages(whisper, { your_name: (name) => received.push(name) }, unknown)
 assert.equal(received.at(-1), 'pi-1')
+
+const desk = new Tasks({ node: { roster }, tasks: { add: { version: 1 } }, submitters: () => ['pi-1'], log })
+const client = new TaskClient({
+  ask: async (q, { about }) => (await desk.answers[q]({ node: 'pi-1' }, about)).payload,
+})
+assert.equal(await client.cancel({ ids: [] }), 0)
+await assert.rejects(client.submit([{ name: 'add', group: '' }]), /The primary refuses that/)
 
 assert.deepEqual(changedKeys({ a: 1, b: [2] }, { a: 2, b: [2] }), ['a'])
 

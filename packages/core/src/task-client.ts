@@ -282,8 +282,7 @@ export class TaskClient {
   readonly #takeEnds = (payload: unknown): void => {
     const parsed = v.safeParse(taskEnds, payload)
     if (!parsed.success) throw new OperationalError('What came are no ends of tasks.')
-    for (const task of parsed.output)
-      if (hasEnded(task) && this.#open.delete(task.id)) this.#ends.push(task)
+    for (const task of parsed.output) if (hasEnded(task) && this.#open.delete(task.id)) this.#ends.push(task)
     this.#wake()
   }
 

@@ -173,7 +173,8 @@ export class Tasks {
         : `has failed${where}, for good after ${attempts === 1 ? 'one attempt' : `${attempts} attempts`}: ${ending?.kind}: ${ending?.reason}`
     const before = new Set(past?.map(({ node }) => node))
     before.delete(ending?.node ?? '')
-    const others = before.size > 0 && ending?.kind !== 'poison' ? ` (before that on ${[...before].join(', ')})` : ''
+    const others =
+      before.size > 0 && ending?.kind !== 'poison' ? ` (before that on ${[...before].join(', ')})` : ''
     this.#options.log.warn(`${line.demand.name} ${id} ${how}${others}`)
   }
 
@@ -197,7 +198,9 @@ export class Tasks {
     for (const group of this.#queue.groups.done()) {
       const { name, counts, total, since } = group
       const { failed, cancelled } = counts
-      const bad = [failed > 0 && `${failed} failed`, cancelled > 0 && `${cancelled} cancelled`].filter(Boolean)
+      const bad = [failed > 0 && `${failed} failed`, cancelled > 0 && `${cancelled} cancelled`].filter(
+        Boolean,
+      )
       const took = ((performance.now() - since) / 1_000).toFixed(1)
       log.info(
         `${name}: ${tasksText(total)} ${bad.length > 0 ? `ended, ${bad.join(', ')},` : 'done'} in ${took} s`,

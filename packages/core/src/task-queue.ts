@@ -8,7 +8,14 @@ import { TaskDemands } from './task-demands.ts'
 import { TaskEndings, type TaskEndingsOptions } from './task-endings.ts'
 import { TaskGroups } from './task-groups.ts'
 import { type Abilities, Placement, Worker } from './task-placement.ts'
-import { type CountedDemand, type Ending, type Lease, type PastLease, Task, type TaskShape } from './task-records.ts'
+import {
+  type CountedDemand,
+  type Ending,
+  type Lease,
+  type PastLease,
+  Task,
+  type TaskShape,
+} from './task-records.ts'
 import { WaitingTasks } from './task-waiting.ts'
 
 /** How often a task is tried that fails, unless told otherwise. */
@@ -136,9 +143,7 @@ export class TaskQueue {
     const demand = this.demands.of(looked.name, looked.asked) ?? looked
     const line = this.waiting.line(by, demand)
     const itsGroup =
-      group === undefined
-        ? undefined
-        : this.groups.of(group, by, demand.name, this.#options.clock.now())
+      group === undefined ? undefined : this.groups.of(group, by, demand.name, this.#options.clock.now())
     this.#order += 1
     const task = new Task(id, line, itsGroup, this.#order, input)
     this.#tasks.set(id, task)
@@ -464,7 +469,15 @@ export class TaskQueue {
     const { clock } = this.#options
     this.groups.move(task, state)
     task.line.demand.open -= 1
-    this.endings.add(task, { at: at ?? clock.now(), date: date ?? clock.date(), node, ms, result, kind, reason })
+    this.endings.add(task, {
+      at: at ?? clock.now(),
+      date: date ?? clock.date(),
+      node,
+      ms,
+      result,
+      kind,
+      reason,
+    })
   }
 
   #remember(task: Task, lease: PastLease): void {

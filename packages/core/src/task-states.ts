@@ -27,8 +27,11 @@ const LABEL = /^[^\p{Cc}\p{Zl}\p{Zp}]{1,100}$/u
 /** Where a task stands. It is in one of these at any moment, and out of the last three comes none but by `retry`. */
 export const TASK_STATES = ['waiting', 'running', 'done', 'failed', 'cancelled'] as const
 
-export const taskId = v.pipe(v.string(), v.regex(ID))
-export const taskLabel = v.pipe(v.string(), v.regex(LABEL))
+export const taskId = v.pipe(v.string(), v.regex(ID, 'an id has up to 100 letters, digits, and . _ : / -'))
+export const taskLabel = v.pipe(
+  v.string(),
+  v.regex(LABEL, 'a text of 1 to 100 characters in one line is expected'),
+)
 const wholeNumber = v.pipe(v.number(), v.safeInteger(), v.minValue(0))
 
 /** What is handed in. Its input is looked at apart: it may be anything that JSON has. */
@@ -36,7 +39,9 @@ export const submittedTask = v.object({
   name: v.string(),
   input: v.optional(v.unknown()),
   group: v.optional(taskLabel),
-  requires: v.optional(v.pipe(v.array(taskLabel), v.maxLength(MOST_REQUIRED))),
+  requires: v.optional(
+    v.pipe(v.array(taskLabel), v.maxLength(MOST_REQUIRED, `at most ${MOST_REQUIRED} texts are expected`)),
+  ),
   id: v.optional(taskId),
 })
 

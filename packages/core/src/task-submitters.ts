@@ -12,7 +12,7 @@ import { OperationalError } from './lifecycle.ts'
 import type { Logger } from './logging.ts'
 import { textOf } from './messages.ts'
 import type { TaskNotes } from './task-notes.ts'
-import type { TaskQueue, TakenTask } from './task-queue.ts'
+import type { TakenTask, TaskQueue } from './task-queue.ts'
 import type { Task } from './task-records.ts'
 import { submittedTask, taskId, taskLabel } from './task-states.ts'
 import { TaskStream } from './task-stream.ts'
@@ -84,8 +84,7 @@ export class TaskSubmitters {
     this.#options = options
     this.answers = {
       submit: (peer, about) => this.#answer('submitted', 'submit', peer, about, this.#submit),
-      task_states: (peer, about) =>
-        this.#answer('task_states', 'ask for tasks', peer, about, this.#states),
+      task_states: (peer, about) => this.#answer('task_states', 'ask for tasks', peer, about, this.#states),
       cancel_tasks: (peer, about) => this.#answer('cancelled', 'cancel', peer, about, this.#cancel),
       failed_tasks: (peer, about) =>
         this.#answer('failed_tasks', 'ask for the failed', peer, about, this.#failed),

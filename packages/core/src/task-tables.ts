@@ -186,7 +186,10 @@ export class TaskTables {
 }
 
 function failedRowOf({ id, line, group, attempts, lost, past, ending }: Task): FailedRow {
-  const nodes = [...(past ?? []).map(({ node }) => node), ...(ending?.node === undefined ? [] : [ending.node])]
+  const nodes = [
+    ...(past ?? []).map(({ node }) => node),
+    ...(ending?.node === undefined ? [] : [ending.node]),
+  ]
   return {
     id,
     name: line.demand.name,

@@ -192,7 +192,9 @@ export class TaskWorkers {
         )
     }
     if (ignored > 0)
-      log.debug(`${worker.name} has sent ${ignored} ${what} that it has not, or has no more. They change nothing.`)
+      log.debug(
+        `${worker.name} has sent ${ignored} ${what} that it has not, or has no more. They change nothing.`,
+      )
     changed()
   }
 

@@ -1,5 +1,5 @@
 /** A primary with tasks, and nodes and submitters that are written by hand: each says what the test lets it say. */
-import { once } from 'node:events'
+import { once, setMaxListeners } from 'node:events'
 import type { Socket } from 'node:net'
 import { expect, vi } from 'vitest'
 import { Dialogue } from '../src/dialogue.ts'
@@ -42,6 +42,7 @@ export const TASKS = {
 /** A primary that listens, with who may submit. */
 export async function aPrimary(options: Partial<TasksOptions> = {}) {
   const { signal: stop } = stopAfterTest()
+  setMaxListeners(0, stop)
   const { log, records } = recordingLog()
   let comesNext: string | undefined
   const secure = async (socket: Socket) => ({ socket, ...(comesNext !== undefined && { node: comesNext }) })
@@ -70,12 +71,17 @@ export async function aPrimary(options: Partial<TasksOptions> = {}) {
 
   async function aWorker(
     name: string,
-    introduction: Record<string, unknown> | undefined = {},
+    introduction: Record<string, unknown> | null = {},
+    /** As long as it is pending, nothing more is read. */
+    reads: Promise<void> | undefined = undefined,
   ): Promise<HandWorker> {
     const given: Given[] = []
     const cancelled: string[] = []
     const { connection } = await come(name, {
-      tasks: (payload) => void given.push(...(payload as Given[])),
+      tasks: (payload) => {
+        given.push(...(payload as Given[]))
+        return reads
+      },
       task_cancel: (payload) => void cancelled.push(...(payload as string[])),
     })
     const say = (type: string, payload: unknown) => void send(connection, type, payload)
@@ -101,7 +107,18 @@ export async function aPrimary(options: Partial<TasksOptions> = {}) {
       refused?: string
     }
 
-  return { node, tasks, stop, records, lines, port, come, aWorker, submit, waitFor: (check: () => void) => vi.waitFor(check, PATIENCE) }
+  return {
+    node,
+    tasks,
+    stop,
+    records,
+    lines,
+    port,
+    come,
+    aWorker,
+    submit,
+    waitFor: (check: () => void) => vi.waitFor(check, PATIENCE),
+  }
 }
 
 export async function closed({ socket }: Connection): Promise<void> {
