@@ -71,7 +71,7 @@ function problemOf(name: string, definition: TaskDefinition): string | undefined
   if (!isWhole(version)) return `its version must be a whole number from 1 on, and is ${shown(version)}`
   if (typeof run !== 'function') return `its "run" must be a function, and is ${shown(run)}`
   const { seconds, memoryMb } = limitsOf(definition)
-  if (!(seconds > 0 && seconds <= MOST_SECONDS))
+  if (!(typeof seconds === 'number' && seconds > 0 && seconds <= MOST_SECONDS))
     return `its "seconds" must be more than 0, and at most ${MOST_SECONDS}, and are ${shown(seconds)}`
   if (!isWhole(memoryMb) || memoryMb > MOST_MEMORY_MB)
     return `its "memoryMb" must be a whole number from 1 to ${MOST_MEMORY_MB}, and is ${shown(memoryMb)}`

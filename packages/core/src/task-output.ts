@@ -65,7 +65,8 @@ export class TaskOutput {
   }
 
   #tell(level: 'info' | 'warn', line: string): void {
-    const printing = this.#current()
+    // What is printed last comes when the task has ended.
+    const printing = this.#current() ?? this.#printing
     if (printing !== this.#printing) {
       this.#printing = printing
       this.#lines = 0
