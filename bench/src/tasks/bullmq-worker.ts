@@ -8,7 +8,7 @@ import { QUEUE, REMOVE } from './bullmq-queue.ts'
 /** How often that is told, in ms. */
 const TELL_MS = 5
 
-const [port, concurrency] = process.argv.slice(2).map(Number)
+const [port = 0, concurrency = 0] = process.argv.slice(2).map(Number)
 let [done, told] = [0, 0]
 
 const worker = new Worker(QUEUE, async () => {}, {

@@ -18,7 +18,7 @@ export interface Group {
 }
 
 /**
- * A group of processes that together may take a share of one core.
+ * A group of processes that together may take a share of one core, and get it whatever else the machine has to do.
  *
  * @throws Error when this machine cannot, or does not let this user
  */
@@ -32,9 +32,11 @@ export function heldTo(name: string, share: number): Group {
   mkdirSync(folder)
   if (isUnified) {
     writeFileSync(join(folder, 'cpu.max'), `${quota} ${PERIOD}`)
+    writeFileSync(join(folder, 'cpu.weight'), '10000')
   } else {
     writeFileSync(join(folder, 'cpu.cfs_period_us'), String(PERIOD))
     writeFileSync(join(folder, 'cpu.cfs_quota_us'), String(quota))
+    writeFileSync(join(folder, 'cpu.shares'), '262144')
   }
   return {
     add: (pid) => writeFileSync(join(folder, 'cgroup.procs'), String(pid)),

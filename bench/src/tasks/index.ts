@@ -29,7 +29,7 @@ const ONE_BY_ONE = 100
 const SHARE = 0.3
 
 /** A primary with some nodes and a submitter, each a process. */
-async function cluster(nodes: readonly string[], children = CHILDREN, groups?: readonly Group[]) {
+export async function cluster(nodes: readonly string[], children = CHILDREN, groups?: readonly Group[]) {
   const started: ChildProcess[] = []
   const start = async (file: string, args: (string | number)[], nodeOptions?: string[], group?: Group) => {
     const child = program(file, args, nodeOptions)

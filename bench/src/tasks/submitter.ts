@@ -33,8 +33,8 @@ const picture = Array.from({ length: (WIDTH * HEIGHT) / TILE ** 2 }, (_, n) => {
 })
 
 class Submitter extends ConnectingNode {
-  readonly client = new TaskClient(this)
-  override handlers = this.client.handlers
+  readonly tasks = new TaskClient(this)
+  override handlers = this.tasks.handlers
 
   override async greet() {
     process.send?.({})
@@ -42,7 +42,7 @@ class Submitter extends ConnectingNode {
 }
 
 const submitter = new Submitter(await connecting(SUBMITTER, Number(process.argv[2])))
-const { client } = submitter
+const { tasks: client } = submitter
 
 process.on('disconnect', () => process.exit())
 process.on('message', async (order: SubmitterOrder) => {
