@@ -14,7 +14,7 @@ const names = (p: number) => execSync(`tr '\\0' ' ' < /proc/${p}/cmdline`).toStr
 let run: (empty: number) => Promise<{ tookMs: number }>
 if (process.argv[2] === 'pool') { const c = program('tasks/pool.ts', [4]); run = (empty) => ask(c, { empty }) }
 else { const c = await cluster(NODES); run = (empty) => c.submit({ empty }) }
-await run(5000); await run(5000)
+await run(5000); await run(Number(process.argv[4] ?? 5000))
 const pids = kids()
 const sig = () => { for (const p of pids) try { process.kill(p, 'SIGUSR2') } catch {} }
 if (process.env['PROF']) { sig(); await new Promise((r) => setTimeout(r, 300)) }

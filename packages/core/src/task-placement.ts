@@ -9,7 +9,7 @@
 const AHEAD_MS = 50
 
 /** How many tasks may be at a node for each of its slots, however short they are. */
-export const MOST_A_SLOT = 64
+export const MOST_A_SLOT = 256
 
 /** What a task is taken to need that nobody has done yet, in ms: too long to lie ready anywhere. */
 const UNKNOWN_MS = 100

@@ -22,8 +22,8 @@ const SHORT_MS = 2
 const SHORT_LENGTH = 4 * 1024
 
 /** How many short tasks a process is handed ahead at most, and how many it has left when it is handed more. */
-const MOST_AHEAD = 64
-const LEAST_AHEAD = 32
+const MOST_AHEAD = 256
+const LEAST_AHEAD = 128
 
 /** How much the last task's time counts for the mean of its name. */
 const NEWEST_PART = 0.2
