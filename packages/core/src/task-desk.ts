@@ -11,6 +11,7 @@ import type { ListeningNode } from './listening-node.ts'
 import type { LiveTable } from './live-table.ts'
 import type { Logger } from './logging.ts'
 import type { Handlers } from './messages.ts'
+import { TaskFollowers } from './task-followers.ts'
 import type { TaskEvent, TaskJournal } from './task-journal.ts'
 import { TaskNotes } from './task-notes.ts'
 import { type TakenTask, TaskQueue } from './task-queue.ts'
@@ -79,7 +80,7 @@ export class Tasks {
   readonly #stop: AbortSignal
   readonly #queue: TaskQueue
   readonly #workers: TaskWorkers
-  readonly #submitters: TaskSubmitters
+  readonly #followers = new TaskFollowers()
   readonly #tables: TaskTables
   readonly #notes: TaskNotes | undefined
   #turn: NodeJS.Immediate | undefined
@@ -103,15 +104,15 @@ export class Tasks {
       tried: journal && ((task) => this.#notes?.add(triedEvent(task))),
     })
     this.#workers = new TaskWorkers({ queue: this.#queue, roster: node.roster, log, changed })
-    this.#submitters = new TaskSubmitters({
-      ...{ queue: this.#queue, notes: this.#notes, log, changed, mostWaiting },
+    const { answers } = new TaskSubmitters({
+      ...{ queue: this.#queue, followers: this.#followers, notes: this.#notes, log, changed, mostWaiting },
       submitters: options.submitters,
       mostWaitingBytes: options.mostWaitingBytes ?? DEFAULT_MOST_WAITING_BYTES,
       write: journal && ((taken) => journal.write(taken.map(submittedEvent))),
     })
     this.#tables = new TaskTables(this.#queue, mostWaiting)
     this.handlers = this.#workers.handlers
-    this.answers = this.#submitters.answers
+    this.answers = answers
     const { queue, workers, failed } = this.#tables
     this.tables = { queue, workers, failed }
     if (journal) recover(this.#queue, journal.recovered())
@@ -141,7 +142,7 @@ export class Tasks {
   #work(): void {
     this.#queue.place((task, worker) => this.#workers.give(task, worker))
     this.#workers.flush()
-    this.#submitters.flush()
+    this.#followers.flush()
     this.#notes?.flush()
     this.#queue.forget()
     clearTimeout(this.#wake)
@@ -160,7 +161,7 @@ export class Tasks {
   #tell(task: Task): void {
     // Somebody may have had it tried again before its end was durable.
     if (!task.ending) return
-    this.#submitters.tell(task)
+    this.#followers.tell(task)
     this.#options.ended?.(JSON.parse(stateJson(task)))
     if (this.#notes) this.#changed()
   }

@@ -7,6 +7,7 @@
 import { TaskDemands } from './task-demands.ts'
 import { TaskEndings, type TaskEndingsOptions } from './task-endings.ts'
 import { TaskGroups } from './task-groups.ts'
+import { TaskLeases } from './task-leases.ts'
 import { type Abilities, Placement, Worker } from './task-placement.ts'
 import {
   type CountedDemand,
@@ -32,14 +33,8 @@ const LONGEST_PAUSE_MS = 30_000
 /** How long a node is left alone that gave tasks back though it takes work, in ms. */
 const REST_AFTER_RETURN_MS = 1_000
 
-/** How much later than its limit a task is taken to be lost, in ms: for its way there and back, on a slow network. */
-const BEYOND_LIMIT_MS = 30_000
-
 /** How long what a node had in a former life of this queue waits for that node to come back, in ms. */
 const RETURN_MS = 5_000
-
-/** Of how many former leases a task knows. */
-const MOST_PAST = 8
 
 export interface TaskQueueOptions extends TaskEndingsOptions {
   /** What there is, by name. */
@@ -88,11 +83,7 @@ export class TaskQueue {
   readonly #random: () => number
   readonly #attempts: number
   readonly #tasks = new Map<string, Task>()
-  readonly #held = new Map<Worker, Set<Task>>()
-  /** Who has a task that is tried alone. */
-  readonly #alone = new Set<Worker>()
-  readonly #firstLease: number
-  #lastLease: number
+  readonly #leases: TaskLeases
   #order = 0
 
   constructor(options: TaskQueueOptions) {
@@ -103,8 +94,7 @@ export class TaskQueue {
       this.waiting.forgetLines((demand) => demand.open > 0 || this.demands.isKnown(demand)),
     )
     this.endings = new TaskEndings(options)
-    this.#firstLease = options.clock.date() * 1_000
-    this.#lastLease = this.#firstLease
+    this.#leases = new TaskLeases(this.placement, options.clock.date())
   }
 
   get(id: string): Task | undefined {
@@ -117,13 +107,8 @@ export class TaskQueue {
   }
 
   /** What a worker has, in the order in which it got it: the first of it, up to a number. */
-  heldBy(worker: Worker, most = Number.POSITIVE_INFINITY): Task[] {
-    const tasks: Task[] = []
-    for (const task of this.#held.get(worker) ?? []) {
-      if (tasks.length >= most) break
-      tasks.push(task)
-    }
-    return tasks
+  heldBy(worker: Worker, most?: number): Task[] {
+    return this.#leases.heldBy(worker, most)
   }
 
   /** Why something waits that nobody who is here can do, in words: once for each that it lacks. */
@@ -156,8 +141,7 @@ export class TaskQueue {
   /** A node can do tasks. */
   join(name: string, identity: string, abilities: Abilities): Worker {
     const worker = new Worker(name, identity, abilities)
-    this.placement.workers.add(worker)
-    this.#held.set(worker, new Set())
+    this.#leases.join(worker)
     return worker
   }
 
@@ -171,9 +155,7 @@ export class TaskQueue {
     let poisoned = 0
     // What goes in front last is the first.
     for (const task of tasks.reverse()) if (this.#lose(task)) poisoned += 1
-    this.placement.workers.delete(worker)
-    this.#held.delete(worker)
-    this.#alone.delete(worker)
+    this.#leases.leave(worker)
     return { had: tasks.length, poisoned }
   }
 
@@ -208,11 +190,11 @@ export class TaskQueue {
     const task = this.#tasks.get(id)
     if (!task) return false
     if (task.lease?.number === lease && task.lease.worker === worker) {
-      this.#release(task)
+      this.#leases.release(task)
       this.#take(task, worker, outcome)
       return true
     }
-    const past = this.#pastOf(task, worker, lease)
+    const past = this.#leases.pastOf(task, worker, lease)
     if (!past || !isOpen(task)) return false
     past.isOpen = false
     if (task.state === 'waiting') {
@@ -222,7 +204,7 @@ export class TaskQueue {
       this.#unlose(task, past, false)
       // A failure is not worth more than a try that goes on.
       if (outcome.kind !== undefined) return true
-      const { worker: other } = this.#release(task)
+      const { worker: other } = this.#leases.release(task)
       this.#options.recall(other, id)
     }
     this.#take(task, worker, outcome)
@@ -242,19 +224,19 @@ export class TaskQueue {
       if (task.lease.worker === worker) return true
       // Its connection of before is not known to be over yet.
       if (task.lease.worker.identity !== worker.identity) return false
-      this.#release(task)
+      this.#leases.release(task)
       task.attempts -= 1
       this.groups.move(task, 'waiting')
       this.waiting.addInFront(task, false)
-      this.#lend(task, worker, now, lease)
+      this.#lend(task, worker, now, { number: lease })
       return true
     }
-    const past = this.#pastOf(task, worker, lease)
+    const past = this.#leases.pastOf(task, worker, lease)
     if (!past || !isOpen(task)) return false
     past.isOpen = false
     const isWaiting = task.state === 'waiting'
     this.#unlose(task, past, false)
-    if (isWaiting) this.#lend(task, worker, now, lease)
+    if (isWaiting) this.#lend(task, worker, now, { number: lease })
     return isWaiting
   }
 
@@ -262,7 +244,7 @@ export class TaskQueue {
   giveBack(worker: Worker, id: string, lease: number): boolean {
     const task = this.#tasks.get(id)
     if (task?.lease?.number !== lease || task.lease.worker !== worker) return false
-    this.#release(task)
+    this.#leases.release(task)
     task.attempts -= 1
     if (!worker.abilities.draining) worker.restsUntil = this.#options.clock.now() + REST_AFTER_RETURN_MS
     this.#again(task)
@@ -282,7 +264,7 @@ export class TaskQueue {
     if (!isOpen(task)) return false
     let node: string | undefined
     if (task.state === 'running') {
-      const { worker } = this.#release(task)
+      const { worker } = this.#leases.release(task)
       node = worker.name
       this.#options.recall(worker, task.id)
     } else this.waiting.remove(task)
@@ -310,10 +292,9 @@ export class TaskQueue {
   /** Takes those tasks from their nodes that are far beyond their limit, and returns them, each with its node. */
   expire(): [task: Task, node: string][] {
     const now = this.#options.clock.now()
-    const late: Task[] = []
-    for (const held of this.#held.values())
-      for (const task of held) if (task.lease && task.lease.deadline <= now) late.push(task)
-    return late.reverse().map((task) => {
+    // What goes in front last is the first.
+    const late = this.#leases.expired(now).reverse()
+    return late.map((task) => {
       const { worker } = task.lease as Lease
       this.#options.recall(worker, task.id)
       this.#lose(task)
@@ -355,46 +336,23 @@ export class TaskQueue {
 
   /** Gives what has lost several nodes to one that has nothing else, and keeps the next one free for it. */
   #placeAlone(now: number, give: (task: Task, worker: Worker) => void): void {
-    for (const worker of this.placement.workers) worker.isReserved = this.#alone.has(worker)
+    for (const worker of this.placement.workers) worker.isReserved = this.#leases.hasAlone(worker)
     for (const task of this.waiting.alone) {
       const worker = this.placement.chooseIdle(task.line.demand, now)
       if (!worker) continue
       worker.isReserved = true
       if (worker.inFlight > 0) return
-      this.#alone.add(worker)
-      this.#lend(task, worker, now)
+      this.#lend(task, worker, now, { isAlone: true })
       give(task, worker)
     }
   }
 
-  #lend(task: Task, worker: Worker, now: number, number?: number): void {
-    const { demand } = task.line
+  #lend(task: Task, worker: Worker, now: number, options?: { number?: number; isAlone?: boolean }): void {
     this.waiting.remove(task)
     task.attempts += 1
-    if (number === undefined) this.#lastLease += 1
-    const estimateMs = this.placement.came(worker, demand, now)
-    // It waits there for those before it, each of which may take as long as it likes within its limit.
-    const turns = Math.ceil(worker.inFlight / worker.abilities.slots)
-    task.lease = {
-      number: number ?? this.#lastLease,
-      worker,
-      deadline: now + demand.limitMs * turns + BEYOND_LIMIT_MS,
-      estimateMs,
-      isAlone: this.#alone.has(worker),
-      progress: undefined,
-    }
+    this.#leases.lend(task, worker, now, options)
     this.groups.move(task, 'running')
-    this.#held.get(worker)?.add(task)
     this.#options.tried?.(task)
-  }
-
-  #release(task: Task): Lease {
-    const lease = task.lease as Lease
-    this.placement.left(lease.worker, task.line.demand, lease.estimateMs)
-    this.#held.get(lease.worker)?.delete(task)
-    if (lease.isAlone) this.#alone.delete(lease.worker)
-    task.lease = undefined
-    return lease
   }
 
   /** What a node says came of a task, which is in no list and at no node. */
@@ -416,16 +374,16 @@ export class TaskQueue {
     const failures = task.attempts - task.lost
     if (failures >= this.#attempts) this.#end(task, 'failed', { node, ms, kind, reason })
     else {
-      this.#remember(task, { number: 0, node, identity: worker.identity, isOpen: false })
+      this.#leases.remember(task, { number: 0, node, identity: worker.identity, isOpen: false })
       this.#pause(task, Math.min(FIRST_PAUSE_MS * 2 ** (failures - 1), LONGEST_PAUSE_MS))
     }
   }
 
   /** A node was lost with a task. Returns whether that was the last one that it gets. */
   #lose(task: Task): boolean {
-    const { number, worker } = this.#release(task)
+    const { number, worker } = this.#leases.release(task)
     task.lost += 1
-    this.#remember(task, { number, node: worker.name, identity: worker.identity, isOpen: true })
+    this.#leases.remember(task, { number, node: worker.name, identity: worker.identity, isOpen: true })
     if (task.lost < LOST_TO_FAIL) {
       this.#again(task)
       return false
@@ -478,22 +436,6 @@ export class TaskQueue {
       kind,
       reason,
     })
-  }
-
-  #remember(task: Task, lease: PastLease): void {
-    task.past ??= []
-    task.past.push(lease)
-    if (task.past.length > MOST_PAST) task.past.shift()
-  }
-
-  /** A lease that was lost with this node, of this life or, where its number is not known, of a former one. */
-  #pastOf({ past }: Task, { identity }: Worker, lease: number): PastLease | undefined {
-    return past?.find(
-      (known) =>
-        known.isOpen &&
-        known.identity === identity &&
-        (known.number === lease || (known.number === 0 && lease <= this.#firstLease)),
-    )
   }
 }
 

@@ -8,14 +8,13 @@ import * as v from 'valibot'
 import type { Connection } from './connection.ts'
 import type { Answer, Answers } from './dialogue.ts'
 import { JsonText } from './frames.ts'
-import { OperationalError } from './lifecycle.ts'
 import type { Logger } from './logging.ts'
 import { textOf } from './messages.ts'
+import type { TaskFollowers } from './task-followers.ts'
 import type { TaskNotes } from './task-notes.ts'
 import type { TakenTask, TaskQueue } from './task-queue.ts'
 import type { Task } from './task-records.ts'
 import { submittedTask, taskId, taskLabel } from './task-states.ts'
-import { TaskStream } from './task-stream.ts'
 import { jsonOf, stateJson } from './task-texts.ts'
 
 /** How many tasks may be handed in with one message, and how many may be asked for. */
@@ -23,9 +22,6 @@ const MOST_AT_ONCE = 10_000
 
 /** How large an answer about tasks becomes, in bytes, unless one is larger by itself. */
 const ANSWER_BYTES = 512 * 1024
-
-/** How much of an end may wait for a submitter that does not read, in bytes. It gets the rest when it comes back and asks. */
-const MOST_UNREAD_BYTES = 16 * 1024 * 1024
 
 /** How much of what is wrong a text shows, in characters. */
 const SHOWN = 100
@@ -49,6 +45,7 @@ class NotDone extends Error {}
 
 export interface TaskSubmittersOptions {
   queue: TaskQueue
+  followers: TaskFollowers
   notes: TaskNotes | undefined
   log: Logger
   submitters: () => readonly string[]
@@ -60,19 +57,11 @@ export interface TaskSubmittersOptions {
   changed: () => void
 }
 
-/** A submitter that wants to hear of ends. */
-interface Follower {
-  readonly peer: Connection
-  readonly stream: TaskStream
-}
-
 /** All who submit. */
 export class TaskSubmitters {
   readonly answers: Answers
 
   readonly #options: TaskSubmittersOptions
-  readonly #followers = new Map<Connection, Follower>()
-  readonly #unflushed = new Set<TaskStream>()
   /** What is being written down, and not in the queue yet: by its id, and how much of it there is. */
   readonly #written = new Map<string, Promise<unknown>>()
   #reserved = { count: 0, bytes: 0 }
@@ -90,30 +79,6 @@ export class TaskSubmitters {
         this.#answer('failed_tasks', 'ask for the failed', peer, about, this.#failed),
       retry_tasks: (peer, about) => this.#answer('retried', 'try again', peer, about, this.#retry),
     }
-  }
-
-  /** Tells who follows a task that it has ended, with the next {@link flush}. */
-  tell(task: Task): void {
-    const followers = task.follower as Follower[] | Follower | undefined
-    task.follower = undefined
-    if (followers === undefined) return
-    const json = stateJson(task)
-    for (const { peer, stream } of Array.isArray(followers) ? followers : [followers]) {
-      stream.add('task_results', json)
-      this.#unflushed.add(stream)
-      if (stream.bytes > MOST_UNREAD_BYTES)
-        peer.fail(
-          new OperationalError(
-            `Cut off ${peer.peer}: it does not read how its tasks end, and ${stream.bytes} bytes wait for it.`,
-          ),
-        )
-    }
-  }
-
-  /** Sends what there is to send. */
-  flush(): void {
-    for (const stream of this.#unflushed) stream.flush()
-    this.#unflushed.clear()
   }
 
   /** Looks who asks, and does it, or says why not. */
@@ -188,12 +153,11 @@ export class TaskSubmitters {
   }
 
   #take(tasks: readonly TakenTask[], wanted: number, follow: boolean, peer: Connection): unknown {
-    const { queue, mostWaiting, changed } = this.#options
-    const follower = follow ? this.#follower(peer) : undefined
+    const { queue, followers, mostWaiting, changed } = this.#options
     for (const taken of tasks) {
       const known = queue.get(taken.id)
       const task = known ?? queue.add(taken)
-      if (follower) this.#follow(task, follower)
+      if (follow) followers.follow(task, peer)
     }
     changed()
     const ids = tasks.map(({ id }) => id)
@@ -238,15 +202,14 @@ export class TaskSubmitters {
   }
 
   readonly #states = (about: unknown, _: string, peer: Connection): unknown => {
-    const { queue } = this.#options
+    const { queue, followers } = this.#options
     const wanted = parsed(someOrGroup, about, 'which tasks')
     if ('group' in wanted) return listed(this.#ofGroup(wanted.group, wanted.after))
     const known = wanted.ids.flatMap((id) => queue.get(id) ?? [])
-    const answer = listed(known, (task) => {
+    return listed(known, (task) => {
       if (wanted.follow && (task.state === 'waiting' || task.state === 'running'))
-        this.#follow(task, this.#follower(peer))
+        followers.follow(task, peer)
     })
-    return answer
   }
 
   #ofGroup(name: string, after: string | undefined): Task[] {
@@ -304,35 +267,6 @@ export class TaskSubmitters {
         )
       },
     )
-  }
-
-  #follower(peer: Connection): Follower {
-    let follower = this.#followers.get(peer)
-    if (!follower) {
-      const { changed } = this.#options
-      const stream = new TaskStream(peer, changed)
-      follower = { peer, stream }
-      this.#followers.set(peer, follower)
-      peer.socket.once('close', () => {
-        this.#followers.delete(peer)
-        this.#unflushed.delete(stream)
-      })
-    }
-    return follower
-  }
-
-  #follow(task: Task, follower: Follower): void {
-    if (task.state !== 'waiting' && task.state !== 'running') {
-      follower.stream.add('task_results', stateJson(task))
-      this.#unflushed.add(follower.stream)
-      return
-    }
-    const before = [task.follower as Follower[] | Follower | undefined].flat()
-    // One whose connection is over hears of nothing.
-    const others = before.filter(
-      (known): known is Follower => known !== undefined && known !== follower && !known.peer.socket.destroyed,
-    )
-    task.follower = others.length === 0 ? follower : [...others, follower]
   }
 
   #sayFull(): void {

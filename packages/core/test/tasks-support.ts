@@ -10,7 +10,7 @@ import { type Connection, connect } from '../src/sockets.ts'
 import { Tasks, type TasksOptions } from '../src/tasks.ts'
 import { recordingLog, stopAfterTest } from './support.ts'
 
-export const PATIENCE = { timeout: 30_000, interval: 5 }
+const PATIENCE = { timeout: 30_000, interval: 5 }
 
 /** A task as it comes to a worker. */
 export interface Given {
@@ -33,7 +33,7 @@ export interface HandWorker {
   lose: () => void
 }
 
-export const TASKS = {
+const TASKS = {
   add: { version: 1 },
   shoot: { version: 1, requires: ['camera'] },
   huge: { version: 2, memoryMb: 4_000 },
