@@ -39,6 +39,7 @@ import { openStore } from '@rpi-cluster/core/store'
 import { TaskClient, Tasks } from '@rpi-cluster/core/tasks'
 import { baseInfo, takeVitals, vitalsJson } from '@rpi-cluster/core/vitals'
 import { createSite, html, serveSite } from '@rpi-cluster/core/web'
+import { defineTasks, TaskPool } from '@rpi-cluster/core/worker'
 
 const stop = stopSignal()
 const log = createLogger('program')
@@ -192,6 +193,14 @@ assert.equal(await client.cancel({ ids: [] }), 0)
 await assert.rejects(client.submit([{ name: 'add', group: '' }]), /The primary refuses that/)
 
 assert.deepEqual(changedKeys({ a: 1, b: [2] }, { a: 2, b: [2] }), ['a'])
+
+const tasks = `import { defineTasks } from '@rpi-cluster/core/worker'
+export const tasks = defineTasks({ double: { version: 1, run: (input) => 2 * input } })`
+writeFileSync('tasks.js', tasks)
+const file = new URL('./tasks.js', import.meta.url)
+const pool = new TaskPool({ file, tasks: (await import(file)).tasks, children: 1, log, stop })
+assert.equal(await pool.run({ id: 'a', name: 'double', input: '21', attempt: 1 }), '42')
+assert.throws(() => defineTasks({ Double: {} }), /The task "Double": its name must be/)
 
 new Decoder().push(Buffer.from(encode('by hand')), (message) => received.push(message))
 assert.equal(received.at(-1), 'by hand')

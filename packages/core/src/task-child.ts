@@ -203,7 +203,10 @@ function done(result: unknown): Outcome {
     return failed('no JSON', `Its result has no JSON form: ${whatOf(error)}`)
   }
   if (json.length <= MOST_RESULT_BYTES) return ['A', json]
-  return failed('too large', `Its result has ${json.length} bytes as JSON, and may have ${MOST_RESULT_BYTES}.`)
+  return failed(
+    'too large',
+    `Its result has ${json.length} bytes as JSON, and may have ${MOST_RESULT_BYTES}.`,
+  )
 }
 
 function thrown(error: unknown): Outcome {

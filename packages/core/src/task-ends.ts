@@ -185,7 +185,9 @@ export class TaskEnds {
   #takeBack(): void {
     const since = performance.now() - SENT_MS
     const newer = [...this.#waiting.values()]
-    const again = [...this.#sent.values()].filter(({ id, sentAt }) => sentAt > since && !this.#waiting.has(id))
+    const again = [...this.#sent.values()].filter(
+      ({ id, sentAt }) => sentAt > since && !this.#waiting.has(id),
+    )
     this.#waiting.clear()
     this.#waitingBytes = 0
     this.#sent.clear()

@@ -74,7 +74,8 @@ export class TaskOutput {
     this.#lines += 1
     if (this.#lines > MOST_LINES + 1 || line === '') return
     const who = printing ? `The task ${printing.name} (${printing.id})` : 'A process for tasks'
-    if (this.#lines > MOST_LINES) this.#log.warn(`${who} prints more than ${MOST_LINES} lines: the rest is left out`)
+    if (this.#lines > MOST_LINES)
+      this.#log.warn(`${who} prints more than ${MOST_LINES} lines: the rest is left out`)
     else this.#log[level](`${who} prints: ${line.slice(0, LONGEST_LINE)}`)
   }
 }

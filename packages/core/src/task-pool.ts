@@ -123,6 +123,7 @@ export class TaskPool {
     this.#heapMb = HEAP_BEYOND_MB + Math.max(0, ...[...this.#limits.values()].map(({ memoryMb }) => memoryMb))
     this.#owner = {
       free: (child) => {
+        this.#failedStarts = 0
         if (child.works.length <= LEAST_AHEAD && this.#hasWork()) this.#dispatch()
       },
       returned: (works) => this.#takeBack(works),
@@ -231,7 +232,10 @@ export class TaskPool {
     this.#returned.unshift(...open)
     for (const work of works)
       if (work.returns > MOST_RETURNS)
-        work.failed(new TaskFailure('exited', 'Its process has ended before it began, again and again.'), undefined)
+        work.failed(
+          new TaskFailure('exited', 'Its process has ended before it began, again and again.'),
+          undefined,
+        )
     if (open.length > 0) this.#dispatchSoon()
   }
 
@@ -305,8 +309,7 @@ export class TaskPool {
   #ended(child: TaskProcess, why: string | undefined): void {
     this.#children.delete(child)
     if (this.#stop.aborted) return
-    if (why === undefined) this.#failedStarts = 0
-    else this.#notStarted(why)
+    if (why !== undefined) this.#notStarted(why)
     this.#dispatchSoon()
   }
 

@@ -14,7 +14,14 @@ import { TaskFailure, type TaskFailureKind } from './task-failure.ts'
 import { memoryOf, type TakenMemory } from './task-memory.ts'
 import { TaskNotes } from './task-process-notes.ts'
 import { TaskOutput } from './task-output.ts'
-import { GIVES_BACK_MS, type Handed, type HandedTask, LONGEST_REASON, TASKS_IN, WORDS_OUT } from './task-words.ts'
+import {
+  GIVES_BACK_MS,
+  type Handed,
+  type HandedTask,
+  LONGEST_REASON,
+  TASKS_IN,
+  WORDS_OUT,
+} from './task-words.ts'
 import { loadedFirst } from './threads.ts'
 
 /** How long it may take to begin, in ms: to load a file of tasks from a slow card. */
@@ -154,16 +161,13 @@ export class TaskProcess {
     const sureMs = seq === work.seq && this.#unread === '' ? ms : 0
     this.#lastLook = { seq: work.seq, ms: now - this.#since }
     const { seconds, memoryMb } = work.limits
-    if (sureMs > seconds * 1_000) return this.#end(work, 'late', `It took longer than ${seconds} s, and was ended.`)
-    if (work.isCancelled && sureMs > CANCELLED_MS) return this.#end(work, 'cancelled', 'It was cancelled.')
     const beyond = this.memoryBeyondIdle()
-    if (beyond > memoryMb * MIB)
-      return this.#end(
-        work,
-        'memory',
-        `It took more memory than it may, and was ended: ${Math.round(beyond / MIB)} MiB, where ${memoryMb} are its limit.`,
-      )
-    if (sureMs > TAKES_BACK_MS) this.#takeBack(work)
+    if (sureMs > seconds * 1_000) this.#end(work, 'late', `It took longer than ${seconds} s, and was ended.`)
+    else if (work.isCancelled && sureMs > CANCELLED_MS) this.#end(work, 'cancelled', 'It was cancelled.')
+    else if (beyond > memoryMb * MIB) {
+      const took = `${Math.round(beyond / MIB)} MiB, where ${memoryMb} are its limit`
+      this.#end(work, 'memory', `It took more memory than it may, and was ended: ${took}.`)
+    } else if (sureMs > TAKES_BACK_MS) this.#takeBack(work)
   }
 
   /** How much more memory it takes than when it was ready, in bytes. What is reserved counts, where it is much. */
@@ -217,19 +221,21 @@ export class TaskProcess {
 
   async #read(): Promise<void> {
     const child = this.#process
-    const words = child.stdio[WORDS_OUT] as Readable
+    // Where there is no room for another process, it has none of them.
+    const streams = [...(child.stdio ?? [])]
+    const words = streams[WORDS_OUT] as Readable | undefined
     // Why nothing can be written to it is told by its end.
-    for (const stream of child.stdio) stream?.on('error', () => {})
-    words.setEncoding('latin1').on('data', (text: string) => this.#hear(text))
+    for (const stream of streams) stream?.on('error', () => {})
+    words?.setEncoding('latin1').on('data', (text: string) => this.#hear(text))
     try {
       await once(child, 'exit')
       killGroup(child) // nobody is left in it but what a task has started
-      if (!words.closed) await once(words, 'close')
+      if (words && !words.closed) await once(words, 'close')
       await Promise.race([this.#output.ended, sleep(LAST_WORDS_MS)])
     } catch (error) {
       this.#whyNotReady = (error as Error).message
     }
-    for (const stream of child.stdio) stream?.destroy()
+    for (const stream of streams) stream?.destroy()
     this.#readNotes()
     this.#notes.close()
     this.#close()
@@ -299,7 +305,10 @@ export class TaskProcess {
   #howEnded(): { kind: TaskFailureKind; reason: string } {
     const { exitCode, signalCode } = this.#process
     if (signalCode === 'SIGABRT' && /out of memory|allocation failed/i.test(this.#output.lastErrors))
-      return { kind: 'memory', reason: 'It took more memory than there is for JavaScript, and its process was ended.' }
+      return {
+        kind: 'memory',
+        reason: 'It took more memory than there is for JavaScript, and its process was ended.',
+      }
     const reason = signalCode
       ? `Its process was ended by ${signalCode}.`
       : `Its process ended itself, with exit code ${exitCode}.`

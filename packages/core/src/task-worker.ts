@@ -218,9 +218,9 @@ export class TaskWorker {
     const refused: { id: string; lease: number }[] = []
     for (const task of output) {
       const held = this.#held.get(task.id)
-      if (held) held.lease = task.lease
+      if (held && !held.work?.isCancelled) held.lease = task.lease
       else if (this.#ends.adopt(task.id, task.lease)) continue
-      else if (this.#isDraining) refused.push({ id: task.id, lease: task.lease })
+      else if (held || this.#isDraining) refused.push({ id: task.id, lease: task.lease })
       else this.#do(task)
     }
     if (refused.length > 0) void this.#return(refused)

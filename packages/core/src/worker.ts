@@ -8,7 +8,12 @@
  */
 
 // Tasks, and what they may take.
-export { defineTasks, type TaskContext, type TaskDefinition, type TaskDefinitions } from './task-definition.ts'
+export {
+  defineTasks,
+  type TaskContext,
+  type TaskDefinition,
+  type TaskDefinitions,
+} from './task-definition.ts'
 // How they fail.
 export { TaskFailure, type TaskFailureKind } from './task-failure.ts'
 // Processes that do them.

@@ -4,7 +4,10 @@ import { defineTasks, type TaskDefinition } from '../src/worker.ts'
 const run = () => null
 
 test('tasks that are right are given back as they are', () => {
-  const tasks = { draw: { version: 1, run }, 'draw_2-b': { version: 7, seconds: 0.5, memoryMb: 16, requires: ['camera'], run } }
+  const tasks = {
+    draw: { version: 1, run },
+    'draw_2-b': { version: 7, seconds: 0.5, memoryMb: 16, requires: ['camera'], run },
+  }
   expect(defineTasks(tasks)).toBe(tasks)
 })
 
@@ -24,10 +27,15 @@ test.each([
 ])('a mistake in %s, with %j, is told', (name, mistake, problem) => {
   const definition = { version: 1, run, ...mistake } as TaskDefinition
   expect(() => defineTasks({ fine: { version: 1, run }, [name]: definition })).toThrow(
-    expect.objectContaining({ name: 'TypeError', message: expect.stringContaining(`The task "${name}": ${problem}`) }),
+    expect.objectContaining({
+      name: 'TypeError',
+      message: expect.stringContaining(`The task "${name}": ${problem}`),
+    }),
   )
 })
 
 test('a task that is no object is told', () => {
-  expect(() => defineTasks({ draw: run as unknown as TaskDefinition })).toThrow('The task "draw": it must be an object.')
+  expect(() => defineTasks({ draw: run as unknown as TaskDefinition })).toThrow(
+    'The task "draw": it must be an object.',
+  )
 })

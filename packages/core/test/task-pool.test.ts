@@ -16,7 +16,8 @@ const NO_JSON = 'no JSON: Its result has no JSON form: '
 describe('a pool', () => {
   test('does tasks, each in a process that knows which it is, and keeps the process', async () => {
     const { pool, run } = aPool()
-    const about = (id: string, attempt: number) => pool.run({ id, name: 'about', input: '7', attempt }).then(JSON.parse)
+    const about = (id: string, attempt: number) =>
+      pool.run({ id, name: 'about', input: '7', attempt }).then(JSON.parse)
     const [first, second] = [await about('a', 1), await about('b', 2)]
     expect(first).toEqual({ id: 'a', attempt: 1, pid: expect.any(Number), ppid: process.pid })
     expect(second).toEqual({ ...first, id: 'b', attempt: 2 })
@@ -57,8 +58,13 @@ describe('a pool', () => {
   test('logs what tasks print, and of one that prints much no more than a hundred lines', async () => {
     const { outcome, lines } = aPool()
     await outcome('prints', 3_000)
-    await vi.waitFor(() => expect(lines().some((line) => /^warn .* the rest is left out/.test(line))).toBe(true), PATIENCE)
-    expect(lines().filter((line) => /^info The task prints \(t\d+\) prints: line \d+$/.test(line)).length).toBeGreaterThan(90)
+    await vi.waitFor(
+      () => expect(lines().some((line) => /^warn .* the rest is left out/.test(line))).toBe(true),
+      PATIENCE,
+    )
+    expect(
+      lines().filter((line) => /^info The task prints \(t\d+\) prints: line \d+$/.test(line)).length,
+    ).toBeGreaterThan(90)
     expect(lines().length).toBeLessThan(110)
   })
 
@@ -77,7 +83,9 @@ describe('a pool', () => {
 
   test('whose tasks cannot be loaded says so, and fails what it was given', async () => {
     const { outcome, lines } = aPool({ file: pathToFileURL(join(tempFolder(), 'none.js')) })
-    expect(await outcome('echo')).toMatch(/^exited: No process for tasks can be started: Error \[ERR_MODULE_NOT_FOUND\]: Cannot find module .*none\.js/)
+    expect(await outcome('echo')).toMatch(
+      /^exited: No process for tasks can be started: Error \[ERR_MODULE_NOT_FOUND\]: Cannot find module .*none\.js/,
+    )
     expect(lines().filter((line) => line.includes('A process for tasks cannot be started'))).toHaveLength(1)
   })
 })
@@ -94,7 +102,11 @@ describe('a task costs only itself', () => {
     ['strange', 'undefined', `${NO_JSON}TypeError: A message must have a JSON form, which undefined has not`],
     ['strange', 'function', `${NO_JSON}TypeError: A message must have a JSON form, which function has not`],
     ['strange', 'bigint', `${NO_JSON}TypeError: Do not know how to serialize a BigInt`],
-    ['strange', 'circle', /^no JSON: Its result has no JSON form: TypeError: Converting circular structure to JSON/],
+    [
+      'strange',
+      'circle',
+      /^no JSON: Its result has no JSON form: TypeError: Converting circular structure to JSON/,
+    ],
     ['strange', 'throws', /^no JSON: Its result has no JSON form: Error: no/],
     ['strange', 'large', 'too large: Its result has 1048578 bytes as JSON, and may have 1044480.'],
     ['strange', 'longer', 'too large: Its result has 1800002 bytes as JSON, and may have 1044480.'],
@@ -102,7 +114,9 @@ describe('a task costs only itself', () => {
   ])('%s %j fails, and its process goes on', async (name, input, expected) => {
     const { run, outcome } = pool
     const { pid } = await run('about')
-    expect(await outcome(name, input)).toEqual(typeof expected === 'string' ? expected : expect.stringMatching(expected))
+    expect(await outcome(name, input)).toEqual(
+      typeof expected === 'string' ? expected : expect.stringMatching(expected),
+    )
     expect((await run('about')).pid).toBe(pid)
   })
 
@@ -117,19 +131,26 @@ describe('a task costs only itself', () => {
     ['late', 'loop', 'late: It took longer than 0.5 s, and was ended.'],
     ['late', 'asynchronous', 'late: It took longer than 0.5 s, and was ended.'],
     ['memory', 'heap', /^memory: /],
-    ['memory', 'filled', /^memory: It took more memory than it may, and was ended: \d+ MiB, where 100 are its limit\.$/],
+    [
+      'memory',
+      'filled',
+      /^memory: It took more memory than it may, and was ended: \d+ MiB, where 100 are its limit\.$/,
+    ],
     ['memory', 'not filled', /^memory: /],
-  ])('%s %j fails, its process is gone, and what waited behind it is done by another', async (name, input, expected) => {
-    const { run, outcome } = pool
-    const { pid } = await run('about')
-    const after = [run('echo', 1), run('echo', 2)]
-    const failed = outcome(name, input)
-    after.push(run('echo', 3))
-    expect(await failed).toEqual(typeof expected === 'string' ? expected : expect.stringMatching(expected))
-    expect(await Promise.all(after)).toEqual([1, 2, 3])
-    expect((await run('about')).pid).not.toBe(pid)
-    expect(isAlive(pid)).toBe(false)
-  })
+  ])(
+    '%s %j fails, its process is gone, and what waited behind it is done by another',
+    async (name, input, expected) => {
+      const { run, outcome } = pool
+      const { pid } = await run('about')
+      const after = [run('echo', 1), run('echo', 2)]
+      const failed = outcome(name, input)
+      after.push(run('echo', 3))
+      expect(await failed).toEqual(typeof expected === 'string' ? expected : expect.stringMatching(expected))
+      expect(await Promise.all(after)).toEqual([1, 2, 3])
+      expect((await run('about')).pid).not.toBe(pid)
+      expect(isAlive(pid)).toBe(false)
+    },
+  )
 
   test('signals that are for all at once do not end a process: the parent decides', async () => {
     const { run } = pool
@@ -168,7 +189,9 @@ describe('a task costs only itself', () => {
       expect(results[57]).toMatch(/^exited: Its process /)
       expect(results.filter((result) => String(result).startsWith('exited'))).toHaveLength(1)
     }
-    const noted = readFileSync(path, 'utf8').split('\n').filter((text) => /\d$/.test(text))
+    const noted = readFileSync(path, 'utf8')
+      .split('\n')
+      .filter((text) => /\d$/.test(text))
     expect(noted).toHaveLength(3 * 120)
     expect(new Set(noted).size).toBe(3 * 120)
   })
@@ -192,9 +215,12 @@ test('what waits behind a short kind of task that takes long for once is done by
   order.push(0)
   await long
   expect(order).toEqual([0, 1_500])
-  expect(readFileSync(path, 'utf8').split('\n').filter((text) => /^\d+$/.test(text)).toSorted()).toEqual(
-    Array.from({ length: 100 }, (_, index) => `${index}`).toSorted(),
-  )
+  expect(
+    readFileSync(path, 'utf8')
+      .split('\n')
+      .filter((text) => /^\d+$/.test(text))
+      .toSorted(),
+  ).toEqual(Array.from({ length: 100 }, (_, index) => `${index}`).toSorted())
 })
 
 describe('a task that is cancelled', () => {
@@ -226,7 +252,10 @@ describe('a task that is cancelled', () => {
     const ids: string[] = []
     const first = run('sleep', 300, { begun: () => ids.push(...pool.withdraw()) })
     const rest = [outcome('sleep', 1), outcome('sleep', 1)]
-    expect(await Promise.all([first, ...rest])).toEqual(['slept', ...rest.map(() => 'cancelled: It was cancelled.')])
+    expect(await Promise.all([first, ...rest])).toEqual([
+      'slept',
+      ...rest.map(() => 'cancelled: It was cancelled.'),
+    ])
     expect(ids).toHaveLength(2)
   })
 })

@@ -24,7 +24,9 @@ export function aPool(options: Partial<source.TaskPoolOptions> = {}) {
   const pool = new TaskPool({ file, tasks, children: 1, log, stop: stopping.signal, ...options })
   const run = async (name: string, input: unknown = null, more: source.RunOptions = {}) => {
     lastId += 1
-    return JSON.parse(await pool.run({ id: `t${lastId}`, name, input: JSON.stringify(input), attempt: 1 }, more))
+    return JSON.parse(
+      await pool.run({ id: `t${lastId}`, name, input: JSON.stringify(input), attempt: 1 }, more),
+    )
   }
   /** What comes of it, as `kind: message` where it fails. */
   const outcome = (name: string, input: unknown = null, more: source.RunOptions = {}): Promise<unknown> =>

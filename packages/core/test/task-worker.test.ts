@@ -34,7 +34,11 @@ async function aPrimary() {
       if (peers.at(-1) !== peer) peers.push(peer)
     }
   void node.run()
-  const listening = () => records.find(({ msg }) => msg.startsWith('Listening on'))?.msg.split(':').at(-1)
+  const listening = () =>
+    records
+      .find(({ msg }) => msg.startsWith('Listening on'))
+      ?.msg.split(':')
+      .at(-1)
   await vi.waitFor(() => expect(listening()).toBeDefined(), PATIENCE)
   const payloads = <Payload>(type: string) =>
     said.filter((message) => message.type === type).map(({ payload }) => payload as Payload)
@@ -94,7 +98,11 @@ function aTask(id: string, lease: number, name: string, input: unknown = null) {
 
 describe('a node that does tasks', () => {
   test('says what it can do, and what came of what it was handed', async () => {
-    const { say, introductions, ended, ends, payloads } = await aWorker({ slots: 2, memoryMb: 512, has: ['camera'] })
+    const { say, introductions, ended, ends, payloads } = await aWorker({
+      slots: 2,
+      memoryMb: 512,
+      has: ['camera'],
+    })
     expect(introductions()).toEqual([
       {
         tasks: Object.fromEntries(Object.keys(tasks).map((name) => [name, 1])),
@@ -115,15 +123,28 @@ describe('a node that does tasks', () => {
     await ended('a', 'b', 'c', 'd', 'e')
     expect(ends().toSorted((one, other) => one.lease - other.lease)).toEqual([
       { id: 'a', lease: 1, ms: expect.any(Number), result: { text: 'Grüße', list: [1, null] } },
-      { id: 'b', lease: 2, ms: expect.any(Number), kind: 'threw', reason: expect.stringContaining('it does not work') },
+      {
+        id: 'b',
+        lease: 2,
+        ms: expect.any(Number),
+        kind: 'threw',
+        reason: expect.stringContaining('it does not work'),
+      },
       { id: 'c', lease: 3, ms: 0, kind: 'unknown', reason: 'There is no task "none" here.' },
       { id: 'd', lease: 4, ms: expect.any(Number), result: 'worked' },
-      { id: 'e', lease: 5, ms: expect.any(Number), kind: 'exited', reason: expect.stringContaining('exit code 7') },
+      {
+        id: 'e',
+        lease: 5,
+        ms: expect.any(Number),
+        kind: 'exited',
+        reason: expect.stringContaining('exit code 7'),
+      },
     ])
     expect(ends().find(({ id }) => id === 'd')?.ms).toBeGreaterThanOrEqual(699)
     const progress = payloads<{ id: string; lease: number; done: number }[]>('task_progress').flat()
     expect(progress.length).toBeGreaterThan(0)
-    for (const { id, lease, done } of progress) expect([id, lease, done > 0 && done <= 1]).toEqual(['d', 4, true])
+    for (const { id, lease, done } of progress)
+      expect([id, lease, done > 0 && done <= 1]).toEqual(['d', 4, true])
   })
 
   test('does no more at once than it has slots, whatever it is handed, and answers meanwhile', async () => {
@@ -145,13 +166,17 @@ describe('a node that does tasks', () => {
 
   test('says what came of many short tasks in a few messages, none larger than a frame', async () => {
     const { say, ends, payloads } = await aWorker()
-    const many = Array.from({ length: 2_000 }, (_, index) => aTask(`t${index}`, index, 'echo', 'x'.repeat(300)))
+    const many = Array.from({ length: 2_000 }, (_, index) =>
+      aTask(`t${index}`, index, 'echo', 'x'.repeat(300)),
+    )
     await say('tasks', many.slice(0, 1_000))
     await say('tasks', many.slice(1_000))
     await vi.waitFor(() => expect(ends()).toHaveLength(2_000), PATIENCE)
     expect(payloads('task_ends').length).toBeLessThan(500)
     expect(new Set(ends().map(({ id }) => id)).size).toBe(2_000)
-    const large = Array.from({ length: 5 }, (_, index) => aTask(`l${index}`, index, 'echo', 'x'.repeat(1_044_000)))
+    const large = Array.from({ length: 5 }, (_, index) =>
+      aTask(`l${index}`, index, 'echo', 'x'.repeat(1_044_000)),
+    )
     for (const task of large) await say('tasks', [task])
     await vi.waitFor(() => expect(ends()).toHaveLength(2_005), PATIENCE)
   })
@@ -160,7 +185,11 @@ describe('a node that does tasks', () => {
     ['tasks', 'no list', 'The handler of tasks: Tasks that cannot be read were passed over: all of it'],
     ['tasks', [aTask('a', 1, 'echo'), { id: 'b' }], 'Tasks that cannot be read were passed over: 1.lease'],
     ['tasks', [aTask('x'.repeat(101), 1, 'echo')], 'Tasks that cannot be read were passed over: 0.id'],
-    ['tasks', [{ ...aTask('a', 1, 'echo'), lease: 0.5 }], 'Tasks that cannot be read were passed over: 0.lease'],
+    [
+      'tasks',
+      [{ ...aTask('a', 1, 'echo'), lease: 0.5 }],
+      'Tasks that cannot be read were passed over: 0.lease',
+    ],
     ['task_cancel', { a: 1 }, 'What is to be cancelled cannot be read'],
   ])('tells of %s that cannot be read, and goes on', async (type, payload, problem) => {
     const { say, lines, ended, ends, peers } = await aWorker()

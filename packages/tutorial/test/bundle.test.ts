@@ -274,6 +274,53 @@ await store.close()\n`,
   expect(filesOf(bundled)).toContain('state/vitals.db')
 })
 
+test('tasks, which processes of their own do, work in a bundle', async () => {
+  const chapter = join(folder, '28-doer')
+  await write(
+    join(chapter, 'package.json'),
+    JSON.stringify({
+      name: '28-doer',
+      type: 'module',
+      engines: { node: '>=20.19' },
+      cluster: { programs: { doer: { ready: 'done' } } },
+    }),
+  )
+  await write(
+    join(chapter, 'src/tasks.ts'),
+    `import { defineTasks } from '@rpi-cluster/core/worker'
+export const tasks = defineTasks({
+  double: { version: 1, run: (input: number) => ({ double: 2 * input, elsewhere: process.pid }) },
+})\n`,
+  )
+  await write(
+    join(chapter, 'src/doer.ts'),
+    `import { createLogger } from '@rpi-cluster/core/logging'
+import { TaskPool } from '@rpi-cluster/core/worker'
+import { tasks } from './tasks.ts'
+const stop = new AbortController()
+const pool = new TaskPool({
+  file: new URL('./tasks.ts', import.meta.url),
+  tasks,
+  log: createLogger('doer'),
+  stop: stop.signal,
+})
+const { double, elsewhere } = JSON.parse(await pool.run({ id: 'a', name: 'double', input: '21', attempt: 1 }))
+console.log('done', double, elsewhere !== process.pid)
+stop.abort()\n`,
+  )
+  await symlink(join(findChapter('17').folder, 'node_modules'), join(chapter, 'node_modules'))
+  const bundled = join(folder, 'doer')
+  await bundleChapter(readChapter(chapter), bundled)
+  await rm(chapter, { recursive: true })
+
+  expect(filesOf(bundled)).toEqual(['README.md', 'doer.js', 'package.json', 'task-child.js', 'tasks.js'])
+  // A process loads its tasks, and nothing of what hands them to it.
+  expect(await readFile(join(bundled, 'tasks.js'), 'utf8')).not.toContain('TaskPool')
+  const doer = run(join(bundled, 'doer.js'))
+  await doer.ends()
+  expect(doer.lines).toEqual(['done 42 true'])
+})
+
 test('a transport of pino, which a bundle cannot hold, is told', async () => {
   const chapter = join(folder, '01-logging-liveness')
   const { folder: original } = findChapter('1')
