@@ -88,6 +88,30 @@ describe('a queue', () => {
     ])
   })
 
+  test('gives in order what needs different things, too', () => {
+    const { add, join, place } = aQueue()
+    join('pi-1', { slots: 3, has: ['camera'] })
+    add('short')
+    add('shoot')
+    for (let index = 0; index < 3; index += 1) add('short')
+    expect(place().map(({ task }) => task.id)).toEqual(['t-1', 't-2', 't-3'])
+  })
+
+  test('what is tried again after a failure knows nothing of its former nodes', () => {
+    const { queue, add, join, place } = aQueue()
+    const task = add()
+    let lease = 0
+    for (const name of ['pi-1', 'pi-2', 'pi-3']) {
+      const pi = join(name)
+      lease = place()[0]?.lease ?? 0
+      queue.leave(pi)
+    }
+    expect(task.state).toBe('failed')
+    queue.retry(task)
+    expect(queue.settle(join('pi-3'), task.id, lease, { ms: 1, result: '1' })).toBe(false)
+    expect(task).toMatchObject({ state: 'waiting', attempts: 0, lost: 0 })
+  })
+
   test('keeps nothing waiting for what nobody can do, and says why that waits', () => {
     const { queue, add, join, place } = aQueue()
     expect(queue.stuck()).toEqual([])
