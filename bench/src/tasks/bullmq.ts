@@ -4,7 +4,7 @@ import { end, program, told } from '../processes.ts'
 import { startRedisServer } from '../redis-server.ts'
 
 /** How BullMQ is used: the best of some that were tried. */
-const BEST = { concurrency: 100, bulk: 1_000 }
+const BEST = { concurrency: 200, bulk: 1_000 }
 
 const WORKERS = 4
 

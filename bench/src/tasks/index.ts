@@ -12,14 +12,18 @@ import { makeKeys, NODES } from './keys.ts'
 import type { PrimaryOrder, PrimaryReport } from './primary.ts'
 import type { SubmitterOrder, SubmitterReport } from './submitter.ts'
 
-/** How many empty tasks are done, after how many to warm up. */
-const EMPTY = { warmUp: 5_000, tasks: 30_000 }
+/** How many empty tasks are done, after how many to warm up: of BullMQ a third, since it takes three times as long. */
+const EMPTY = { warmUp: 30_000, tasks: 60_000 }
+const BULLMQ = { warmUp: 10_000, tasks: 20_000 }
 
 /** How many children each node has for throughput: two cores are busy with four nodes. */
 const CHILDREN = 1
 
 /** How many wait when their memory is looked at. */
 const QUEUED = 100_000
+
+/** For a primary whose memory is looked at: what V8 keeps ready for new objects, which is no task's, is 1 MiB, not up to 48. */
+const MEASURED = ['--expose-gc', '--max-semi-space-size=1']
 
 /** How often one task, and what it is held against, are measured, in turns. */
 const TURNS = 15
@@ -29,7 +33,10 @@ const ONE_BY_ONE = 100
 const SHARE = 0.3
 
 /** A primary with some nodes and a submitter, each a process. */
-export async function cluster(nodes: readonly string[], children = CHILDREN, groups?: readonly Group[]) {
+async function cluster(
+  nodes: readonly string[],
+  { groups, primaryOptions = [] }: { groups?: readonly Group[]; primaryOptions?: string[] } = {},
+) {
   const started: ChildProcess[] = []
   const start = async (file: string, args: (string | number)[], nodeOptions?: string[], group?: Group) => {
     const child = program(file, args, nodeOptions)
@@ -38,12 +45,12 @@ export async function cluster(nodes: readonly string[], children = CHILDREN, gro
     return child
   }
   try {
-    const primary = await start('tasks/primary.ts', [], ['--expose-gc'])
+    const primary = await start('tasks/primary.ts', [], primaryOptions)
     const tellPrimary = (order: PrimaryOrder) => ask<PrimaryReport>(primary, order)
     const { port } = await tellPrimary({})
     const workers: ChildProcess[] = []
     for (const [index, name] of nodes.entries()) {
-      const worker = await start('tasks/node.ts', [name, port, children], [], groups?.[index])
+      const worker = await start('tasks/node.ts', [name, port, CHILDREN], [], groups?.[index])
       await told(worker)
       workers.push(worker)
     }
@@ -73,7 +80,7 @@ async function rates(hasRedis: boolean, progress: (what: string) => void): Promi
   )
   if (!hasRedis) return { ours, pool }
   progress('empty tasks: BullMQ')
-  return { ours, pool, bullmq: await bullmqRate(EMPTY) }
+  return { ours, pool, bullmq: await bullmqRate(BULLMQ) }
 }
 
 async function rateOf(takes: (empty: number) => Promise<number>): Promise<number> {
@@ -101,7 +108,7 @@ async function latency(): Promise<Sample> {
 
 /** What a task that waits takes of the primary's memory beyond its input, in bytes. */
 async function memoryOfQueued(): Promise<number> {
-  const { submit, tellPrimary, end } = await cluster([])
+  const { submit, tellPrimary, end } = await cluster([], { primaryOptions: MEASURED })
   try {
     await submit({ queued: QUEUED / 10 })
     const before = await tellPrimary({})
@@ -119,7 +126,7 @@ async function pictureOn(nodes: readonly string[]): Promise<number> {
   let over = () => {}
   try {
     for (const name of nodes) groups.push(heldTo(name, SHARE))
-    const { submit, end } = await cluster(nodes, 1, groups)
+    const { submit, end } = await cluster(nodes, { groups })
     over = end
     await submit({ empty: 100 }) // so that each has started its children
     return (await submit({ picture: true })).tookMs
@@ -153,7 +160,7 @@ export async function taskCosts(
     progress(`${QUEUED} tasks that wait`)
     sample['queued'] = await memoryOfQueued()
     try {
-      heldTo('try', SHARE).end()
+      await heldTo('try', SHARE).end()
     } catch (error) {
       leaveOut(`the picture on slow nodes: ${error instanceof Error ? error.message : error}`)
       return sample
