@@ -119,6 +119,11 @@ function listen(): void {
 }
 
 function take(handed: Handed): void {
+  if (handed.epoch > epoch) {
+    // This process got no time for so long that what waited here was taken back, and nobody here could know.
+    waiting.length = 0
+    epoch = handed.epoch
+  }
   if (handed.epoch === epoch) for (const task of handed.tasks) waiting.push(task)
 }
 
@@ -130,18 +135,19 @@ async function work(): Promise<void> {
   for (let task = waiting.shift(); task; task = waiting.shift()) {
     current = task
     if (!follows) note(`B ${task.seq}\n`)
+    const epochAtBegin = epoch
     const began = performance.now()
     const begun = begin(task)
     const outcome = begun instanceof Promise ? await begun : begun
     const now = performance.now()
     const ms = now - began
     tasks += 1
-    const givesBack = ms > GIVES_BACK_MS
+    const givesBack = ms > GIVES_BACK_MS && epoch === epochAtBegin
     if (givesBack) {
       waiting.length = 0
       epoch += 1
     }
-    follows = waiting.length > 0 && tasks < TURN_TASKS && now - turn < TURN_MS
+    follows = epoch === epochAtBegin && waiting.length > 0 && tasks < TURN_TASKS && now - turn < TURN_MS
     note(line(task, outcome, ms, givesBack ? 'back' : follows ? 'next' : 'later'))
     current = undefined
     if (follows) continue
