@@ -99,7 +99,7 @@ describe('a node gets a task', () => {
     for (let count = 0; count < 10; count += 1) placement.left(pi, DEMAND, 10)
     expect(pi).toMatchObject({ inFlight: 0, shortMs: 0, memoryMb: 0 })
     placement.measured(pi, 'add', 0.01, 0)
-    pi.speeds.set('add', { ms: 0.01, at: 0 })
+    pi.speeds.set('add', { ms: 0.01, at: 0, count: 10_000, slowestMs: 0.01 })
     expect(place(1_000)).toEqual({ 'pi-1': 128 })
   })
 
@@ -124,7 +124,7 @@ describe('a node gets a task', () => {
       },
       10,
     )
-    pi.speeds.set('long', { ms: 5_000, at: 0 })
+    pi.speeds.set('long', { ms: 5_000, at: 0, count: 1, slowestMs: 5_000 })
     expect(place(100)).toEqual({ 'pi-1': 5 })
     expect(placement.choose({ ...DEMAND, name: 'long' }, 0)).toBe(pi)
     placement.came(pi, { ...DEMAND, name: 'long' }, 0)
