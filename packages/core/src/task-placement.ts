@@ -282,12 +282,14 @@ function isTaking({ abilities, isFull, restsUntil }: Worker, now: number): boole
 function hasRoom(worker: Worker, { name, memoryMb }: Demand, ms: number, now: number): boolean {
   const { abilities, inFlight, long, shortMs } = worker
   const { slots } = abilities
-  if (!isTaking(worker, now) || inFlight >= slots * mostASlot(worker.speeds.get(name))) return false
+  if (!isTaking(worker, now) || inFlight >= slots * MOST_A_SLOT) return false
   // As many as there are slots are at work, and no more take memory.
   const atWork = inFlight < slots ? worker.memoryMb : (worker.memoryMb / inFlight) * (slots - 1)
   if (atWork + memoryMb > abilities.memoryMb) return false
   if (ms > AHEAD_MS) return long < slots
-  return inFlight < slots || (long < slots && shortMs + ms <= AHEAD_MS * (slots - long))
+  if (inFlight < slots) return true
+  if (inFlight >= slots * mostASlot(worker.speeds.get(name))) return false
+  return long < slots && shortMs + ms <= AHEAD_MS * (slots - long)
 }
 
 /** How many may be at a node for each slot: few, as long as it is not known that all of them are short. */
