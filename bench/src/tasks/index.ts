@@ -59,7 +59,8 @@ async function cluster(
     return {
       tellPrimary,
       submit: (order: SubmitterOrder) => ask<SubmitterReport>(submitter, order),
-      callsOf: async (calls: number) => (await ask<{ call: number }>(workers[0] as ChildProcess, { calls })).call,
+      callsOf: async (calls: number) =>
+        (await ask<{ call: number }>(workers[0] as ChildProcess, { calls })).call,
       end: () => end(started),
     }
   } catch (error) {
@@ -75,9 +76,9 @@ async function rates(hasRedis: boolean, progress: (what: string) => void): Promi
   const ours = await rateOf(async (empty) => (await submit({ empty })).tookMs).finally(endCluster)
   progress('empty tasks: a pool alone')
   const child = program('tasks/pool.ts', [NODES.length * CHILDREN])
-  const pool = await rateOf(async (empty) => (await ask<{ tookMs: number }>(child, { empty })).tookMs).finally(
-    () => end([child]),
-  )
+  const pool = await rateOf(
+    async (empty) => (await ask<{ tookMs: number }>(child, { empty })).tookMs,
+  ).finally(() => end([child]))
   if (!hasRedis) return { ours, pool }
   progress('empty tasks: BullMQ')
   return { ours, pool, bullmq: await bullmqRate(BULLMQ) }

@@ -1,7 +1,7 @@
 /** The keys of the cluster that is measured: each of its programs has one, and every connection is encrypted by it. */
 import { join } from 'node:path'
-import { addKey } from '@rpi-cluster/core/keys'
 import { openKey, openKeys } from '@rpi-cluster/core/key-files'
+import { addKey } from '@rpi-cluster/core/keys'
 import { encryptedBy, encryptedWith } from '@rpi-cluster/core/secure-sockets'
 import { noLog } from '../no-log.ts'
 

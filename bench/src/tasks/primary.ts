@@ -7,7 +7,7 @@ import { Tasks } from '@rpi-cluster/core/tasks'
 import getPort from 'get-port'
 import { noLog } from '../no-log.ts'
 import { tasks as definitions } from './definitions.ts'
-import { listening, NODES, stop, SUBMITTER } from './keys.ts'
+import { listening, NODES, SUBMITTER, stop } from './keys.ts'
 import { medianOf } from './latencies.ts'
 
 export interface PrimaryOrder {

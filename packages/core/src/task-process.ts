@@ -12,8 +12,8 @@ import { fileURLToPath } from 'node:url'
 import type { Logger } from './logging.ts'
 import { TaskFailure, type TaskFailureKind } from './task-failure.ts'
 import { memoryOf, type TakenMemory } from './task-memory.ts'
-import { TaskNotes } from './task-process-notes.ts'
 import { TaskOutput } from './task-output.ts'
+import { TaskNotes } from './task-process-notes.ts'
 import {
   GIVES_BACK_MS,
   type Handed,
