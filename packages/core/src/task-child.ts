@@ -32,7 +32,7 @@ import {
 } from './task-words.ts'
 
 /** After how many short tasks, and after how long of them, in ms, it says what came of them, and listens whether more have come. */
-const TURN_TASKS = 32
+const TURN_TASKS = 128
 const TURN_MS = 2
 
 /** How often a task's progress is told at most, in ms. */
@@ -119,6 +119,11 @@ function listen(): void {
 }
 
 function take(handed: Handed): void {
+  if (handed.epoch > epoch) {
+    // This process got no time for so long that what waited here was taken back, and nobody here could know.
+    waiting.length = 0
+    epoch = handed.epoch
+  }
   if (handed.epoch === epoch) for (const task of handed.tasks) waiting.push(task)
 }
 
