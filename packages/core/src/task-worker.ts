@@ -245,9 +245,9 @@ export class TaskWorker {
     if (!success)
       throw new OperationalError('What is to be cancelled cannot be read: it is no list of the ids of tasks.')
     for (const id of output) {
+      this.#ends.drop(id)
       const work = this.#held.get(id)?.work
       if (work) this.#pool.cancel(work)
-      this.#ends.drop(id)
     }
   }
 
