@@ -203,33 +203,35 @@ describe('a node', () => {
     expect(row?.why).toMatch(/^add was expected to be done here in /)
   })
 
-  test.each([
-    ['worker', { tasks: 'all' }, /^warn What pi-1 has sent does not say which tasks it can do/],
-    ['worker', { slots: 0 }, /^warn What pi-1 has sent does not say which tasks it can do/],
-    ['task_ends', { id: 'x' }, /^warn What pi-1 has sent are no ends of tasks: /],
-    ['task_ends', [null], /^warn What pi-1 has sent is not among ends of tasks, and is passed over: null/],
-    ['task_ends', [{ id: 'x', lease: '1', ms: 1, result: 1 }], /^warn What pi-1 has sent is not among ends/],
-    ['task_ends', [{ id: 'x', lease: 1, ms: -1, result: 1 }], /^warn What pi-1 has sent is not among ends/],
-    ['task_ends', [{ id: 'x', lease: 1, ms: 1 }], /^warn What pi-1 has sent is not among ends/],
-    ['task_ends', [{ id: 'x', lease: 1, ms: 1, kind: 7 }], /^warn What pi-1 has sent is not among ends/],
-    ['task_progress', [{ id: 'x', lease: 1, done: 2 }], /^warn What pi-1 has sent is not among progress/],
-    ['task_returns', ['x'], /^warn What pi-1 has sent is not among tasks given back/],
-  ])('that sends nonsense is told about, and nothing else changes: %s %j', async (type, payload, line) => {
+  test('that sends nonsense is told about, and nothing else changes', async () => {
     const { come, aWorker, submit, waitFor, lines } = await aPrimary()
     const { dialogue } = await come('desk')
     const worker = await aWorker('pi-1', { slots: 1 })
     await submit(dialogue, [{ name: 'add', id: 'x' }])
     await waitFor(() => expect(worker.given).toHaveLength(1))
-    const good = { id: 'x', lease: first(worker).lease, ms: 1, result: 'good' }
-    worker.send(type, payload)
-    worker.send('task_ends', type === 'task_ends' && Array.isArray(payload) ? [...payload, good] : [good])
-    await waitFor(() => expect(lines()).toContainEqual(expect.stringMatching(line)))
+    const { lease } = first(worker)
+    const good = { id: 'x', lease, ms: 1, result: 'good' }
+    const nonsense: [type: string, payload: unknown, told: string][] = [
+      ['worker', { tasks: 'all' }, 'does not say which tasks it can do, and is passed over'],
+      ['worker', { slots: 0 }, 'does not say which tasks it can do, and is passed over'],
+      ['task_ends', { id: 'x' }, 'are no ends of tasks'],
+      ['task_ends', [{ ...good, lease: '1' }], 'is not among ends of tasks, and is passed over'],
+      ['task_ends', [{ ...good, ms: -1 }], 'is not among ends of tasks, and is passed over'],
+      ['task_ends', [{ id: 'x', lease, ms: 1 }], 'is not among ends of tasks, and is passed over'],
+      ['task_ends', [{ id: 'x', lease, ms: 1, kind: 7 }], 'is not among ends of tasks, and is passed over'],
+      ['task_progress', [{ id: 'x', lease, done: 2 }], 'is not among progress of tasks, and is passed over'],
+      ['task_returns', ['x'], 'is not among tasks given back, and is passed over'],
+      ['task_ends', [null, good], 'is not among ends of tasks, and is passed over'],
+    ]
+    for (const [type, payload] of nonsense) worker.send(type, payload)
     const about = { ids: ['x'] }
     await waitFor(async () =>
       expect(await dialogue.ask('task_states', { answer: 'task_states', about })).toMatchObject({
         tasks: [{ state: 'done', result: 'good' }],
       }),
     )
+    const told = lines().flatMap((line) => /^warn What pi-1 has sent ([a-z ,]+[a-z])/.exec(line)?.[1] ?? [])
+    expect(told).toEqual(nonsense.map(([, , line]) => line))
   })
 
   test('that has not said that it does tasks ends none, and who names what it has not changes nothing', async () => {
@@ -306,7 +308,8 @@ describe('a node', () => {
     await waitFor(() => expect(inFlight()).toBeGreaterThan(0))
     const quick = await aWorker('pi-2', { slots: 1 })
     for (let count = 0; count < 3; count += 1) {
-      await waitFor(() => expect(quick.given).toHaveLength(count + 1))
+      // When it is known to be quick it gets several at once.
+      await waitFor(() => expect(quick.given.length).toBeGreaterThan(count))
       quick.end(quick.given[count] as Given)
     }
     expect(inFlight()).toBeLessThan(18)
