@@ -181,12 +181,12 @@ describe('a task', () => {
 
 describe('a node', () => {
   test('that drains gets nothing new, and what it gives back goes elsewhere', async () => {
-    const { come, aWorker, submit, waitFor, tasks } = await aPrimary()
+    const { come, aWorker, submit, waitFor, tasks, lines } = await aPrimary()
     const { dialogue } = await come('desk')
     const pi1 = await aWorker('pi-1')
     await submit(dialogue, [{ name: 'add' }, { name: 'add' }, { name: 'add' }])
     await waitFor(() => expect(pi1.given).toHaveLength(2))
-    pi1.introduce({ draining: true })
+    pi1.introduce({ draining: true, holds: pi1.given.map(({ id, lease }) => [id, lease]) })
     const [kept, returned] = pi1.given as [Given, Given]
     pi1.send('task_returns', [{ id: returned.id, lease: returned.lease }])
     pi1.end(kept)
@@ -197,6 +197,7 @@ describe('a node', () => {
     await waitFor(() =>
       expect(tasks.tables.workers.get('pi-1')).toMatchObject({ state: 'draining', done: 1 }),
     )
+    expect(lines().filter((line) => /goes on/.test(line))).toEqual([])
     const row = tasks.tables.workers.get('pi-2')
     expect(v.is(workerRow, row)).toBe(true)
     expect(row).toMatchObject({ slots: 2, inFlight: 2, running: [{ name: 'add' }, { name: 'add' }] })
@@ -548,6 +549,43 @@ describe('with a journal', () => {
         ms: 1,
       },
     ])
+  })
+
+  test.each([
+    ['how many may wait', { mostWaiting: 3 }],
+    ['how many bytes may wait', { mostWaitingBytes: 350 }],
+  ])('what is being written counts among %s', async (_, most) => {
+    const journal = aJournal()
+    const { come, submit } = await aPrimary({ journal, ...most })
+    const { dialogue } = await come('desk')
+    let open = () => {}
+    journal.gate = new Promise((resolve) => (open = resolve))
+    const task = { name: 'add', input: 'x'.repeat(98) }
+    const submitted = [submit(dialogue, [task, task, task]), submit(dialogue, [task])]
+    await dialogue.ask('failed_tasks', { answer: 'failed_tasks' }) // all that was said before it has come
+    open()
+    const [three, one] = await Promise.all(submitted)
+    expect(three).toEqual({ ids: Array(3).fill(expect.any(String)) })
+    expect(one).toMatchObject({ ids: [], full: {} })
+  })
+
+  test('what is tried again finds no room while others are being written', async () => {
+    const journal = aJournal()
+    const { come, submit, aWorker, waitFor } = await aPrimary({ journal, mostWaiting: 1, attempts: 1 })
+    const { dialogue } = await come('desk')
+    const worker = await aWorker('pi-1')
+    await submit(dialogue, [{ name: 'add' }])
+    await waitFor(() => expect(worker.given).toHaveLength(1))
+    worker.end(first(worker), { kind: 'threw' })
+    const failed = () => dialogue.ask('failed_tasks', { answer: 'failed_tasks' })
+    await waitFor(async () => expect(await failed()).toMatchObject({ tasks: [{ state: 'failed' }] }))
+    let open = () => {}
+    journal.gate = new Promise((resolve) => (open = resolve))
+    const submitted = submit(dialogue, [{ name: 'shoot' }])
+    const retried = dialogue.ask('retry_tasks', { answer: 'retried', about: { all: true } })
+    await failed()
+    open()
+    expect([await submitted, await retried]).toEqual([{ ids: [expect.any(String)] }, { count: 0 }])
   })
 
   test('what cannot be written is refused, and what ended meanwhile is told when there is room again', async () => {
