@@ -72,18 +72,15 @@ test('a task that throws, hangs, takes all memory or ends its process costs itse
 })
 
 test('at least once: what was done before its node died is done again', async ({ chapter }) => {
-  const { secondaries } = await cluster(chapter, 2)
+  const { primary, secondaries } = await cluster(chapter, 1)
   const file = join(chapter.folder, 'notes.txt')
   const note = JSON.stringify({ file, line: 'paid', seconds: 30 })
   const submit = await chapter.run('submit', { args: ['note', note] })
   const lines = async () => (await readFile(file, 'utf8').catch(() => '')).split('\n').filter(Boolean)
   await vi.waitFor(async () => expect(await lines()).toEqual(['paid']), PATIENCE)
-  const show = await run(chapter, 'queue', 'show', submit.messages.join().match(/note-\w+/)?.[0] ?? '')
-  const [, node = ''] = / is running on secondary-(\d)/.exec(show.messages.join('\n')) ?? []
-  // Keys are taken in the order of their start, and that of two may be either.
-  const holder =
-    secondaries.find((one) => one.messages.join('\n').includes(`secondary-${node}`)) ?? secondaries[0]
-  holder?.signal('SIGKILL')
+  await chapter.run('secondary')
+  await primary.says(/ secondary-2 does tasks: /)
+  secondaries[0]?.signal('SIGKILL')
   await submit.ends()
   expect([submit.exitCode, await lines()]).toEqual([0, ['paid', 'paid']])
 })
@@ -125,4 +122,34 @@ test('who may not hand in work is refused, and told why; so is a task that nobod
     expect.stringMatching(/submitter is not among those who may hand in tasks/),
   ])
   expect(primary.messages.join('\n')).toMatch(/submitter/)
+})
+
+test('a picture is handed in by HTTP, with the token alone, and is on the page when it is drawn', async ({
+  chapter,
+}) => {
+  await cluster(chapter, 1)
+  const webserver = await chapter.run('webserver')
+  const [, link = ''] = webserver.lines.join('\n').match(/(http:\S+\?token=\S+)/) ?? []
+  const { origin, searchParams } = new URL(link)
+  await webserver.says(/ Connected to /)
+  const order = (authorization: string) =>
+    fetch(`${origin}/api/pictures`, {
+      method: 'POST',
+      body: JSON.stringify({ width: 200 }),
+      headers: { authorization, 'content-type': 'application/json' },
+    })
+  expect((await order('Bearer something-else')).status).toBe(401)
+  const answer = await order(`Bearer ${searchParams.get('token')}`)
+  expect(answer.status).toBe(202)
+  const { group, tiles } = (await answer.json()) as { group: string; tiles: number }
+  expect(tiles).toBe(4)
+  await vi.waitFor(async () => {
+    const { tasks } = (await (await fetch(`${origin}/api/tasks?group=${group}`)).json()) as {
+      tasks: { state: string }[]
+    }
+    expect(tasks.map(({ state }) => state)).toEqual(Array.from({ length: tiles }, () => 'done'))
+    const png = decode(new Uint8Array(await (await fetch(`${origin}/pictures/${group}.png`)).arrayBuffer()))
+    expect([png.width, png.height]).toEqual([200, 150])
+    expect(await (await fetch(origin)).text()).toMatch(/secondary-1/)
+  }, PATIENCE)
 })

@@ -136,7 +136,7 @@ export class TaskEnds {
   #sendSoon(): void {
     if (this.#isSending || this.#over.aborted || this.#waiting.size === 0) return
     this.#isSending = true
-    setImmediate(() => void this.#send())
+    process.nextTick(() => void this.#send())
   }
 
   async #send(): Promise<void> {

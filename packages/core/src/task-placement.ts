@@ -13,10 +13,16 @@ const AHEAD_MS = 50
  *
  * @internal
  */
-export const MOST_A_SLOT = 64
+export const MOST_A_SLOT = 256
 
 /** What a task is taken to need that nobody has done yet, in ms: too long to lie ready anywhere. */
 const UNKNOWN_MS = 100
+
+/** For how many that a node has done one more may lie ready there: the first parts of a picture may be the shortest. */
+const DONE_FOR_ONE_AHEAD = 16
+
+/** How much of the slowest is forgotten with each that follows. */
+const FORGOTTEN = 1 / 64
 
 /** How much of an estimate the last task makes out. */
 const WEIGHT = 0.2
@@ -59,6 +65,10 @@ export interface Abilities {
 interface Speed {
   ms: number
   at: number
+  /** How many it has done. */
+  count: number
+  /** How long the slowest of late took, in ms: less of it counts with each that follows. */
+  slowestMs: number
 }
 
 /** The numbers of a decision, kept until somebody wants to read them. */
@@ -201,8 +211,10 @@ export class Placement {
   /** A task took so long at a worker, in ms. */
   measured(worker: Worker, name: string, ms: number, now: number): void {
     const speed = worker.speeds.get(name)
-    if (!speed) worker.speeds.set(name, { ms, at: now })
+    if (!speed) worker.speeds.set(name, { ms, at: now, count: 1, slowestMs: ms })
     else {
+      speed.count += 1
+      speed.slowestMs = Math.max(ms, speed.slowestMs * (1 - FORGOTTEN))
       speed.ms += (ms - speed.ms) * WEIGHT
       speed.at = now
     }
@@ -287,7 +299,7 @@ function isTaking({ abilities, isFull, restsUntil }: Worker, now: number): boole
 }
 
 /** Whether one more may be at a worker: one in each slot, and short ones ahead of that, which long ones do not wait for. */
-function hasRoom(worker: Worker, { memoryMb }: Demand, ms: number, now: number): boolean {
+function hasRoom(worker: Worker, { name, memoryMb }: Demand, ms: number, now: number): boolean {
   const { abilities, inFlight, long, shortMs } = worker
   const { slots } = abilities
   if (!isTaking(worker, now) || inFlight >= slots * MOST_A_SLOT) return false
@@ -295,7 +307,15 @@ function hasRoom(worker: Worker, { memoryMb }: Demand, ms: number, now: number):
   const atWork = inFlight < slots ? worker.memoryMb : (worker.memoryMb / inFlight) * (slots - 1)
   if (atWork + memoryMb > abilities.memoryMb) return false
   if (ms > AHEAD_MS) return long < slots
-  return inFlight < slots || (long < slots && shortMs + ms <= AHEAD_MS * (slots - long))
+  if (inFlight < slots) return true
+  if (inFlight >= slots * mostASlot(worker.speeds.get(name))) return false
+  return long < slots && shortMs + ms <= AHEAD_MS * (slots - long)
+}
+
+/** How many may be at a node for each slot: few, as long as it is not known that all of them are short. */
+function mostASlot(speed: Speed | undefined): number {
+  if (!speed) return 1
+  return Math.min(MOST_A_SLOT, 1 + speed.count / DONE_FOR_ONE_AHEAD, 1 + AHEAD_MS / speed.slowestMs)
 }
 
 /** How long a task would wait at a worker before it begins, in ms. */

@@ -126,6 +126,8 @@ export class TaskProcess {
   #idle: TakenMemory | undefined
   #verdict: { seq: number; kind: TaskFailureKind; reason: string } | undefined
   #isKilled = false
+  /** The last task of which it was heard how it has ended. */
+  #answered = 0
   /** The last task that has given back what waited behind it. */
   #tookBackAt = 0
   #unread = ''
@@ -236,10 +238,15 @@ export class TaskProcess {
     this.#options.owner.returned(this.works.splice(1))
   }
 
-  /** The child has given back what it had, which nobody has taken back before. A note may be heard twice. */
-  #giveBack(epoch: number): void {
-    if (epoch <= this.#epoch) return
+  /**
+   * The child has given back what it had: the next one too, which was taken to have begun, and for so long that what waits
+   * behind it was taken back meanwhile. A note may be heard twice, or too early.
+   */
+  #giveBack(seq: number, epoch: number): void {
+    const isBegunInVain = epoch === this.#epoch && this.isSlow
+    if (seq !== this.#answered || (epoch <= this.#epoch && !isBegunInVain)) return
     this.#epoch = epoch
+    this.#tookBackAt = 0
     this.#isAtWork = false
     this.#options.owner.returned(this.works.splice(0))
   }
@@ -291,7 +298,7 @@ export class TaskProcess {
       this.#idle = memoryOf(this.#process.pid ?? 0)
       this.isReady = true
     } else if (word === 'X') this.#whyNotReady = String(parsed(line.slice(2)))
-    else if (word === 'G') this.#giveBack(Number(seq))
+    else if (word === 'G') this.#giveBack(Number(seq), Number(rest[0]))
     else if (word === 'B' && !isCurrent && this.works[0]?.seq === Number(seq)) this.#begin()
     else if (word === 'P' && isCurrent) this.works[0]?.progress(Number(rest[0]))
     else if ((word === 'A' || word === 'F') && isCurrent) this.#answer(word, rest)
@@ -299,6 +306,7 @@ export class TaskProcess {
 
   #answer(word: 'A' | 'F', [ms, then, text = '']: string[]): void {
     const work = this.works.shift() as Work
+    this.#answered = work.seq
     this.served += 1
     this.#isAtWork = false
     if (then === 'next' && this.works.length > 0) this.#begin()

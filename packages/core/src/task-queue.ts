@@ -125,6 +125,13 @@ export class TaskQueue {
     return this.#tasks.size
   }
 
+  /** How many have not ended. */
+  get open(): number {
+    let open = 0
+    for (const demand of this.demands.open()) open += demand.open
+    return open
+  }
+
   /** What a worker has, in the order in which it got it: the first of it, up to a number. */
   heldBy(worker: Worker, most?: number): Task[] {
     return this.#leases.heldBy(worker, most)

@@ -388,7 +388,7 @@ describe('a queue', () => {
   test('what waits behind others at a node has their time, too', () => {
     const { queue, time, add, join, place } = aQueue({ tasks: { short: { version: 1, seconds: 10 } } })
     const pi = join('pi-1', { slots: 1 })
-    pi.speeds.set('short', { ms: 1, at: time.now })
+    pi.speeds.set('short', { ms: 1, at: time.now, count: 10_000, slowestMs: 1 })
     for (let index = 0; index < 3; index += 1) add()
     expect(place()).toHaveLength(3)
     time.now += 59_999

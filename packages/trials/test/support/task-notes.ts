@@ -6,7 +6,7 @@ import { resultOf } from './tasks/src/result.ts'
 const CLOCK_MS = 2
 
 /** How much of what is wrong is shown. */
-const MOST_SHOWN = 20
+const MOST_SHOWN = 5
 
 export interface Counts {
   /** How often a node was lost. */
