@@ -63,7 +63,9 @@ describe('a pool', () => {
       PATIENCE,
     )
     // What it prints before it is known that it has begun is the process's.
-    const printed = lines().filter((line) => /^info (The task prints \(t\d+\)|A process for tasks) prints: line \d+$/.test(line))
+    const printed = lines().filter((line) =>
+      /^info (The task prints \(t\d+\)|A process for tasks) prints: line \d+$/.test(line),
+    )
     expect(printed.length).toBeGreaterThan(90)
     expect(lines().length).toBeLessThan(210)
   })
