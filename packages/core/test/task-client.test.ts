@@ -1,4 +1,5 @@
 import { describe, expect, test } from 'vitest'
+import type { Connection } from '../src/connection.ts'
 import { JsonText } from '../src/frames.ts'
 import { OperationalError } from '../src/lifecycle.ts'
 import { ConnectingNode } from '../src/node.ts'
@@ -140,6 +141,14 @@ describe('a submitter', () => {
     await expect(third.submit([{ name: 'add' }])).rejects.toThrow(
       'What the primary answers says nothing of tasks.',
     )
+  })
+
+  test('hears once of what comes twice', async () => {
+    const { client } = anAsker(all)
+    const ids = await client.submit([{ name: 'add' }, { name: 'add' }], { follow: true })
+    const ends = ids.map((id) => ({ id, name: 'add', by: 'desk', state: 'done', attempts: 1, lost: 0 }))
+    for (const list of [ends.slice(0, 1), ends]) client.handlers['task_results']?.(list, {} as Connection)
+    expect(await collected(client.ends())).toEqual(ends)
   })
 
   test('that loses its connection hears afterwards of what has ended meanwhile', async () => {

@@ -7,9 +7,8 @@ import { BUILT_FIXTURES } from './built-fixtures.ts'
 import type * as parts from './fixtures/worker-parts.ts'
 import { recordingLog, stopAfterTest } from './support.ts'
 
-export const { ConnectingNode, ListeningNode, send, TaskPool, TaskWorker }: typeof parts = await import(
-  join(BUILT_FIXTURES, 'worker-parts.js')
-)
+const { TaskPool, ...others }: typeof parts = await import(join(BUILT_FIXTURES, 'worker-parts.js'))
+export const { ConnectingNode, ListeningNode, send, TaskWorker } = others
 export const { tasks }: { tasks: source.TaskDefinitions } = await import(join(BUILT_FIXTURES, 'tasks.js'))
 export const file = pathToFileURL(join(BUILT_FIXTURES, 'tasks.js'))
 
