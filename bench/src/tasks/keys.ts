@@ -5,7 +5,7 @@ import { addKey } from '@rpi-cluster/core/keys'
 import { encryptedBy, encryptedWith } from '@rpi-cluster/core/secure-sockets'
 import { noLog } from '../no-log.ts'
 
-export const HOST = '127.0.0.1'
+const HOST = '127.0.0.1'
 export const SUBMITTER = 'submitter'
 export const NODES = ['node-1', 'node-2', 'node-3', 'node-4']
 
