@@ -1,0 +1,336 @@
+/**
+ * The history of tasks that have ended: a record each, in files that are a day's or four megabytes, of which the oldest are
+ * removed. It is written behind the log, and never waited for: what is not on the disk when the power goes is made of the
+ * log again, which keeps it until then.
+ *
+ * @since 0.25.0
+ */
+import { join } from 'node:path'
+import { setImmediate as turn } from 'node:timers/promises'
+import { OperationalError } from './lifecycle.ts'
+import type { LogFiles } from './task-log-files.ts'
+import { DamagedHead, HEAD_BYTES, type FileHead, headBytes, readHead } from './task-log-head.ts'
+import { readStart } from './task-log-reader.ts'
+import { putRecord, RECORD_HEAD, seedOf, wholeRecords } from './task-log-record.ts'
+import { filesOf, nameOf } from './task-log-segment.ts'
+import type { EndedTask } from './task-log-table.ts'
+
+/** How large a file becomes. */
+const FILE_BYTES = 4 * 1024 * 1024
+
+const DAY_MS = 86_400_000
+
+/** After how many bytes it is written, when nobody asks before. */
+const PENDING_BYTES = 65_536
+
+/** How many tasks a page may have. */
+const MOST_A_PAGE = 1000
+
+/** What is asked of a history. */
+export interface TaskHistoryQuery {
+  /** Of tasks of this name alone. */
+  name?: string
+  /** Of those that ended so. */
+  state?: EndedTask['state']
+  /** What the page before has said: the next page has older ones. */
+  after?: number
+  /** How many at most: 1 to 1,000. */
+  limit: number
+}
+
+/** A page of a history: the newest first. */
+export interface TaskHistoryPage {
+  tasks: EndedTask[]
+  /** With what to ask for the next page; undefined when there is none. */
+  after?: number
+}
+
+/** How much of a history is kept. */
+export interface TaskHistoryKeep {
+  /** For how many days. */
+  days: number
+  /** How large all its files are at most, in MB. */
+  mostMb: number
+}
+
+interface HistoryFile {
+  index: number
+  path: string
+  /** The number of its first row, and the time of that. */
+  first: number
+  at: number
+  bytes: number
+}
+
+/** @internal */
+export class TaskHistory {
+  readonly #files: LogFiles
+  readonly #folder: string
+  readonly #store: string
+  readonly #seed: number
+  readonly #keep: TaskHistoryKeep
+  readonly #fileBytes: number
+  readonly #warn: (line: string) => void
+  readonly #all: HistoryFile[] = []
+  /** The last of them, when it is open to be written. */
+  #file: number | undefined
+  #pending: Buffer[] = []
+  #pendingBytes = 0
+  #pendingAt = 0
+  #flushAt = PENDING_BYTES
+  #nextIndex = 1
+  #last = 0
+  #source = 0
+  #work: Promise<void> = Promise.resolve()
+  readonly #told = new Set<string>()
+
+  constructor(
+    files: LogFiles,
+    folder: string,
+    store: string,
+    keep: TaskHistoryKeep,
+    warn: (line: string) => void,
+    fileBytes: number = FILE_BYTES,
+  ) {
+    this.#files = files
+    this.#folder = folder
+    this.#store = store
+    this.#seed = seedOf(store)
+    this.#keep = keep
+    this.#warn = warn
+    this.#fileBytes = fileBytes
+  }
+
+  /**
+   * Reads where it has ended.
+   *
+   * @param from what the log does not have any more: what is younger than that is made of the log again
+   * @throws OperationalError when a file is no history of this store
+   */
+  async open(from: number): Promise<void> {
+    const found = filesOf(this.#files, this.#folder, 'history')
+    for (const { index, path } of found) {
+      const start = await readStart(this.#files, path, HEAD_BYTES)
+      if (index === found.at(-1)?.index && isUnfinished(start)) {
+        this.#files.remove(path)
+        continue
+      }
+      this.#nextIndex = index + 1
+      const head = this.#headOf(start, path)
+      if (!head) continue
+      const { first = 0, at = 0 } = head
+      const file = this.#files.open(path, 'r')
+      this.#all.push({ index, path, first, at, bytes: this.#files.size(file) })
+      this.#files.close(file)
+    }
+    this.#source = from
+    for (const file of this.#all.slice(-2)) await this.#readEnd(file, from)
+  }
+
+  /** The number of the last record of the log that it knows. */
+  get source(): number {
+    return this.#source
+  }
+
+  /** Adds a task that has ended by a record of the log. Known ones are not added again. */
+  add(task: EndedTask, source: number): void {
+    if (source <= this.#source) return
+    this.#source = source
+    this.#last += 1
+    const content = Buffer.from(JSON.stringify({ source, ...task }))
+    const bytes = Buffer.alloc(RECORD_HEAD + content.length)
+    putRecord(bytes, 0, { number: this.#last, place: 0, content }, this.#seed)
+    this.#pending.push(bytes)
+    this.#pendingBytes += bytes.length
+    this.#pendingAt = task.at
+    if (this.#pendingBytes < this.#flushAt) return
+    // On a disk that is full, not with each task.
+    this.#flushAt = 2 * this.#pendingBytes
+    void this.flush().catch(() => {})
+  }
+
+  /**
+   * Writes what was added.
+   *
+   * @throws the system's error when there is no room for it: it waits on
+   */
+  flush(): Promise<void> {
+    const work = this.#work.then(() => this.#flush())
+    this.#work = work.catch(() => {})
+    return work
+  }
+
+  /** Has all on the disk that was added. */
+  async sync(): Promise<void> {
+    await this.flush()
+    if (this.#file !== undefined) await this.#files.sync(this.#file)
+    await this.#files.syncFolder(this.#folder)
+  }
+
+  /**
+   * A page of it.
+   *
+   * @throws OperationalError when the question is none
+   */
+  async page({ name, state, after, limit }: TaskHistoryQuery): Promise<TaskHistoryPage> {
+    if (!Number.isSafeInteger(limit) || limit < 1 || limit > MOST_A_PAGE)
+      throw new OperationalError(`A page of a history has 1 to ${MOST_A_PAGE} tasks, and not ${limit}.`)
+    await this.flush().catch(() => {})
+    const before = after ?? Number.POSITIVE_INFINITY
+    const tasks: EndedTask[] = []
+    // Most of what does not fit is left out without being understood.
+    const texts = [...(name === undefined ? [] : [`"name":${JSON.stringify(name)}`]), ...(state ? [state] : [])]
+    for (const file of this.#all.filter(({ first }) => first < before).reverse()) {
+      const rows = await this.#rowsOf(file, before, texts)
+      for (const { number, content } of rows.reverse()) {
+        const { source: _, ...task } = JSON.parse(content.toString()) as EndedTask & { source: number }
+        if ((name !== undefined && task.name !== name) || (state !== undefined && task.state !== state)) continue
+        tasks.push(task)
+        if (tasks.length === limit) return number === this.#all[0]?.first ? { tasks } : { tasks, after: number }
+      }
+      await turn()
+    }
+    return { tasks }
+  }
+
+  close(): void {
+    if (this.#file !== undefined) this.#files.close(this.#file)
+    this.#file = undefined
+  }
+
+  async #rowsOf(
+    file: HistoryFile,
+    before: number,
+    texts: readonly string[],
+  ): Promise<{ number: number; content: Buffer }[]> {
+    let bytes: Buffer
+    try {
+      bytes = await readStart(this.#files, file.path, Number.POSITIVE_INFINITY)
+    } catch (error) {
+      // It was too old meanwhile.
+      if ((error as NodeJS.ErrnoException).code === 'ENOENT') return []
+      throw error
+    }
+    const rows = []
+    let expected = file.first
+    let end = HEAD_BYTES
+    for (const record of wholeRecords(bytes, HEAD_BYTES, this.#seed)) {
+      if (record.number !== expected) this.#tellDamage(file.path, end, record.number - expected)
+      expected = record.number + 1
+      end = record.end
+      if (record.number < before && texts.every((text) => record.content.includes(text))) rows.push(record)
+    }
+    const next = this.#all.find(({ index }) => index > file.index)
+    if (next && next.first !== expected) this.#tellDamage(file.path, end, next.first - expected)
+    return rows
+  }
+
+  #tellDamage(path: string, at: number, count: number): void {
+    if (this.#told.has(path)) return
+    this.#told.add(path)
+    this.#warn(
+      `${path} is damaged at byte ${at}: the history lacks ${count} ${count === 1 ? 'task' : 'tasks'} there, and the others are shown. No task that waits is touched by that.`,
+    )
+  }
+
+  /** Where even that is damaged, the others are a history still. */
+  #headOf(start: Buffer, path: string): FileHead | undefined {
+    try {
+      return readHead(start, path, 'history', this.#store)
+    } catch (error) {
+      if (!(error instanceof DamagedHead)) throw error
+      this.#warn(`${path} is damaged in its first ${HEAD_BYTES} bytes: the history lacks what is in it.`)
+      return undefined
+    }
+  }
+
+  /** What stands last in a file. What is torn there is made again, if it can be; if not, another file is begun behind it. */
+  async #readEnd(file: HistoryFile, from: number): Promise<void> {
+    const bytes = await readStart(this.#files, file.path, Number.POSITIVE_INFINITY)
+    let [end, last, source, isTorn] = [HEAD_BYTES, file.first - 1, 0, false]
+    for (const record of wholeRecords(bytes, HEAD_BYTES, this.#seed)) {
+      const row = JSON.parse(record.content.toString())
+      // The log has what is younger.
+      isTorn = record.number !== last + 1
+      if (isTorn && source >= from) break
+      isTorn = false
+      last = record.number
+      source = row.source
+      end = record.end
+    }
+    this.#last = last
+    this.#source = Math.max(this.#source, source)
+    if (file !== this.#all.at(-1)) return
+    const opened = this.#files.open(file.path, 'r+')
+    if (end < bytes.length) {
+      this.#files.truncate(opened, end)
+      await this.#files.sync(opened)
+      file.bytes = end
+    }
+    this.#file = opened
+  }
+
+  async #flush(): Promise<void> {
+    if (this.#pending.length === 0) return
+    let file = this.#all.at(-1)
+    const isOther =
+      !file ||
+      this.#file === undefined ||
+      file.bytes + this.#pendingBytes > this.#fileBytes ||
+      Math.floor(file.at / DAY_MS) !== Math.floor(this.#pendingAt / DAY_MS)
+    if (isOther) file = await this.#begin()
+    if (!file || this.#file === undefined) return
+    // What was added while the other one was begun comes along.
+    const bytes = Buffer.concat(this.#pending)
+    const count = this.#pending.length
+    this.#files.write(this.#file, bytes, file.bytes)
+    file.bytes += bytes.length
+    this.#pending.splice(0, count)
+    this.#pendingBytes -= bytes.length
+    this.#flushAt = PENDING_BYTES
+  }
+
+  /** Begins a file; the one before is on the disk then. */
+  async #begin(): Promise<HistoryFile> {
+    if (this.#file !== undefined) await this.#files.sync(this.#file)
+    await this.#files.syncFolder(this.#folder)
+    const index = this.#nextIndex
+    const path = join(this.#folder, nameOf('history', index))
+    const first = this.#last - this.#pending.length + 1
+    const head: FileHead = { kind: 'history', store: this.#store, index, first, at: this.#pendingAt }
+    this.#files.remove(path)
+    const file = this.#files.open(path, 'wx+')
+    try {
+      this.#files.write(file, headBytes(head), 0)
+    } catch (error) {
+      this.#files.close(file)
+      this.#files.remove(path)
+      throw error
+    }
+    this.close()
+    this.#file = file
+    const begun = { index, path, first, at: this.#pendingAt, bytes: HEAD_BYTES }
+    this.#all.push(begun)
+    this.#nextIndex += 1
+    this.#prune()
+    return begun
+  }
+
+  /** Removes the oldest files: those whose next one begins too long ago, and what is too much. */
+  #prune(): void {
+    let bytes = this.#all.reduce((sum, file) => sum + file.bytes, 0) + this.#fileBytes
+    for (;;) {
+      const [oldest, next] = this.#all
+      if (!oldest || !next) return
+      const isOld = next.at < this.#pendingAt - this.#keep.days * DAY_MS
+      if (!isOld && bytes <= this.#keep.mostMb * 1e6) return
+      this.#files.remove(oldest.path)
+      bytes -= oldest.bytes
+      this.#all.shift()
+    }
+  }
+}
+
+function isUnfinished(start: Buffer): boolean {
+  return start.length < HEAD_BYTES || start.every((byte) => byte === 0)
+}
