@@ -21,8 +21,8 @@ import { type LogRecord, recordAt, seedOf } from './task-log-record.ts'
 const PLACES_AT = 4096
 const PLACE_BYTES = 65_536
 
-/** What stands before the copy: a checksum, its length, the number, and which write it was. */
-const BEFORE_COPY = 24
+/** What stands before the copy: a checksum, its length, the number, which write it was, and in which piece the record is. */
+const BEFORE_COPY = 32
 
 /** How many bytes a copy may have. */
 export const MOST_COPY_BYTES = PLACE_BYTES - BEFORE_COPY
@@ -37,6 +37,8 @@ export interface Marked {
   store: string
   /** Up to which record: of these, those in the copy may be here alone. */
   through: number
+  /** Which piece of the log has that one. */
+  index: number
   copy: LogRecord[]
   /** How often it was written. */
   turn: number
@@ -62,10 +64,10 @@ export class TaskMark {
   }
 
   /** Writes it; who calls synchronises it. */
-  write(through: number, copy: Buffer = Buffer.alloc(0)): void {
+  write(through: number, index: number, copy: Buffer = Buffer.alloc(0)): void {
     // Counted before: a write that has failed may be there in part, and the next one must not spare it.
     this.#turn += 1
-    const bytes = placeBytes(through, this.#turn, copy, this.#seed)
+    const bytes = placeBytes({ through, index, turn: this.#turn }, copy, this.#seed)
     this.#files.write(this.file, bytes, PLACES_AT + (this.#turn % 2) * PLACE_BYTES)
   }
 }
@@ -73,7 +75,6 @@ export class TaskMark {
 /**
  * Makes the mark of a new store, under another name first: when it has its own, it is whole.
  *
- * @param name what it is called
  * @internal
  */
 export async function makeMark(
@@ -81,22 +82,24 @@ export async function makeMark(
   folder: string,
   store: string,
   through = 0,
-  name = 'mark',
 ): Promise<void> {
-  const beside = join(folder, `${name}.new`)
+  const beside = join(folder, 'mark.new')
   files.remove(beside)
   const file = files.open(beside, 'wx+')
   try {
     const bytes = Buffer.alloc(PLACES_AT + 2 * PLACE_BYTES)
     headBytes({ kind: 'mark', store, index: 0 }).copy(bytes)
     for (const turn of [0, 1])
-      placeBytes(through, turn, Buffer.alloc(0), seedOf(store)).copy(bytes, PLACES_AT + turn * PLACE_BYTES)
+      placeBytes({ through, index: 0, turn }, Buffer.alloc(0), seedOf(store)).copy(
+        bytes,
+        PLACES_AT + turn * PLACE_BYTES,
+      )
     files.write(file, bytes, 0)
     await files.sync(file)
   } finally {
     files.close(file)
   }
-  files.rename(beside, join(folder, name))
+  files.rename(beside, join(folder, 'mark'))
   await files.syncFolder(folder)
 }
 
@@ -119,11 +122,16 @@ export async function readMark(files: LogFiles, folder: string): Promise<Marked>
   )
 }
 
-function placeBytes(through: number, turn: number, copy: Buffer, seed: number): Buffer {
+function placeBytes(
+  { through, index, turn }: Pick<Marked, 'through' | 'index' | 'turn'>,
+  copy: Buffer,
+  seed: number,
+): Buffer {
   const bytes = Buffer.alloc(BEFORE_COPY + copy.length)
   bytes.writeUInt32LE(copy.length, 4)
   bytes.writeDoubleLE(through, 8)
   bytes.writeDoubleLE(turn, 16)
+  bytes.writeDoubleLE(index, 24)
   copy.copy(bytes, BEFORE_COPY)
   bytes.writeUInt32LE(crc32(bytes.subarray(4), seed), 0)
   return bytes
@@ -141,5 +149,6 @@ function readPlace(bytes: Buffer, at: number, store: string): Marked[] {
     copy.push(record)
     from = record.end
   }
-  return [{ store, through: bytes.readDoubleLE(at + 8), turn: bytes.readDoubleLE(at + 16), copy }]
+  const [through = 0, turn = 0, index = 0] = [8, 16, 24].map((place) => bytes.readDoubleLE(at + place))
+  return [{ store, through, turn, index, copy }]
 }

@@ -60,7 +60,7 @@ export async function openTaskLog(options: LogOptions): Promise<TaskLog> {
   const mark = new TaskMark(files, folder, marked)
   if (recovered.copy.length === 0) {
     // What was taken counts as acknowledged from now on: the log has it on the disk, and then the mark says so.
-    mark.write(recovered.last)
+    mark.write(recovered.last, current?.index ?? sealed.at(-1)?.index ?? 0)
     await files.sync(mark.file)
   }
   const log = new TaskLog({

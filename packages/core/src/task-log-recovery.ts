@@ -77,12 +77,11 @@ export async function recover(
   const isNext = copy[0]?.number === last + 1
   if (mark.through > last && !isNext) {
     const proof = `${mark.through} records were acknowledged, as the file mark beside it says`
-    const end = segments.findLast(({ isEmpty }) => !isEmpty) ?? segments[0]
-    throw end
-      ? damage(files, end, last + 1, proof)
-      : new OperationalError(
-          `${folder} has no ${nameOf('log', (kept?.index ?? 0) + 1)}: ${proof}, and here are ${last}. ${WHAT_TO_DO}`,
-        )
+    const marked = segments.find(({ index }) => index === mark.index)
+    if (marked) throw damage(files, marked, last + 1, proof)
+    throw new OperationalError(
+      `${folder} has no ${nameOf('log', mark.index)}: ${proof}, and here are ${last}. ${WHAT_TO_DO}`,
+    )
   }
   return { segments, last, copy: isNext ? copy : [] }
 }

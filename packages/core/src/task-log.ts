@@ -175,11 +175,11 @@ export class TaskLog {
     try {
       files.write(segment.file, bytes, segment.end)
       if (length <= MOST_COPY_BYTES) {
-        mark.write(through, bytes)
+        mark.write(through, segment.index, bytes)
         await files.sync(segment.file, mark.file)
       } else {
         await files.sync(segment.file)
-        mark.write(through)
+        mark.write(through, segment.index)
         await files.sync(mark.file)
       }
     } catch (error) {
@@ -199,7 +199,7 @@ export class TaskLog {
     const { files, mark, current, last } = this.#parts
     if (current) {
       files.truncate(current.file, current.end)
-      mark.write(last)
+      mark.write(last, current.index)
       await files.sync(current.file, mark.file)
       current.size = 0
     }

@@ -1,7 +1,7 @@
 /**
  * The programs that tests start, as JavaScript: built once a run, they start in a fifth of the time that their
- * sources take with tsx. What they import of this package is in them, as it is now. The store is there, too, with its
- * thread, for the tests themselves: on Node 20 a thread of TypeScript takes ten times as long to start.
+ * sources take with tsx. What they import of this package is in them, as it is now. The stores are there, too, with their
+ * threads, for the tests themselves: on Node 20 a thread of TypeScript takes ten times as long to start.
  */
 import { readdirSync } from 'node:fs'
 import { join, parse } from 'node:path'
@@ -19,7 +19,10 @@ export default async function setup(): Promise<void> {
       ...readdirSync(FIXTURES)
         .filter((file) => file.endsWith('.ts'))
         .map((file) => [parse(file).name, join(FIXTURES, file)]),
-      ...['store', 'store-worker'].map((name) => [name, join(import.meta.dirname, `../src/${name}.ts`)]),
+      ...['store', 'store-worker', 'task-store', 'task-store-worker'].map((name) => [
+        name,
+        join(import.meta.dirname, `../src/${name}.ts`),
+      ]),
     ]),
     outDir: BUILT_FIXTURES,
     format: 'esm',

@@ -154,7 +154,6 @@ export class FilesInMemory implements LogFiles {
     if (!file) throw problem('ENOENT', from)
     this.#names.delete(from)
     this.#names.set(to, file)
-    // One step of the disk's own log: never half of it.
     this.#renames.push({ path: to, file }, { path: from, file: undefined })
     this.changed()
   }
@@ -203,7 +202,7 @@ export function afterPowerCut({ names, files, renames }: Moment, random?: () => 
   return new Map(
     [...left].map(([path, file]) => {
       const { durable, changes } = files.get(file) ?? file
-      return [path, random ? changes.reduce((content, change) => torn(content, change, random), durable) : durable]
+      return [path, random ? changes.reduce<Buffer>((content, change) => torn(content, change, random), durable) : durable]
     }),
   )
 }
