@@ -74,9 +74,9 @@ export class TaskHistory {
   readonly #all: HistoryFile[] = []
   /** The last of them, when it is open to be written. */
   #file: number | undefined
-  #pending: Buffer[] = []
+  #pending: { bytes: Buffer; at: number }[] = []
   #pendingBytes = 0
-  #pendingAt = 0
+  #newestAt = 0
   #flushAt = PENDING_BYTES
   #nextIndex = 1
   #last = 0
@@ -140,9 +140,9 @@ export class TaskHistory {
     const content = Buffer.from(JSON.stringify({ source, ...task }))
     const bytes = Buffer.alloc(RECORD_HEAD + content.length)
     putRecord(bytes, 0, { number: this.#last, place: 0, content }, this.#seed)
-    this.#pending.push(bytes)
+    this.#pending.push({ bytes, at: task.at })
     this.#pendingBytes += bytes.length
-    this.#pendingAt = task.at
+    this.#newestAt = task.at
     if (this.#pendingBytes < this.#flushAt) return
     // On a disk that is full, not with each task.
     this.#flushAt = 2 * this.#pendingBytes
@@ -271,33 +271,34 @@ export class TaskHistory {
   }
 
   async #flush(): Promise<void> {
-    if (this.#pending.length === 0) return
-    let file = this.#all.at(-1)
-    const isOther =
-      !file ||
-      this.#file === undefined ||
-      file.bytes + this.#pendingBytes > this.#fileBytes ||
-      Math.floor(file.at / DAY_MS) !== Math.floor(this.#pendingAt / DAY_MS)
-    if (isOther) file = await this.#begin()
-    if (!file || this.#file === undefined) return
-    // What was added while the other one was begun comes along.
-    const bytes = Buffer.concat(this.#pending)
-    const count = this.#pending.length
-    this.#files.write(this.#file, bytes, file.bytes)
-    file.bytes += bytes.length
-    this.#pending.splice(0, count)
-    this.#pendingBytes -= bytes.length
+    for (let [oldest] = this.#pending; oldest; [oldest] = this.#pending) {
+      const day = dayOf(oldest.at)
+      let file = this.#all.at(-1)
+      const isFull = file && (file.bytes + oldest.bytes.length > this.#fileBytes || day > dayOf(file.at))
+      if (!file || this.#file === undefined || isFull) file = await this.#begin(oldest.at)
+      const room = this.#fileBytes - file.bytes
+      let bytes = 0
+      const other = this.#pending.findIndex(
+        (row, place) => (bytes += row.bytes.length) > room && place > 0 || dayOf(row.at) > day,
+      )
+      const rows = this.#pending.slice(0, other < 0 ? undefined : other)
+      const written = Buffer.concat(rows.map((row) => row.bytes))
+      this.#files.write(this.#file as number, written, file.bytes)
+      file.bytes += written.length
+      this.#pending.splice(0, rows.length)
+      this.#pendingBytes -= written.length
+    }
     this.#flushAt = PENDING_BYTES
   }
 
   /** Begins a file; the one before is on the disk then. */
-  async #begin(): Promise<HistoryFile> {
+  async #begin(at: number): Promise<HistoryFile> {
     if (this.#file !== undefined) await this.#files.sync(this.#file)
     await this.#files.syncFolder(this.#folder)
     const index = this.#nextIndex
     const path = join(this.#folder, nameOf('history', index))
     const first = this.#last - this.#pending.length + 1
-    const head: FileHead = { kind: 'history', store: this.#store, index, first, at: this.#pendingAt }
+    const head: FileHead = { kind: 'history', store: this.#store, index, first, at }
     this.#files.remove(path)
     const file = this.#files.open(path, 'wx+')
     try {
@@ -309,7 +310,7 @@ export class TaskHistory {
     }
     this.close()
     this.#file = file
-    const begun = { index, path, first, at: this.#pendingAt, bytes: HEAD_BYTES }
+    const begun = { index, path, first, at, bytes: HEAD_BYTES }
     this.#all.push(begun)
     this.#nextIndex += 1
     this.#prune()
@@ -322,13 +323,17 @@ export class TaskHistory {
     for (;;) {
       const [oldest, next] = this.#all
       if (!oldest || !next) return
-      const isOld = next.at < this.#pendingAt - this.#keep.days * DAY_MS
+      const isOld = next.at < this.#newestAt - this.#keep.days * DAY_MS
       if (!isOld && bytes <= this.#keep.mostMb * 1e6) return
       this.#files.remove(oldest.path)
       bytes -= oldest.bytes
       this.#all.shift()
     }
   }
+}
+
+function dayOf(time: number): number {
+  return Math.floor(time / DAY_MS)
 }
 
 function isUnfinished(start: Buffer): boolean {
