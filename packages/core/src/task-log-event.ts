@@ -123,8 +123,17 @@ export function peekEvent(content: Buffer): { kind: Kind | undefined; id: string
  * @internal
  */
 export function headOfEvent(content: Buffer): Record<string, unknown> {
+  return JSON.parse(headTextOf(content))
+}
+
+/**
+ * The same, as JSON.
+ *
+ * @internal
+ */
+export function headTextOf(content: Buffer): string {
   const start = 7 + content.readUInt16LE(1)
-  return JSON.parse(content.toString('utf8', start, start + content.readUInt32LE(start - 4)))
+  return content.toString('utf8', start, start + content.readUInt32LE(start - 4))
 }
 
 /**

@@ -63,7 +63,8 @@ export function headBytes(head: FileHead): Buffer {
 export function readHead(bytes: Buffer, name: string, kind: FileHead['kind'], store?: string): FileHead {
   const text = bytes.toString('latin1', 0, HEAD_BYTES - 9)
   const isWhole =
-    bytes.length >= HEAD_BYTES && bytes.toString('latin1', HEAD_BYTES - 9, HEAD_BYTES) === `${checksum(text)}\n`
+    bytes.length >= HEAD_BYTES &&
+    bytes.toString('latin1', HEAD_BYTES - 9, HEAD_BYTES) === `${checksum(text)}\n`
   if (!isWhole && !text.startsWith(`{"what":"${WHAT}"`)) {
     throw new DamagedHead(
       `${name} does not begin as a file of a task store does: either its first ${HEAD_BYTES} bytes are damaged, or it is another program's. ${WHAT_TO_DO}`,

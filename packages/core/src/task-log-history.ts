@@ -9,7 +9,7 @@ import { join } from 'node:path'
 import { setImmediate as turn } from 'node:timers/promises'
 import { OperationalError } from './lifecycle.ts'
 import type { LogFiles } from './task-log-files.ts'
-import { DamagedHead, HEAD_BYTES, type FileHead, headBytes, readHead } from './task-log-head.ts'
+import { DamagedHead, type FileHead, HEAD_BYTES, headBytes, readHead } from './task-log-head.ts'
 import { readStart } from './task-log-reader.ts'
 import { putRecord, RECORD_HEAD, seedOf, wholeRecords } from './task-log-record.ts'
 import { filesOf, nameOf } from './task-log-segment.ts'
@@ -179,14 +179,19 @@ export class TaskHistory {
     const before = after ?? Number.POSITIVE_INFINITY
     const tasks: EndedTask[] = []
     // Most of what does not fit is left out without being understood.
-    const texts = [...(name === undefined ? [] : [`"name":${JSON.stringify(name)}`]), ...(state ? [state] : [])]
+    const texts = [
+      ...(name === undefined ? [] : [`"name":${JSON.stringify(name)}`]),
+      ...(state ? [state] : []),
+    ]
     for (const file of this.#all.filter(({ first }) => first < before).reverse()) {
       const rows = await this.#rowsOf(file, before, texts)
       for (const { number, content } of rows.reverse()) {
         const { source: _, ...task } = JSON.parse(content.toString()) as EndedTask & { source: number }
-        if ((name !== undefined && task.name !== name) || (state !== undefined && task.state !== state)) continue
+        if ((name !== undefined && task.name !== name) || (state !== undefined && task.state !== state))
+          continue
         tasks.push(task)
-        if (tasks.length === limit) return number === this.#all[0]?.first ? { tasks } : { tasks, after: number }
+        if (tasks.length === limit)
+          return number === this.#all[0]?.first ? { tasks } : { tasks, after: number }
       }
       await turn()
     }
@@ -276,12 +281,13 @@ export class TaskHistory {
       let file = this.#all.at(-1)
       const isFull = file && (file.bytes + oldest.bytes.length > this.#fileBytes || day > dayOf(file.at))
       if (!file || this.#file === undefined || isFull) file = await this.#begin(oldest.at)
-      const room = this.#fileBytes - file.bytes
-      let bytes = 0
-      const other = this.#pending.findIndex(
-        (row, place) => (bytes += row.bytes.length) > room && place > 0 || dayOf(row.at) > day,
-      )
-      const rows = this.#pending.slice(0, other < 0 ? undefined : other)
+      const rows: typeof this.#pending = []
+      let room = this.#fileBytes - file.bytes
+      for (const row of this.#pending) {
+        room -= row.bytes.length
+        if (rows.length > 0 && (room < 0 || dayOf(row.at) > day)) break
+        rows.push(row)
+      }
       const written = Buffer.concat(rows.map((row) => row.bytes))
       this.#files.write(this.#file as number, written, file.bytes)
       file.bytes += written.length

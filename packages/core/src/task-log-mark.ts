@@ -9,8 +9,9 @@
  *
  * @since 0.25.0
  */
-import { crc32 } from 'node:zlib'
+
 import { join } from 'node:path'
+import { crc32 } from 'node:zlib'
 import { OperationalError } from './lifecycle.ts'
 import type { LogFiles } from './task-log-files.ts'
 import { headBytes, readHead, WHAT_TO_DO } from './task-log-head.ts'
@@ -77,12 +78,7 @@ export class TaskMark {
  *
  * @internal
  */
-export async function makeMark(
-  files: LogFiles,
-  folder: string,
-  store: string,
-  through = 0,
-): Promise<void> {
+export async function makeMark(files: LogFiles, folder: string, store: string, through = 0): Promise<void> {
   const beside = join(folder, 'mark.new')
   files.remove(beside)
   const file = files.open(beside, 'wx+')

@@ -6,6 +6,7 @@
 import { randomUUID } from 'node:crypto'
 import { dirname, join } from 'node:path'
 import { OperationalError } from './lifecycle.ts'
+import { TaskLog } from './task-log.ts'
 import { encodeRaw } from './task-log-event.ts'
 import type { LogFiles } from './task-log-files.ts'
 import { HEAD_BYTES, WHAT_TO_DO } from './task-log-head.ts'
@@ -14,7 +15,6 @@ import { makeMark, readMark, TaskMark } from './task-log-mark.ts'
 import { findKept, recover } from './task-log-recovery.ts'
 import { filesOf, isBlank, type OpenSegment, type Segment } from './task-log-segment.ts'
 import { TaskTable } from './task-log-table.ts'
-import { TaskLog } from './task-log.ts'
 
 /** How large a piece is. */
 const SEGMENT_BYTES = 8 * 1024 * 1024

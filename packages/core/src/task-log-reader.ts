@@ -3,8 +3,9 @@
  *
  * @since 0.25.0
  */
-import { HEAD_BYTES } from './task-log-head.ts'
+
 import type { LogFiles } from './task-log-files.ts'
+import { HEAD_BYTES } from './task-log-head.ts'
 import { type LogRecord, lengthAt, recordAt } from './task-log-record.ts'
 
 /** How many bytes are read at a time. */

@@ -131,12 +131,7 @@ interface Begun extends Segment {
 }
 
 /** The pieces that count. */
-async function segmentsOf(
-  files: LogFiles,
-  folder: string,
-  mark: Marked,
-  kept: number,
-): Promise<Begun[]> {
+async function segmentsOf(files: LogFiles, folder: string, mark: Marked, kept: number): Promise<Begun[]> {
   const found = filesOf(files, folder, 'log').filter(({ index }) => index > kept)
   const segments: Begun[] = []
   for (const [place, { index, path }] of found.entries()) {
@@ -192,12 +187,7 @@ async function proofOfMore(
   return undefined
 }
 
-function damage(
-  files: LogFiles,
-  { path, end }: Segment,
-  number: number,
-  proof: string,
-): OperationalError {
+function damage(files: LogFiles, { path, end }: Segment, number: number, proof: string): OperationalError {
   const file = files.open(path, 'r')
   const size = files.size(file)
   files.close(file)

@@ -50,7 +50,9 @@ export async function salvageTaskStore({ name, folder = stateFolder() }: Salvage
   await mkdir(path, { recursive: true })
   const held = await realpath(path)
   if (!(await holdName(held)))
-    throw new OperationalError(`${path} is used by another program that runs on this machine: stop that first.`)
+    throw new OperationalError(
+      `${path} is used by another program that runs on this machine: stop that first.`,
+    )
   try {
     return await salvage(systemFiles, path)
   } finally {
@@ -67,7 +69,8 @@ async function salvage(files: LogFiles, path: string): Promise<Salvaged> {
   const damaged = await copiedFrom(path)
   const records = new Map<number, LogRecord>()
   const all = [...pieces.map((piece) => piece.path), ...(existsSync(mark) ? [mark] : [])]
-  for (const from of all) for (const record of await recordsIn(files, from, store)) records.set(record.number, record)
+  for (const from of all)
+    for (const record of await recordsIn(files, from, store)) records.set(record.number, record)
   const inOrder = [...records.values()].sort((one, other) => one.number - other.number)
   const table = new TaskTable()
   for (const { number, content } of inOrder) table.apply(number, content)

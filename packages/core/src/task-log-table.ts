@@ -4,7 +4,7 @@
  *
  * @since 0.25.0
  */
-import { headOfEvent, peekEvent } from './task-log-event.ts'
+import { headOfEvent, headTextOf, peekEvent } from './task-log-event.ts'
 
 /** How long what has ended is kept with its result, in ms, and how much of it. */
 const ENDED_MS = 3_600_000
@@ -42,7 +42,8 @@ export interface EndedTask {
 interface Known {
   /** The number of the record by which it was submitted. */
   since: number
-  about: Pick<EndedTask, 'name' | 'by' | 'submittedAt'> & { group?: string }
+  /** What was said then, as JSON: most who start with many tasks never ask. */
+  about: string
   /** How much of a log is about it, in bytes. */
   bytes: number
   ended?: { number: number; at: number; hasFailed: boolean }
@@ -51,7 +52,7 @@ interface Known {
 /** @internal */
 export class TaskTable {
   readonly #tasks = new Map<string, Known>()
-  /** When the last thing happened, by the clock of who said so: here is asked for no time. */
+  /** When the last one ended, by the clock of who said so: here is asked for no time. */
   #now = 0
 
   /** How many there are. */
@@ -63,10 +64,7 @@ export class TaskTable {
   apply(number: number, content: Buffer): EndedTask | undefined {
     const { kind, id } = peekEvent(content)
     if (kind === 'submitted') {
-      const { name, by, group, at } = headOfEvent(content) as unknown as EndedTask
-      const about = { name, by, ...(group !== undefined && { group }), submittedAt: at }
-      this.#tasks.set(id, { since: number, about, bytes: content.length })
-      this.#now = at
+      this.#tasks.set(id, { since: number, about: headTextOf(content), bytes: content.length })
       return undefined
     }
     const known = this.#tasks.get(id)
@@ -79,9 +77,13 @@ export class TaskTable {
     ) as unknown as EndedTask
     known.ended = { number, at, hasFailed: state === 'failed' }
     this.#now = at
+    const { name, by, group, at: submittedAt } = JSON.parse(known.about) as EndedTask
     return {
       id,
-      ...known.about,
+      name,
+      by,
+      ...(group !== undefined && { group }),
+      submittedAt,
       state,
       ...(node !== undefined && { node }),
       attempts,

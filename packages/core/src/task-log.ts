@@ -31,12 +31,12 @@
 import { OperationalError } from './lifecycle.ts'
 import { splitEvents } from './task-log-event.ts'
 import { type LogFiles, reasonOf } from './task-log-files.ts'
+import { HEAD_BYTES } from './task-log-head.ts'
 import type { TaskHistory } from './task-log-history.ts'
 import { type Kept, makeKept, neededOf } from './task-log-kept.ts'
 import { MOST_COPY_BYTES, type TaskMark } from './task-log-mark.ts'
 import { putRecord, RECORD_HEAD, seedOf } from './task-log-record.ts'
 import { makeSegment, type OpenSegment, type Segment } from './task-log-segment.ts'
-import { HEAD_BYTES } from './task-log-head.ts'
 import type { TaskTable } from './task-log-table.ts'
 
 /** After how many pieces what is done is thrown away. */
@@ -123,7 +123,9 @@ export class TaskLog {
       const segment = await this.#roomFor(bytes)
       await this.#write(segment, contents, bytes)
     } catch (error) {
-      throw new OperationalError(`Cannot write to ${this.#parts.folder}: ${reasonOf(error)}.`, { cause: error })
+      throw new OperationalError(`Cannot write to ${this.#parts.folder}: ${reasonOf(error)}.`, {
+        cause: error,
+      })
     }
     setImmediate(() => this.#apply())
     this.prepare()
@@ -190,8 +192,7 @@ export class TaskLog {
     segment.end += length
     segment.last = through
     this.#parts.last = through
-    for (const [place, content] of contents.entries())
-      this.#fresh.push({ number: last + 1 + place, content })
+    for (const [place, content] of contents.entries()) this.#fresh.push({ number: last + 1 + place, content })
   }
 
   /** Takes what may be there of a commit that has failed off the disk, and goes on in another piece. */
@@ -257,7 +258,9 @@ export class TaskLog {
       files,
       folder,
       { store, index: newest.index, through: newest.last },
-      neededOf(files, sourcesOf(kept, sealed), this.#seed, ({ number, content }) => table.needs(number, content)),
+      neededOf(files, sourcesOf(kept, sealed), this.#seed, ({ number, content }) =>
+        table.needs(number, content),
+      ),
     )
     this.#parts.kept = made
     this.#parts.sealed = this.#parts.sealed.filter((segment) => !sealed.includes(segment))

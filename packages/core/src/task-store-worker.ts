@@ -47,8 +47,7 @@ async function begin(): Promise<void> {
           trouble: error instanceof OperationalError ? error.message : reasonOf(error),
         }),
       )
-    if ('commit' in request)
-      void answered(log.commit(request.commit).then(() => ({ id: request.id })))
+    if ('commit' in request) void answered(log.commit(request.commit).then(() => ({ id: request.id })))
     else {
       // One after the other: each may read all that there is.
       const work = before.then(() => log.history.page(request.history))

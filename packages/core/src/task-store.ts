@@ -148,7 +148,9 @@ export class TaskStore implements TaskJournal {
   async history(query: TaskHistoryQuery): Promise<TaskHistoryPage> {
     this.#mustBeOpen()
     if (this.#questions >= MOST_QUESTIONS)
-      throw new OperationalError(`${MOST_QUESTIONS} questions about ${this.path} wait already. Try again later.`)
+      throw new OperationalError(
+        `${MOST_QUESTIONS} questions about ${this.path} wait already. Try again later.`,
+      )
     this.#questions += 1
     try {
       const reply = await this.#ask({ history: query })
@@ -192,9 +194,14 @@ export class TaskStore implements TaskJournal {
   async #commit(): Promise<void> {
     // What else arrives in this turn of the event loop comes along.
     await new Promise((resolve) => setImmediate(resolve))
-    let bytes = 0
-    const count = this.#waiting.findIndex((one) => (bytes += one.bytes.length) > COMMIT_BYTES)
-    const together = this.#waiting.splice(0, count < 0 ? this.#waiting.length : Math.max(1, count))
+    const together: Waiting[] = []
+    let room = COMMIT_BYTES
+    for (const one of this.#waiting) {
+      room -= one.bytes.length
+      if (together.length > 0 && room < 0) break
+      together.push(one)
+    }
+    this.#waiting.splice(0, together.length)
     const commit = joined(together.map((one) => one.bytes))
     this.#waitingBytes -= commit.length
     const reply = await this.#ask({ commit }, [commit.buffer])
@@ -227,7 +234,8 @@ export class TaskStore implements TaskJournal {
   #end(why: string): void {
     this.#ended ??= why
     void this.#thread?.terminate()
-    for (const [id, answer] of this.#open) answer({ id, trouble: `${this.path} cannot be used: ${this.#ended}.` })
+    for (const [id, answer] of this.#open)
+      answer({ id, trouble: `${this.path} cannot be used: ${this.#ended}.` })
     this.#open.clear()
   }
 }

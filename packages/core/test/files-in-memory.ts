@@ -202,7 +202,12 @@ export function afterPowerCut({ names, files, renames }: Moment, random?: () => 
   return new Map(
     [...left].map(([path, file]) => {
       const { durable, changes } = files.get(file) ?? file
-      return [path, random ? changes.reduce<Buffer>((content, change) => torn(content, change, random), durable) : durable]
+      return [
+        path,
+        random
+          ? changes.reduce<Buffer>((content, change) => torn(content, change, random), durable)
+          : durable,
+      ]
     }),
   )
 }
@@ -215,14 +220,16 @@ function torn(content: Buffer, change: Change, random: () => number): Buffer {
   let result = content
   for (let at = 0; at < change.bytes.length; ) {
     const end = Math.min(change.bytes.length, at + SECTOR - ((change.at + at) % SECTOR))
-    if (random() < 0.5) result = applied(result, { at: change.at + at, bytes: change.bytes.subarray(at, end) })
+    if (random() < 0.5)
+      result = applied(result, { at: change.at + at, bytes: change.bytes.subarray(at, end) })
     at = end
   }
   return result
 }
 
 function applied(content: Buffer, change: Change): Buffer {
-  const length = 'length' in change ? change.length : Math.max(content.length, change.at + change.bytes.length)
+  const length =
+    'length' in change ? change.length : Math.max(content.length, change.at + change.bytes.length)
   const result = Buffer.alloc(length)
   content.copy(result)
   if ('bytes' in change) change.bytes.copy(result, change.at)

@@ -2,7 +2,16 @@
 import { expect, test } from 'vitest'
 import type { TaskEvent } from '../src/task-journal.ts'
 import { afterPowerCut, FilesInMemory, type Moment, randomFrom } from './files-in-memory.ts'
-import { commit, commitsOf, FOLDER, opened, placesOf, submitted, triedOn, wrongOf } from './task-log-support.ts'
+import {
+  commit,
+  commitsOf,
+  FOLDER,
+  opened,
+  placesOf,
+  submitted,
+  triedOn,
+  wrongOf,
+} from './task-log-support.ts'
 
 const SEED = Number(process.env['POWER_CUT_SEED'] ?? 25)
 const COMMITS = Number(process.env['POWER_CUT_COMMITS'] ?? 30)
@@ -76,5 +85,7 @@ test(`all that was acknowledged is there, wherever the power goes in a run of se
 
 test('without synchronisation it is not, and this test shows it', async () => {
   const losses = await lossesOf(await run({ syncs: false }))
-  expect(losses.filter((loss) => loss.includes('lost') || loss.includes('refused')).length).toBeGreaterThan(50)
+  expect(losses.filter((loss) => loss.includes('lost') || loss.includes('refused')).length).toBeGreaterThan(
+    50,
+  )
 })

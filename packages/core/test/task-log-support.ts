@@ -41,8 +41,20 @@ export function commit(log: TaskLog, ...events: TaskEvent[]): Promise<void> {
   return log.commit(encodeEvents(events))
 }
 
-export function submitted(id: string | number, at = BEGIN, input = `{"tile":${JSON.stringify(id)}}`): TaskEvent {
-  return { kind: 'submitted', id: String(id), name: 'mandelbrot', input, by: 'submitter', group: 'picture', at }
+export function submitted(
+  id: string | number,
+  at = BEGIN,
+  input = `{"tile":${JSON.stringify(id)}}`,
+): TaskEvent {
+  return {
+    kind: 'submitted',
+    id: String(id),
+    name: 'mandelbrot',
+    input,
+    by: 'submitter',
+    group: 'picture',
+    at,
+  }
 }
 
 export function tried(id: string | number): TaskEvent {
@@ -54,8 +66,19 @@ export function ended(
   at = BEGIN,
   state: 'done' | 'failed' | 'cancelled' = 'done',
 ): TaskEvent {
-  const how = state === 'failed' ? { failure: 'threw', reason: 'no such tile' } : { result: `"${'x'.repeat(40)}"` }
-  return { kind: 'ended', id: String(id), state, ...how, node: 'secondary-1', attempts: 1, lost: 0, ms: 12, at }
+  const how =
+    state === 'failed' ? { failure: 'threw', reason: 'no such tile' } : { result: `"${'x'.repeat(40)}"` }
+  return {
+    kind: 'ended',
+    id: String(id),
+    state,
+    ...how,
+    node: 'secondary-1',
+    attempts: 1,
+    lost: 0,
+    ms: 12,
+    at,
+  }
 }
 
 /** What a run does: some commits, of several events each, of which the tasks of the first are never done. */

@@ -92,7 +92,12 @@ describe('what was committed', () => {
   })
 
   test('of a task that is submitted again is what came since then', async () => {
-    const { contents } = await made([[submitted('a')], [ended('a')], [submitted('a', BEGIN + 1)], [tried('a')]])
+    const { contents } = await made([
+      [submitted('a')],
+      [ended('a')],
+      [submitted('a', BEGIN + 1)],
+      [tried('a')],
+    ])
     const { events } = await opened(FilesInMemory.of(contents))
     expect(keys(events)).toEqual(keys([submitted('a', BEGIN + 1), tried('a')]))
   })
@@ -108,7 +113,12 @@ describe('what is done', () => {
       await commit(log, submitted(task, BEGIN + 61 * MINUTE), ended(task, BEGIN + 61 * MINUTE))
     await log.tidy()
     const ids = new Set((await eventsOf(log)).map(({ id }) => id))
-    expect([ids.has('waits'), ids.has('done'), ids.has('failed'), ids.has('0')]).toEqual([true, false, true, true])
+    expect([ids.has('waits'), ids.has('done'), ids.has('failed'), ids.has('0')]).toEqual([
+      true,
+      false,
+      true,
+      true,
+    ])
     await log.close()
     const again = await opened(files)
     expect(new Set(again.events.map(({ id }) => id))).toEqual(ids)
@@ -117,7 +127,11 @@ describe('what is done', () => {
   test('takes no more room than what is not', async () => {
     const files = new FilesInMemory()
     const { log } = await opened(files)
-    const bytes = () => [...files.contents()].reduce((sum, [path, { length }]) => (/history|mark/.test(path) ? sum : sum + length), 0)
+    const bytes = () =>
+      [...files.contents()].reduce(
+        (sum, [path, { length }]) => (/history|mark/.test(path) ? sum : sum + length),
+        0,
+      )
     let most = 0
     for (let task = 0; task < 500; task += 1) {
       const at = BEGIN + task * 5 * MINUTE
@@ -135,9 +149,12 @@ describe('what is done', () => {
     const { log } = await opened(files)
     for (let task = 0; task < 60; task += 1) await commit(log, submitted(task, BEGIN))
     const tidied = log.tidy()
-    for (let task = 0; task < 60; task += 2) await commit(log, tried(task), ended(task, BEGIN + task * MINUTE))
+    for (let task = 0; task < 60; task += 2)
+      await commit(log, tried(task), ended(task, BEGIN + task * MINUTE))
     await tidied
-    const left = new Map((await opened(FilesInMemory.of(files.contents()))).events.map((event) => [event.id, event]))
+    const left = new Map(
+      (await opened(FilesInMemory.of(files.contents()))).events.map((event) => [event.id, event]),
+    )
     expect([...left.values()].filter(({ kind }) => kind === 'submitted')).toHaveLength(30)
   })
 })
@@ -154,13 +171,20 @@ describe('a tail', () => {
       const end = name === 'mark' ? whole.length : whole.lastIndexOf('tile')
       const step = Math.ceil(whole.length / 90)
       let refused = 0
-      for (let length = 0; length < whole.length; length += length > end - 700 && length < end + 100 ? 1 : step) {
+      for (
+        let length = 0;
+        length < whole.length;
+        length += length > end - 700 && length < end + 100 ? 1 : step
+      ) {
         const left = await triedOn(FilesInMemory.of(new Map(contents).set(path, whole.subarray(0, length))))
         if ('refused' in left) {
           expect(left.refused).toContain(path)
           expect(left.refused).toMatch(/damaged|does not begin|missing/)
           refused += 1
-        } else expect(wrongOf(left.events, events, places, events.length), `${name} cut to ${length}`).toBe(undefined)
+        } else
+          expect(wrongOf(left.events, events, places, events.length), `${name} cut to ${length}`).toBe(
+            undefined,
+          )
       }
       expect(refused, name).toBeGreaterThan(0)
     }
@@ -178,7 +202,9 @@ describe('a tail', () => {
     for (let torn = HEAD_BYTES + 1; torn < end; torn += 1) {
       const bytes = Buffer.from(whole)
       bytes.fill(0, torn, end)
-      const left = await opened(FilesInMemory.of(new Map(before).set(path, torn < 700 ? (before.get(path) as Buffer) : bytes)))
+      const left = await opened(
+        FilesInMemory.of(new Map(before).set(path, torn < 700 ? (before.get(path) as Buffer) : bytes)),
+      )
       expect(left.warnings).toEqual([])
       expect(left.events[0]?.id).toBe('told')
       // And it is gone on with, over what was cut off.
@@ -256,7 +282,8 @@ describe('damage', () => {
 
   test('of a commit that is too long for the mark is named', async () => {
     const { contents } = await made([[submitted('a')], [submitted('b', BEGIN, `"${'x'.repeat(70_000)}"`)]])
-    const [path = '', whole = Buffer.alloc(0)] = [...contents].find(([, bytes]) => bytes.includes('xxx')) ?? []
+    const [path = '', whole = Buffer.alloc(0)] =
+      [...contents].find(([, bytes]) => bytes.includes('xxx')) ?? []
     const bytes = Buffer.from(whole)
     bytes[bytes.indexOf('xxx') + 60_000] = 0
     expect(await refusalOf(new Map(contents).set(path, bytes))).toContain(`${path} is damaged at byte`)
@@ -269,14 +296,18 @@ describe('damage', () => {
       expect(left.delete(`${FOLDER}/${name}`)).toBe(true)
       return refusalOf(left)
     }
-    const pieces = [...contents.keys()].filter((path) => /\d+\.log$/.test(path) && !path.includes('history')).sort()
+    const pieces = [...contents.keys()]
+      .filter((path) => /\d+\.log$/.test(path) && !path.includes('history'))
+      .sort()
     const names = pieces.map((path) => path.slice(FOLDER.length + 1))
     expect(names.length).toBeGreaterThan(2)
     for (const name of names.slice(1, -2)) expect(await without(name)).toContain(`${FOLDER} has no ${name}`)
     expect(await without('mark')).toContain(`${FOLDER}/mark is missing`)
     const tidied = await made(commitsOf(randomFrom(SEED), 60), { isTidied: true })
     const kept = [...tidied.contents.keys()].find((path) => path.endsWith('.kept')) as string
-    expect(await without(kept.slice(FOLDER.length + 1), tidied.contents)).toContain('a piece of the log is missing')
+    expect(await without(kept.slice(FOLDER.length + 1), tidied.contents)).toContain(
+      'a piece of the log is missing',
+    )
     const all = (await three()).contents
     expect(await without('000001.log', all)).toContain(
       `${FOLDER} has no 000001.log: 3 records were acknowledged, as the file mark beside it says, and here are 0.`,
@@ -287,7 +318,9 @@ describe('damage', () => {
     const { contents } = await three()
     const other = await three()
     const foreign = other.contents.get(PATH) as Buffer
-    expect(await refusalOf(new Map(contents).set(PATH, foreign))).toContain(`${PATH} belongs to another task store`)
+    expect(await refusalOf(new Map(contents).set(PATH, foreign))).toContain(
+      `${PATH} belongs to another task store`,
+    )
     expect(await refusalOf(new Map(contents).set(PATH, Buffer.alloc(9000, 'x')))).toContain(
       `${PATH} does not begin as a file of a task store does`,
     )
@@ -334,7 +367,9 @@ describe('a disk', () => {
     const { log } = await opened(files)
     await commit(log, submitted('a'))
     files.most = 210_000
-    await expect(commit(log, submitted('b', BEGIN, `"${'x'.repeat(90_000)}"`))).rejects.toThrow('the disk is full')
+    await expect(commit(log, submitted('b', BEGIN, `"${'x'.repeat(90_000)}"`))).rejects.toThrow(
+      'the disk is full',
+    )
     await commit(log, submitted('c'))
     const left = await opened(FilesInMemory.of(files.contents()))
     expect(left.events.map(({ id }) => id)).toEqual(['a', 'c'])

@@ -1,6 +1,5 @@
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { setTimeout as sleep } from 'node:timers/promises'
 import { describe, expect, onTestFinished, test, vi } from 'vitest'
 import type { TaskEvent } from '../src/task-journal.ts'
 import type {
@@ -10,7 +9,6 @@ import type {
   TaskStoreOptions,
 } from '../src/task-store.ts'
 import { BUILT_FIXTURES } from './built-fixtures.ts'
-import { randomFrom } from './files-in-memory.ts'
 import { recordingLog, start, tempFolder } from './support.ts'
 import { BEGIN, ended, MINUTE, submitted, tried } from './task-log-support.ts'
 
@@ -19,7 +17,6 @@ const openTaskStore: typeof openFromSource = built.openTaskStore
 const salvageTaskStore: typeof salvageFromSource = built.salvageTaskStore
 
 const PATIENCE = { timeout: 20_000, interval: 5 }
-const SEED = Number(process.env['KILL_SEED'] ?? 25)
 
 interface Opened {
   store: TaskStore
@@ -27,7 +24,10 @@ interface Opened {
   warnings(): string[]
 }
 
-async function opened({ folder = tempFolder(), ...options }: Partial<TaskStoreOptions> = {}): Promise<Opened> {
+async function opened({
+  folder = tempFolder(),
+  ...options
+}: Partial<TaskStoreOptions> = {}): Promise<Opened> {
   const { log, records } = recordingLog()
   const stop = new AbortController()
   const store = await openTaskStore({ name: 'tasks', folder, log, stop: stop.signal, ...options })
@@ -68,13 +68,20 @@ describe('a task store', () => {
     const { store } = await opened()
     const tooLarge = submitted('a', BEGIN, `"${'x'.repeat(2 ** 24)}"`)
     await expect(store.write([tooLarge])).rejects.toThrow('and a record may have 16777216')
-    await expect(store.write([submitted('x'.repeat(1001))])).rejects.toThrow('An id of 1001 bytes is too long')
+    await expect(store.write([submitted('x'.repeat(1001))])).rejects.toThrow(
+      'An id of 1001 bytes is too long',
+    )
     await expect(store.write([{ kind: 'lost', id: 'a' } as unknown as TaskEvent])).rejects.toThrow(
       'There is no event "lost" of a task.',
     )
     await store.write([submitted('a')])
     const large = submitted('b', BEGIN, `"${'x'.repeat(2 ** 23)}"`)
-    const many = Array.from({ length: 12 }, () => store.write([large]).then(() => 'taken', ({ message }) => message))
+    const many = Array.from({ length: 12 }, () =>
+      store.write([large]).then(
+        () => 'taken',
+        ({ message }) => message,
+      ),
+    )
     const said = new Set(await Promise.all(many))
     expect([...said]).toEqual(['taken', expect.stringContaining('More than 64 MiB wait for the disk of')])
   })
@@ -127,7 +134,10 @@ describe('a history', () => {
       const events = Array.from({ length: Math.min(500, count - from) }, (_, index) => {
         const [task, at] = [from + index, BEGIN + (from + index) * MINUTE]
         const name = task % 10 === 0 ? 'trouble' : 'mandelbrot'
-        return [{ ...submitted(task, at), name } as TaskEvent, ended(task, at, task % 10 === 0 ? 'failed' : 'done')]
+        return [
+          { ...submitted(task, at), name } as TaskEvent,
+          ended(task, at, task % 10 === 0 ? 'failed' : 'done'),
+        ]
       })
       await before.store.write(events.flat())
     }
@@ -163,7 +173,8 @@ describe('a history', () => {
 
   test('is searched by name and by state', async () => {
     const { store } = await withHistory(40)
-    const ids = async (query: object) => (await store.history({ limit: 3, ...query })).tasks.map(({ id }) => id)
+    const ids = async (query: object) =>
+      (await store.history({ limit: 3, ...query })).tasks.map(({ id }) => id)
     expect(await ids({ name: 'trouble' })).toEqual(['30', '20', '10'])
     expect(await ids({ state: 'failed', after: 21 })).toEqual(['10', '0'])
     expect(await ids({ name: 'mandelbrot', state: 'failed' })).toEqual([])
@@ -179,7 +190,10 @@ describe('a history', () => {
     const files = () => readdirSync(join(folder, 'tasks')).filter((name) => name.startsWith('history'))
     expect(files().length).toBeGreaterThan(3)
     expect((await again.store.history({ limit: 1000 })).tasks).toHaveLength(1000)
-    await again.store.write([submitted('new', BEGIN + 6 * 1440 * MINUTE), ended('new', BEGIN + 6 * 1440 * MINUTE)])
+    await again.store.write([
+      submitted('new', BEGIN + 6 * 1440 * MINUTE),
+      ended('new', BEGIN + 6 * 1440 * MINUTE),
+    ])
     await vi.waitFor(async () => {
       expect((await again.store.history({ limit: 2 })).tasks[0]?.id).toBe('new')
       expect(files().length).toBeLessThan(3)
@@ -215,7 +229,9 @@ describe('a damaged store', () => {
     const at = bytes.indexOf('"tile":"b"')
     bytes[at] = 0
     writeFileSync(path, bytes)
-    await expect(opened({ folder })).rejects.toThrow(/000001\.log is damaged at byte \d+: .* record 2 should be there/)
+    await expect(opened({ folder })).rejects.toThrow(
+      /000001\.log is damaged at byte \d+: .* record 2 should be there/,
+    )
 
     const salvaged = await salvageTaskStore({ name: 'tasks', folder })
     expect(salvaged).toMatchObject({ found: 3, lost: 0, tasks: 2 })
@@ -229,37 +245,6 @@ describe('a damaged store', () => {
 })
 
 describe('a process', () => {
-  test(`that is killed at any moment loses nothing that was acknowledged, and invents nothing, of seed ${SEED}`, {
-    timeout: 120_000,
-  }, async () => {
-    const folder = tempFolder()
-    const random = randomFrom(SEED)
-    const acknowledged = new Set<string>()
-    for (let round = 0; round < 5; round += 1) {
-      const program = start('keeps-tasks.ts', [folder, 'heavily', String(round)])
-      await vi.waitFor(() => expect(program.stdout).toMatch(/^\+/m), PATIENCE)
-      await sleep(random() * 150)
-      program.child.kill('SIGKILL')
-      await program.ended
-      // The last line may be cut.
-      for (const line of program.stdout.split('\n').slice(0, -1)) if (/^[+-]/.test(line)) acknowledged.add(line)
-
-      const { store, warnings } = await opened({ folder })
-      const events = [...store.recovered()]
-      const there = new Set(
-        events.map((event) =>
-          event.kind === 'submitted' ? `+${event.id}` : event.kind === 'ended' ? `-${event.id}` : '',
-        ),
-      )
-      expect([...acknowledged].filter((line) => !there.has(line))).toEqual([])
-      for (const { id } of events) expect(Number(id.split('-')[0])).toBeLessThanOrEqual(round)
-      for (const event of events) if (event.kind === 'ended') expect(event.result).toBe(`"${event.id}"`)
-      expect(warnings()).toEqual([])
-      await store.close()
-    }
-    expect(acknowledged.size).toBeGreaterThan(300)
-  })
-
   test('is refused while its disk is full, and goes on when there is room', { timeout: 60_000 }, async () => {
     const program = start('keeps-tasks.ts', [join(tempFolder(), 'disk'), 'small'], { files: true })
     expect(await program.ended, program.stdout + program.stderr).toBe(0)
