@@ -6,10 +6,14 @@
  * @since 0.25.0
  */
 import { join } from 'node:path'
-import { setImmediate as turn } from 'node:timers/promises'
-import { OperationalError } from './lifecycle.ts'
 import type { LogFiles } from './task-log-files.ts'
 import { DamagedHead, type FileHead, HEAD_BYTES, headBytes, readHead } from './task-log-head.ts'
+import {
+  type HistoryFile,
+  pageOf,
+  type TaskHistoryPage,
+  type TaskHistoryQuery,
+} from './task-log-history-page.ts'
 import { readStart } from './task-log-reader.ts'
 import { putRecord, RECORD_HEAD, seedOf, wholeRecords } from './task-log-record.ts'
 import { filesOf, nameOf } from './task-log-segment.ts'
@@ -23,28 +27,6 @@ const DAY_MS = 86_400_000
 /** After how many bytes it is written, when nobody asks before. */
 const PENDING_BYTES = 65_536
 
-/** How many tasks a page may have. */
-const MOST_A_PAGE = 1000
-
-/** What is asked of a history. */
-export interface TaskHistoryQuery {
-  /** Of tasks of this name alone. */
-  name?: string
-  /** Of those that ended so. */
-  state?: EndedTask['state']
-  /** What the page before has said: the next page has older ones. */
-  after?: number
-  /** How many at most: 1 to 1,000. */
-  limit: number
-}
-
-/** A page of a history: the newest first. */
-export interface TaskHistoryPage {
-  tasks: EndedTask[]
-  /** With what to ask for the next page; undefined when there is none. */
-  after?: number
-}
-
 /** How much of a history is kept. */
 export interface TaskHistoryKeep {
   /** For how many days. */
@@ -53,13 +35,10 @@ export interface TaskHistoryKeep {
   mostMb: number
 }
 
-interface HistoryFile {
-  index: number
-  path: string
-  /** The number of its first row, and the time of that. */
-  first: number
+/** What was added, and is not written yet. */
+interface Row {
+  bytes: Buffer
   at: number
-  bytes: number
 }
 
 /** @internal */
@@ -74,7 +53,7 @@ export class TaskHistory {
   readonly #all: HistoryFile[] = []
   /** The last of them, when it is open to be written. */
   #file: number | undefined
-  #pending: { bytes: Buffer; at: number }[] = []
+  #pending: Row[] = []
   #pendingBytes = 0
   #newestAt = 0
   #flushAt = PENDING_BYTES
@@ -172,70 +151,20 @@ export class TaskHistory {
    *
    * @throws OperationalError when the question is none
    */
-  async page({ name, state, after, limit }: TaskHistoryQuery): Promise<TaskHistoryPage> {
-    if (!Number.isSafeInteger(limit) || limit < 1 || limit > MOST_A_PAGE)
-      throw new OperationalError(`A page of a history has 1 to ${MOST_A_PAGE} tasks, and not ${limit}.`)
+  async page(query: TaskHistoryQuery): Promise<TaskHistoryPage> {
     await this.flush().catch(() => {})
-    const before = after ?? Number.POSITIVE_INFINITY
-    const tasks: EndedTask[] = []
-    // Most of what does not fit is left out without being understood.
-    const texts = [
-      ...(name === undefined ? [] : [`"name":${JSON.stringify(name)}`]),
-      ...(state ? [state] : []),
-    ]
-    for (const file of this.#all.filter(({ first }) => first < before).reverse()) {
-      const rows = await this.#rowsOf(file, before, texts)
-      for (const { number, content } of rows.reverse()) {
-        const { source: _, ...task } = JSON.parse(content.toString()) as EndedTask & { source: number }
-        if ((name !== undefined && task.name !== name) || (state !== undefined && task.state !== state))
-          continue
-        tasks.push(task)
-        if (tasks.length === limit)
-          return number === this.#all[0]?.first ? { tasks } : { tasks, after: number }
-      }
-      await turn()
-    }
-    return { tasks }
+    return pageOf(this.#files, this.#all, this.#seed, query, (path, at, count) => {
+      if (this.#told.has(path)) return
+      this.#told.add(path)
+      this.#warn(
+        `${path} is damaged at byte ${at}: the history lacks ${count} ${count === 1 ? 'task' : 'tasks'} there, and the others are shown. No task that waits is touched by that.`,
+      )
+    })
   }
 
   close(): void {
     if (this.#file !== undefined) this.#files.close(this.#file)
     this.#file = undefined
-  }
-
-  async #rowsOf(
-    file: HistoryFile,
-    before: number,
-    texts: readonly string[],
-  ): Promise<{ number: number; content: Buffer }[]> {
-    let bytes: Buffer
-    try {
-      bytes = await readStart(this.#files, file.path, Number.POSITIVE_INFINITY)
-    } catch (error) {
-      // It was too old meanwhile.
-      if ((error as NodeJS.ErrnoException).code === 'ENOENT') return []
-      throw error
-    }
-    const rows = []
-    let expected = file.first
-    let end = HEAD_BYTES
-    for (const record of wholeRecords(bytes, HEAD_BYTES, this.#seed)) {
-      if (record.number !== expected) this.#tellDamage(file.path, end, record.number - expected)
-      expected = record.number + 1
-      end = record.end
-      if (record.number < before && texts.every((text) => record.content.includes(text))) rows.push(record)
-    }
-    const next = this.#all.find(({ index }) => index > file.index)
-    if (next && next.first !== expected) this.#tellDamage(file.path, end, next.first - expected)
-    return rows
-  }
-
-  #tellDamage(path: string, at: number, count: number): void {
-    if (this.#told.has(path)) return
-    this.#told.add(path)
-    this.#warn(
-      `${path} is damaged at byte ${at}: the history lacks ${count} ${count === 1 ? 'task' : 'tasks'} there, and the others are shown. No task that waits is touched by that.`,
-    )
   }
 
   /** Where even that is damaged, the others are a history still. */
@@ -281,7 +210,7 @@ export class TaskHistory {
       let file = this.#all.at(-1)
       const isFull = file && (file.bytes + oldest.bytes.length > this.#fileBytes || day > dayOf(file.at))
       if (!file || this.#file === undefined || isFull) file = await this.#begin(oldest.at)
-      const rows: typeof this.#pending = []
+      const rows: Row[] = []
       let room = this.#fileBytes - file.bytes
       for (const row of this.#pending) {
         room -= row.bytes.length

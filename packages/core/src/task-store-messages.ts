@@ -3,7 +3,8 @@
  *
  * @since 0.25.0
  */
-import type { TaskHistoryKeep, TaskHistoryPage, TaskHistoryQuery } from './task-log-history.ts'
+import type { TaskHistoryKeep } from './task-log-history.ts'
+import type { TaskHistoryPage, TaskHistoryQuery } from './task-log-history-page.ts'
 
 /**
  * What the thread needs to begin.
