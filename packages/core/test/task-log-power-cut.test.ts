@@ -14,7 +14,10 @@ import {
 } from './task-log-support.ts'
 
 const SEED = Number(process.env['POWER_CUT_SEED'] ?? 25)
-const COMMITS = Number(process.env['POWER_CUT_COMMITS'] ?? 30)
+const COMMITS = Number(process.env['POWER_CUT_COMMITS'] ?? 20)
+
+/** As long as a busy machine takes to open some hundred logs. */
+const LONG = { timeout: 300_000 }
 
 /** A moment of a run, how many of its events were acknowledged by then, and how many were written. */
 interface Point {
@@ -44,7 +47,7 @@ async function run({ syncs = true, seed = SEED } = {}): Promise<{ points: Point[
       await log.close()
       log = (await opened(files)).log
     }
-    if (count % 8 === 0) await log.tidy()
+    if (count % 6 === 0) await log.tidy()
   }
   await log.close()
   note()
@@ -62,10 +65,11 @@ async function lossesOf({ points, events }: Awaited<ReturnType<typeof run>>): Pr
       const files = FilesInMemory.of(afterPowerCut(moment, choose))
       const left = await triedOn(files)
       const wrong =
-        'refused' in left ? `refused: ${left.refused}` : wrongOf(left.events, events, places, acknowledged)
+        'refused' in left
+          ? `refused: ${left.refused}`
+          : (left.warnings[0] ?? wrongOf(left.events, events, places, acknowledged))
       if (wrong !== undefined) losses.push(`point ${index}, ${acknowledged} acknowledged: ${wrong}`)
       if ('refused' in left || wrong !== undefined) continue
-      expect(left.warnings).toEqual([])
       // It goes on from there, and loses nothing by a second cut.
       if (index % 7 !== 0) continue
       const next = submitted(`next-${index}`, Date.now())
@@ -77,13 +81,17 @@ async function lossesOf({ points, events }: Awaited<ReturnType<typeof run>>): Pr
   return losses
 }
 
-test(`all that was acknowledged is there, wherever the power goes in a run of seed ${SEED}`, async () => {
-  const done = await run()
-  expect(done.points.length).toBeGreaterThan(4 * COMMITS)
-  expect(await lossesOf(done)).toEqual([])
-})
+test(
+  `all that was acknowledged is there, wherever the power goes in a run of seed ${SEED}`,
+  LONG,
+  async () => {
+    const done = await run()
+    expect(done.points.length).toBeGreaterThan(4 * COMMITS)
+    expect(await lossesOf(done)).toEqual([])
+  },
+)
 
-test('without synchronisation it is not, and this test shows it', async () => {
+test('without synchronisation it is not, and this test shows it', LONG, async () => {
   const losses = await lossesOf(await run({ syncs: false }))
   expect(losses.filter((loss) => loss.includes('lost') || loss.includes('refused')).length).toBeGreaterThan(
     50,
