@@ -14,7 +14,7 @@ const KILLS = Number(process.env['DURABLE_KILLS'] ?? 50)
 /** How long it is let alone at most, once work is taken again, in ms. */
 const LONGEST_MS = 400
 
-const PATIENCE = { timeout: 120_000, interval: 20 }
+const PATIENCE = { timeout: 120_000, interval: 50 }
 
 test(`killed ${KILLS} times, of seed ${SEED}, the primary loses nothing that it has acknowledged, and invents nothing`, {
   timeout: 120_000 + 10_000 * KILLS,
@@ -59,8 +59,8 @@ async function historyOf(chapter: ChapterCopy): Promise<string[]> {
   let after = ''
   do {
     const address = `http://127.0.0.1:${chapter.portsOf('webserver')[0]}/api/history?state=done${after}`
-    const page = await (await fetch(address)).json()
-    ids.push(...page.tasks.map(({ id }: { id: string }) => id))
+    const page = (await (await fetch(address)).json()) as { tasks: { id: string }[]; after?: number }
+    ids.push(...page.tasks.map(({ id }) => id))
     after = page.after === undefined ? '' : `&after=${page.after}`
   } while (after !== '')
   return ids.sort()

@@ -64,7 +64,7 @@ test('a second primary on the same tasks refuses to start, and says why', async 
   const [own, free] = [...chapter.portsOf('primary'), ...chapter.portsOf('webserver')].map(String)
   await writeFile(join(chapter.folder, 'other.json'), text.replaceAll(own ?? '', free ?? ''))
   const other = await run(chapter, 'primary', '--config', 'other.json')
-  expect([other.exitCode, other.said]).toEqual([1, expect.stringMatching(/state\/tasks .* another process/)])
+  expect([other.exitCode, other.said]).toEqual([1, expect.stringMatching(/state\/tasks is used by another program/)])
   // The system takes the store back from who is killed.
   primary.signal('SIGKILL')
   await primary.ends()
