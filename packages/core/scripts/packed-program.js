@@ -36,6 +36,7 @@ import { unitOf } from '@rpi-cluster/core/service'
 import { signedBy, signedWith } from '@rpi-cluster/core/signed'
 import { connect, listen } from '@rpi-cluster/core/sockets'
 import { openStore } from '@rpi-cluster/core/store'
+import '@rpi-cluster/core/task-journal' // types alone
 import { openTaskStore } from '@rpi-cluster/core/task-store'
 import { TaskClient, Tasks } from '@rpi-cluster/core/tasks'
 import { baseInfo, takeVitals, vitalsJson } from '@rpi-cluster/core/vitals'

@@ -10,8 +10,45 @@ import { holdName } from './held-name.ts'
 import { OperationalError } from './lifecycle.ts'
 import { encodeRaw } from './task-log-event.ts'
 import { reasonOf, systemFiles } from './task-log-files.ts'
+import type { TaskHistoryKeep } from './task-log-history.ts'
+import type { TaskHistoryPage, TaskHistoryQuery } from './task-log-history-page.ts'
 import { openTaskLog } from './task-log-open.ts'
-import type { TaskReply, TaskRequest, TaskThreadOptions } from './task-store-messages.ts'
+
+/**
+ * What the thread needs to begin.
+ *
+ * @internal
+ */
+export interface TaskThreadOptions {
+  folder: string
+  keep: TaskHistoryKeep
+}
+
+/**
+ * From the program.
+ *
+ * @internal
+ */
+export type TaskRequest =
+  | { id: number; commit: Uint8Array<ArrayBuffer> }
+  | { id: number; history: TaskHistoryQuery }
+
+/**
+ * From the thread.
+ *
+ * @internal
+ */
+export type TaskReply =
+  /** Why the store cannot be used. */
+  | { refused: string[] }
+  /** Events that were there, as bytes: some of them, and then that these were all. */
+  | { recovered: Uint8Array<ArrayBuffer> }
+  | { began: true }
+  /** To the log. */
+  | { warning: string }
+  | { id: number; page?: TaskHistoryPage }
+  /** What went wrong, in words. */
+  | { id: number; trouble: string }
 
 const port = parentPort as NonNullable<typeof parentPort>
 const { folder, keep } = workerData as TaskThreadOptions

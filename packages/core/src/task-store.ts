@@ -15,7 +15,7 @@ import { decodeEvent, encodeEvents, splitEvents } from './task-log-event.ts'
 import type { TaskHistoryKeep } from './task-log-history.ts'
 import type { TaskHistoryPage, TaskHistoryQuery } from './task-log-history-page.ts'
 import type { EndedTask } from './task-log-table.ts'
-import type { TaskReply, TaskRequest, TaskThreadOptions } from './task-store-messages.ts'
+import type { TaskReply, TaskRequest, TaskThreadOptions } from './task-store-worker.ts'
 import { startThread } from './threads.ts'
 
 export { type Salvaged, type SalvageOptions, salvageTaskStore } from './task-log-salvage.ts'

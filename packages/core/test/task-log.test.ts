@@ -217,6 +217,24 @@ describe('a tail', () => {
   })
 })
 
+test('what was cut off does not come back behind what is written in its place', async () => {
+  const files = new FilesInMemory()
+  const { log } = await opened(files)
+  await commit(log, submitted('told'))
+  const before = files.contents()
+  await commit(log, submitted('not told'), submitted('nor this'))
+  const path = `${FOLDER}/000001.log`
+  const torn = Buffer.from(files.contents().get(path) as Buffer)
+  torn[torn.indexOf('not told')] = 0
+  const left = FilesInMemory.of(new Map(before).set(path, torn))
+  const again = await opened(left)
+  expect(again.events.map(({ id }) => id)).toEqual(['told'])
+  // As long as what was there.
+  await commit(again.log, submitted('new told'))
+  await again.log.close()
+  expect((await opened(left)).events.map(({ id }) => id)).toEqual(['told', 'new told'])
+})
+
 describe('damage', () => {
   test('of one bit, anywhere: opens with all that was acknowledged, or is named', LONG, async () => {
     const random = randomFrom(SEED)

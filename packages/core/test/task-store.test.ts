@@ -201,7 +201,7 @@ describe('a history', () => {
     expect(again.warnings()).toEqual([])
   })
 
-  test('that is damaged lacks that, and says so', async () => {
+  test('that is damaged is made again of what the log still has', async () => {
     const { store, folder } = await withHistory(30)
     await store.history({ limit: 1 })
     await store.close()
@@ -211,7 +211,6 @@ describe('a history', () => {
     bytes[at + 6] = 0x39
     writeFileSync(path, bytes)
     const again = await opened({ folder })
-    // What the log still has is made again: here it is all of it. What it has not is missing.
     expect((await again.store.history({ limit: 100 })).tasks).toHaveLength(30)
     expect(again.warnings()).toEqual([])
   })
