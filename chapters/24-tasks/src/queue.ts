@@ -3,7 +3,7 @@ import { OperationalError } from '@rpi-cluster/core/lifecycle'
 import { createLogger } from '@rpi-cluster/core/logging'
 import { textOf } from '@rpi-cluster/core/messages'
 import type { TaskState } from '@rpi-cluster/core/tasks'
-import { asSubmitter } from './client.ts'
+import { asSubmitter } from './submitter.ts'
 
 const log = createLogger('queue')
 const [verb, ...rest] = process.argv.slice(2)

@@ -5,10 +5,10 @@ import { createLogger } from '@rpi-cluster/core/logging'
 import { textOf } from '@rpi-cluster/core/messages'
 import type { TaskClient, TaskEnd } from '@rpi-cluster/core/tasks'
 import { SingleBar } from 'cli-progress'
-import { asSubmitter } from './client.ts'
 import { orderFrom } from './order.ts'
 import { drawnTileFrom } from './picture.ts'
 import { pngOf } from './png.ts'
+import { asSubmitter } from './submitter.ts'
 
 const log = createLogger('submit')
 const { group, tasks, picture, waits } = orderFrom(process.argv)

@@ -126,3 +126,33 @@ test('who may not hand in work is refused, and told why; so is a task that nobod
   ])
   expect(primary.messages.join('\n')).toMatch(/submitter/)
 })
+
+test('a picture is handed in by HTTP, with the token alone, and is on the page when it is drawn', async ({
+  chapter,
+}) => {
+  await cluster(chapter, 1)
+  const webserver = await chapter.run('webserver')
+  const [, link = ''] = webserver.lines.join('\n').match(/(http:\S+\?token=\S+)/) ?? []
+  const { origin, searchParams } = new URL(link)
+  await webserver.says(/ Connected to /)
+  const order = (authorization: string) =>
+    fetch(`${origin}/api/pictures`, {
+      method: 'POST',
+      body: JSON.stringify({ width: 200 }),
+      headers: { authorization, 'content-type': 'application/json' },
+    })
+  expect((await order('Bearer something-else')).status).toBe(401)
+  const answer = await order(`Bearer ${searchParams.get('token')}`)
+  expect(answer.status).toBe(202)
+  const { group, tiles } = (await answer.json()) as { group: string; tiles: number }
+  expect(tiles).toBe(4)
+  await vi.waitFor(async () => {
+    const { tasks } = (await (await fetch(`${origin}/api/tasks?group=${group}`)).json()) as {
+      tasks: { state: string }[]
+    }
+    expect(tasks.map(({ state }) => state)).toEqual(Array.from({ length: tiles }, () => 'done'))
+    const png = decode(new Uint8Array(await (await fetch(`${origin}/pictures/${group}.png`)).arrayBuffer()))
+    expect([png.width, png.height]).toEqual([200, 150])
+    expect(await (await fetch(origin)).text()).toMatch(/secondary-1/)
+  }, PATIENCE)
+})

@@ -4,7 +4,7 @@
  */
 import { once } from 'node:events'
 import { createLogger } from '@rpi-cluster/core/logging'
-import { asSubmitter } from '../src/client.ts'
+import { asSubmitter } from '../src/submitter.ts'
 import { draw, tilesOf } from '../src/picture.ts'
 
 const LOTS = 16

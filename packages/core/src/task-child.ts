@@ -151,7 +151,7 @@ async function work(): Promise<void> {
       givesBack = true
       follows = false
       giveBack()
-      note(`G ${epoch}\n`)
+      note(`G ${task.seq} ${epoch}\n`)
     }
     since = now
     if (follows) continue

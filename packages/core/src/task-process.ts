@@ -109,6 +109,8 @@ export class TaskProcess {
   #idle: TakenMemory | undefined
   #verdict: { seq: number; kind: TaskFailureKind; reason: string } | undefined
   #isKilled = false
+  /** The last task of which it was heard how it has ended. */
+  #answered = 0
   /** The last task that has given back what waited behind it. */
   #tookBackAt = 0
   #unread = ''
@@ -219,9 +221,9 @@ export class TaskProcess {
     this.#options.owner.returned(this.works.splice(1))
   }
 
-  /** The child has given back what it had, which nobody has taken back before. A note may be heard twice. */
-  #giveBack(epoch: number): void {
-    if (epoch <= this.#epoch) return
+  /** The child has given back what it had, unless that was taken back before. A note may be heard twice, or too early. */
+  #giveBack(seq: number, epoch: number): void {
+    if (seq !== this.#answered || epoch <= this.#epoch) return
     this.#epoch = epoch
     this.#isAtWork = false
     this.#options.owner.returned(this.works.splice(0))
@@ -274,7 +276,7 @@ export class TaskProcess {
       this.#idle = memoryOf(this.#process.pid ?? 0)
       this.isReady = true
     } else if (word === 'X') this.#whyNotReady = String(parsed(line.slice(2)))
-    else if (word === 'G') this.#giveBack(Number(seq))
+    else if (word === 'G') this.#giveBack(Number(seq), Number(rest[0]))
     else if (word === 'B' && !isCurrent && this.works[0]?.seq === Number(seq)) this.#begin()
     else if (word === 'P' && isCurrent) this.works[0]?.progress(Number(rest[0]))
     else if ((word === 'A' || word === 'F') && isCurrent) this.#answer(word, rest)
@@ -282,6 +284,7 @@ export class TaskProcess {
 
   #answer(word: 'A' | 'F', [ms, then, text = '']: string[]): void {
     const work = this.works.shift() as Work
+    this.#answered = work.seq
     this.served += 1
     this.#isAtWork = false
     if (then === 'next' && this.works.length > 0) this.#begin()

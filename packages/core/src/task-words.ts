@@ -11,7 +11,7 @@
  * | `P SEQ PART` | it is so far |
  * | `A SEQ MS THEN RESULT` | it is done |
  * | `F SEQ MS THEN [KIND, REASON]` | it has failed |
- * | `G EPOCH` | it took so long until that line was written that whatever was handed over besides is given back after all |
+ * | `G SEQ EPOCH` | behind one of these two: it took so long until that was written that whatever was handed over besides is given back after all |
  *
  * THEN is `next` when the one after it begins at once, without a word; `later` when it says so; `back` when it has taken so
  * long that whatever was handed over besides is given back.

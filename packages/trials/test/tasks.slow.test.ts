@@ -23,7 +23,7 @@ const SEEDS = Number(process.env['TASK_FAULTS_SEEDS'] ?? 2)
 const SEED = Number(process.env['TASK_FAULTS_SEED'] ?? randomInt(1_000_000_000))
 
 /** How many faults there are, unless all tasks have ended before. */
-const FAULTS = 60
+const FAULTS = 40
 
 /** How long all of it may take after the last fault, in ms: what waits for its sixth try to connect, and then is done. */
 const PATIENCE_MS = 120_000
@@ -42,8 +42,12 @@ test.for(seeds)('%i: each task has its result, whatever happens', { timeout: 600
   const cluster = await TaskCluster.start({ programs, seed, tasks: TASKS })
   onTestFinished(() => cluster.end())
   onTestFailed(() => {
-    console.log([...happened, ...cluster.lines.filter((line) => / (WARN|ERROR|FATAL) /.test(line))].join('\n'))
-    console.log(`pnpm --filter @rpi-cluster/trials task-faults --seed ${seed} --tasks ${TASKS} repeats the faults of this run.`)
+    console.log(
+      [...happened, ...cluster.lines.filter((line) => / (WARN|ERROR|FATAL) /.test(line))].join('\n'),
+    )
+    console.log(
+      `pnpm --filter @rpi-cluster/trials task-faults --seed ${seed} --tasks ${TASKS} repeats the faults of this run.`,
+    )
   })
   const began = performance.now()
   let hasEnded = false
@@ -61,14 +65,23 @@ test.for(seeds)('%i: each task has its result, whatever happens', { timeout: 600
   }
   cluster.heal()
   happened.push(`${(performance.now() / 1000).toFixed(2)} all is healed`)
-  expect(await Promise.race([ended, sleep(PATIENCE_MS, 'it has not left')]), 'the exit code of the submitter').toBe(0)
+  expect(
+    await Promise.race([ended, sleep(PATIENCE_MS, 'it has not left')]),
+    'the exit code of the submitter',
+  ).toBe(0)
   const tookMs = performance.now() - began
 
   const ends = await cluster.stop()
   const notes = await cluster.notes()
   expect(whatIsWrong(notes, TASKS)).toEqual([])
-  expect([...ends].filter(([, end]) => end !== 0), 'programs that have not ended well').toEqual([])
-  expect(cluster.lines.filter((line) => !/\] (INFO|WARN) \(/.test(line)), 'lines that no program should print').toEqual([])
+  expect(
+    [...ends].filter(([, end]) => end !== 0),
+    'programs that have not ended well',
+  ).toEqual([])
+  expect(
+    cluster.lines.filter((line) => !/\] (INFO|WARN) \(/.test(line)),
+    'lines that no program should print',
+  ).toEqual([])
   const pids = [...new Set(notes.flatMap((note) => (note.what === 'effect' ? note.pid : [])))]
   await vi.waitFor(() => expect(pids.filter(isAlive), 'processes that are left').toEqual([]), 20_000)
   console.log(report(seed, struck, countsOf(notes), tookMs))

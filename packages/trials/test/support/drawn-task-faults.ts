@@ -31,7 +31,7 @@ export function drawnTaskFaults(
   count: number,
   { workers, others }: { workers: readonly string[]; others: readonly string[] },
 ): TaskFault[] {
-  const times = { afterMs: fc.integer({ min: 0, max: 5_000 }), forMs: lasting }
+  const times = { afterMs: fc.integer({ min: 0, max: 4_000 }), forMs: lasting }
   const worker = fc.constantFrom(...workers)
   const linked = fc.oneof(
     { weight: 4, arbitrary: worker },

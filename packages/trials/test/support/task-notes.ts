@@ -6,7 +6,7 @@ import { resultOf } from './tasks/src/result.ts'
 const CLOCK_MS = 2
 
 /** How much of what is wrong is shown. */
-const MOST_SHOWN = 20
+const MOST_SHOWN = 5
 
 export interface Counts {
   /** How often a node was lost. */
@@ -55,9 +55,13 @@ export function whatIsWrong(notes: readonly Note[], tasks: number): string[] {
   const losses = notes.filter((note): note is Kind<'lost'> => note.what === 'lost')
   const wrong = Array.from({ length: tasks }, (_, number) => {
     const story = stories.get(String(number)) ?? new Story()
-    return wrongIn(story, number, losses).map((what) => `Task ${number} ${what}: ${JSON.stringify([...story.handed, ...story.effects])}`)
+    return wrongIn(story, number, losses).map(
+      (what) => `Task ${number} ${what}: ${JSON.stringify([...story.handed, ...story.effects])}`,
+    )
   }).flat()
-  return wrong.length > MOST_SHOWN ? [...wrong.slice(0, MOST_SHOWN), `and ${wrong.length - MOST_SHOWN} more`] : wrong
+  return wrong.length > MOST_SHOWN
+    ? [...wrong.slice(0, MOST_SHOWN), `and ${wrong.length - MOST_SHOWN} more`]
+    : wrong
 }
 
 export function countsOf(notes: readonly Note[]): Counts {

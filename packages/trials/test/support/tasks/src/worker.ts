@@ -44,7 +44,14 @@ function noteAll(what: 'handed' | 'returned', payload: unknown) {
   note(...tasks.map(({ id, lease }): Note => ({ what, id, lease, node: name, at })))
 }
 
-const node = new Worker({ peer: 'primary', host: '127.0.0.1', port: 7001, secure: encryptedBy(key), stop, log })
+const node = new Worker({
+  peer: 'primary',
+  host: '127.0.0.1',
+  port: 7001,
+  secure: encryptedBy(key),
+  stop,
+  log,
+})
 const drain = async () => {
   await node.worker.drain()
   await node.drain()
