@@ -4,8 +4,8 @@
  */
 import { once } from 'node:events'
 import { createLogger } from '@rpi-cluster/core/logging'
-import { asSubmitter } from '../src/submitter.ts'
 import { draw, tilesOf } from '../src/picture.ts'
+import { asSubmitter } from '../src/submitter.ts'
 
 const LOTS = 16
 const A_LOT = 5

@@ -8,12 +8,10 @@ const PATIENCE = { timeout: 60_000, interval: 50 }
 
 /** Starts a primary and so many secondaries, and waits until they can be given work. */
 async function cluster(chapter: ChapterCopy, count: number) {
-  const text = await readFile(join(chapter.folder, 'rpicluster.json'), 'utf8')
-  expect(text).toMatch(/"history_days"/)
   const primary = await chapter.run('primary')
   await Promise.all(Array.from({ length: count }, () => chapter.run('secondary')))
   await primary.says(/ secondary-\d does tasks: /, count)
-  return { primary, text }
+  return primary
 }
 
 /** Runs a command to its end. */
@@ -26,8 +24,10 @@ async function run(chapter: ChapterCopy, name: string, ...args: string[]) {
 test('a picture is whole though its primary was killed, twice, and hands nothing out again that is done', async ({
   chapter,
 }) => {
-  let { primary } = await cluster(chapter, 2)
-  const submit = await chapter.run('submit', { args: ['mandelbrot', '--width', '640', '--view', 'elephants'] })
+  let primary = await cluster(chapter, 2)
+  const submit = await chapter.run('submit', {
+    args: ['mandelbrot', '--width', '640', '--view', 'elephants'],
+  })
   await submit.says(/ Handed in as mandelbrot-\w+: 35 tasks$/)
   for (let kill = 0; kill < 2; kill += 1) {
     primary.signal('SIGKILL')
@@ -46,7 +46,7 @@ test('a picture is whole though its primary was killed, twice, and hands nothing
 test('what is handed in twice by an id of its own is done once, though the primary was killed between', async ({
   chapter,
 }) => {
-  const { primary } = await cluster(chapter, 1)
+  const primary = await cluster(chapter, 1)
   const file = join(chapter.folder, 'notes.txt')
   const pay = ['submit', 'note', JSON.stringify({ file, line: 'paid' }), '--id', 'invoice-7'] as const
   const first = await run(chapter, ...pay)
@@ -60,11 +60,18 @@ test('what is handed in twice by an id of its own is done once, though the prima
 })
 
 test('a second primary on the same tasks refuses to start, and says why', async ({ chapter }) => {
-  const { primary, text } = await cluster(chapter, 0)
+  const text = await readFile(join(chapter.folder, 'rpicluster.json'), 'utf8')
+  // Without a store it would not end.
+  expect(text).toMatch(/"history_days"/)
+  const primary = await chapter.run('primary')
+  await primary.says(/ Listening on /)
   const [own, free] = [...chapter.portsOf('primary'), ...chapter.portsOf('webserver')].map(String)
   await writeFile(join(chapter.folder, 'other.json'), text.replaceAll(own ?? '', free ?? ''))
   const other = await run(chapter, 'primary', '--config', 'other.json')
-  expect([other.exitCode, other.said]).toEqual([1, expect.stringMatching(/state\/tasks is used by another program/)])
+  expect([other.exitCode, other.said]).toEqual([
+    1,
+    expect.stringMatching(/state\/tasks is used by another program/),
+  ])
   // The system takes the store back from who is killed.
   primary.signal('SIGKILL')
   await primary.ends()
@@ -74,7 +81,7 @@ test('a second primary on the same tasks refuses to start, and says why', async 
 test('what has ended is on a page and in the API, by name and by how it ended, a page at a time', async ({
   chapter,
 }) => {
-  const { primary } = await cluster(chapter, 1)
+  const primary = await cluster(chapter, 1)
   const webserver = await chapter.run('webserver')
   await webserver.says(/ Connected to /)
   const site = `http://127.0.0.1:${chapter.portsOf('webserver')[0]}`
@@ -83,6 +90,7 @@ test('what has ended is on a page and in the API, by name and by how it ended, a
     const text = await response.text()
     return { status: response.status, text, json: path.startsWith('/api/') ? JSON.parse(text) : undefined }
   }
+  expect((await ask('/history')).status).toBe(200)
   await run(chapter, 'submit', 'trouble', 'none')
   const [, token] = /\?token=(\S+)/.exec(webserver.messages.join('\n')) ?? []
   const headers = { authorization: `Bearer ${token}`, 'content-type': 'application/json' }
