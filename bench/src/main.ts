@@ -19,7 +19,7 @@ import { table } from './table.ts'
 const HELP = `pnpm bench [--rounds 5] [--only 62-byte,requests] [--reader] [--herd FILE] [--json FILE]
 
   --rounds N    how many times each is measured, in turns. Default: 5
-  --only NAMES  some of: 62-byte 1KiB 64KiB 8MiB requests idle beats hellos thousand herd crowd page store broadcast tls
+  --only NAMES  some of: 62-byte 1KiB 64KiB 8MiB requests idle beats hellos thousand herd crowd page store broadcast tls tasks
   --reader      a reader's times too: install, first line, tests. It works in a copy, and takes minutes
   --herd FILE   draw how the herd came back, as SVG, into FILE
   --json FILE   write every figure of every round to FILE`
@@ -53,11 +53,13 @@ const takePart = [
   if (missing) leftOut.push(`${name}: ${missing}`)
   return !missing
 })
+const hasRedis = isInstalled('redis-server', '--version')
+if (!hasRedis) leftOut.push('bullmq: redis-server is not installed')
 const natsPort = await getPort()
 const natsServer = takePart.includes('nats') ? await startNatsServer(natsPort) : undefined
 
 const all = [
-  ...measurements({ contestants: takePart, natsPort, progress, onHerd: draw }),
+  ...measurements({ contestants: takePart, natsPort, hasRedis, progress, leaveOut, onHerd: draw }),
   ...(options.reader ? [readersTimes(progress)] : []),
 ]
 const only = options.only?.split(',')
@@ -87,6 +89,11 @@ console.log(
 )
 if (options.json) writeFileSync(fromHere(options.json), report())
 process.exit()
+
+/** What is left out in each round is told once. */
+function leaveOut(why: string): void {
+  if (!leftOut.includes(why)) leftOut.push(why)
+}
 
 function draw(herds: Parameters<typeof pictureOf>[0]): void {
   if (options.herd) writeFileSync(fromHere(options.herd), pictureOf(herds))

@@ -20,8 +20,10 @@ export interface Measurement {
 export type Unit =
   | 'messages a second'
   | 'values a second'
+  | 'tasks a second'
   | 'microseconds'
   | 'nanoseconds a byte'
+  | 'bytes'
   | 'KiB'
   | 'share'
   | 'ms'

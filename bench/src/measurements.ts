@@ -10,6 +10,7 @@ import { canHoldToCores } from './processes.ts'
 import { roundTrips } from './round-trip.ts'
 import { secureCosts } from './secure/index.ts'
 import { storeCosts } from './store/index.ts'
+import { taskCosts } from './tasks/index.ts'
 import { limit, throughput } from './throughput.ts'
 
 const WINDOW: Window = { warmUpMs: 500, measureMs: 1000 }
@@ -21,6 +22,9 @@ export interface Setting {
   contestants: readonly string[]
   natsPort: number
   progress: (what: string) => void
+  hasRedis: boolean
+  /** Is told what this machine cannot do. */
+  leaveOut: (why: string) => void
   /** Is given how slaves came back. */
   onHerd?: (herds: Record<Way, Herd>) => void
 }
@@ -55,6 +59,7 @@ export function measurements(setting: Setting): Measurement[] {
     aStore(setting),
     aBroadcast(setting),
     secured(setting),
+    tasks(setting),
   ]
 }
 
@@ -451,5 +456,37 @@ function secured({ contestants, progress }: Setting): Measurement {
       ...against('request and answer, p99', 'p99', 'microseconds'),
     ],
     measure: () => secureCosts(contestants.includes('nats'), WINDOW, progress),
+  }
+}
+
+function tasks({ hasRedis, progress, leaveOut }: Setting): Measurement {
+  return {
+    name: 'tasks',
+    what: 'tasks on four nodes',
+    unit: 'tasks a second',
+    mostRounds: 3,
+    comparisons: [
+      { of: 'empty ones', ours: 'ours', theirs: 'bullmq', goal: { atLeast: 3 } },
+      { of: 'empty ones', ours: 'ours', theirs: 'pool', goal: { atLeast: 0.7 } },
+      {
+        of: 'one at a time, p50',
+        unit: 'microseconds',
+        ours: 'oneByOne',
+        theirs: 'parts',
+        goal: { atMost: 1.25 },
+      },
+      { of: '... a round trip to the primary', unit: 'microseconds', ours: 'toPrimary' },
+      { of: '... a round trip from there to a node', unit: 'microseconds', ours: 'toNode' },
+      { of: '... a call of the pool', unit: 'microseconds', ours: 'call' },
+      { of: 'memory of one of 100,000 that wait', unit: 'bytes', ours: 'queued', goal: { atMost: 500 } },
+      {
+        of: 'a picture on one slow node, and on four',
+        unit: 's',
+        ours: 'picture on one',
+        theirs: 'picture on four',
+        goal: { atLeast: 3.6 },
+      },
+    ],
+    measure: () => taskCosts(hasRedis, progress, leaveOut),
   }
 }

@@ -33,6 +33,10 @@ const NAMES: Record<string, string> = {
   appended: 'a file, appended to and synchronised',
   idleDelay: 'when idle',
   commit: 'a commit alone',
+  bullmq: 'BullMQ on Redis',
+  pool: 'a pool alone, without a network',
+  parts: 'two round trips and a call of the pool',
+  'picture on four': 'on four',
 }
 
 const compact = new Intl.NumberFormat('en', { notation: 'compact', maximumSignificantDigits: 3 })
@@ -40,9 +44,11 @@ const digits = new Intl.NumberFormat('en', { maximumSignificantDigits: 3 })
 
 const FORMATS: Record<Unit, (figure: number) => string> = {
   'values a second': (figure) => `${compact.format(figure)}/s`,
+  'tasks a second': (figure) => `${compact.format(figure)}/s`,
   'messages a second': (figure) => `${compact.format(figure)}/s`,
   microseconds: (figure) => `${digits.format(figure)} µs`,
   'nanoseconds a byte': (figure) => `${digits.format(figure)} ns/B`,
+  bytes: (figure) => `${digits.format(figure)} B`,
   KiB: (figure) => `${digits.format(figure)} KiB`,
   MB: (figure) => `${digits.format(figure)} MB`,
   MiB: (figure) => `${digits.format(figure)} MiB`,

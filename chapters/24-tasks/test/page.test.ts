@@ -13,7 +13,6 @@ import { addApi } from '../src/api.ts'
 import { colourOf, hexOf } from '../src/colours.ts'
 import { addHome, HomePage, notFoundPage } from '../src/page.ts'
 import { draw, drawnTileFrom, type Tile, tilesOf } from '../src/picture.ts'
-import { addPictures } from '../src/picture-page.ts'
 import { pngOf } from '../src/png.ts'
 import { Work } from '../src/work.ts'
 
@@ -50,8 +49,7 @@ async function served() {
   const token = await openToken({ name: 'webserver', log, folder })
   const secret = readFileSync(token.file, 'utf8').trim()
   const site = createSite({ log, notFound: notFoundPage, changes: changesWith(token) })
-  addHome(site, page)
-  addPictures(site, work.pictures)
+  addHome(site, page, work.pictures)
   addApi(site, tasks, work.pictures)
   const { address } = await serveSite(site, { host: '127.0.0.1', port: 0, stop: stop.signal, log })
   const ask = async (method: string, path: string, body?: unknown, headers: Record<string, string> = {}) => {

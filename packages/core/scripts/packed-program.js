@@ -196,7 +196,11 @@ const whisper = await connect({
 await handleMessages(whisper, { your_name: (name) => received.push(name) }, unknown)
 assert.equal(received.at(-1), 'pi-1')
 
-const desk = new Tasks({ node: { roster }, tasks: { add: { version: 1 } }, submitters: () => ['pi-1'], log })
+/** @type {import('@rpi-cluster/core/task-journal').TaskJournal} */
+const journal = { recovered: () => [], write: async () => {} }
+const desk = new Tasks({
+  ...{ node: { roster }, tasks: { add: { version: 1 } }, submitters: () => ['pi-1'], journal, log, stop },
+})
 const client = new TaskClient({
   ask: async (q, { about }) => (await desk.answers[q]({ node: 'pi-1' }, about)).payload,
 })

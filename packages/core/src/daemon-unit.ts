@@ -25,8 +25,8 @@ const STOP_TIMEOUT_S = 15
 /** What memory a program may take, unless told otherwise. Node takes 60 to 90 MB. */
 const DEFAULT_MEMORY_MAX = '256M'
 
-/** How many threads and processes it may have: Node has a dozen, and starts a few commands. */
-const TASKS_MAX = 64
+/** How many threads and processes it may have, unless told otherwise: Node has a dozen, and starts a few commands. */
+const DEFAULT_TASKS_MAX = 64
 
 /** A device that a program may use. */
 export interface DeviceGrant {
@@ -55,6 +55,8 @@ export interface DaemonOptions extends UnitOptions {
   reloadedBy?: string
   /** How much memory it may take, as systemd writes it. Default: `256M`. */
   memoryMax?: string
+  /** How many threads and processes it may have, those of what it starts among them: a Node has a dozen. Default: 64. */
+  tasksMax?: number
 }
 
 /** The units of a program, and what they need. */
@@ -151,7 +153,7 @@ function serviceText({
   options: DaemonOptions
 }): string {
   const { keepsState = false, credentials = {}, rootTasks = [], devices = [] } = options
-  const { memoryMax = DEFAULT_MEMORY_MAX } = options
+  const { memoryMax = DEFAULT_MEMORY_MAX, tasksMax = DEFAULT_TASKS_MAX } = options
   const groups = [...new Set([...devices.map(({ group }) => group), ...rootTasks.map(groupOf)])]
   const lines = (comment: string, ...settings: string[]) =>
     settings.length > 0 ? `# ${comment}\n${settings.join('\n')}\n` : ''
@@ -188,7 +190,7 @@ ${keepsState ? `StateDirectory=rpicluster-${program}\n` : ''}${lines(
 )}
 # More than this is a mistake in it, which must not take the machine along.
 MemoryMax=${memoryMax}
-TasksMax=${TASKS_MAX}
+TasksMax=${tasksMax}
 
 # All else it may not write, and most of it not see.
 CapabilityBoundingSet=

@@ -32,7 +32,7 @@ import {
 } from './task-words.ts'
 
 /** After how many short tasks, and after how long of them, in ms, it says what came of them, and listens whether more have come. */
-const TURN_TASKS = 32
+const TURN_TASKS = 128
 const TURN_MS = 2
 
 /** How often a task's progress is told at most, in ms. */
@@ -119,6 +119,11 @@ function listen(): void {
 }
 
 function take(handed: Handed): void {
+  if (handed.epoch > epoch) {
+    // This process got no time for so long that what waited here was taken back, and nobody here could know.
+    waiting.length = 0
+    epoch = handed.epoch
+  }
   if (handed.epoch === epoch) for (const task of handed.tasks) waiting.push(task)
 }
 
@@ -135,19 +140,22 @@ async function work(): Promise<void> {
       since = performance.now()
       note(`B ${task.seq}\n`)
     }
+    const epochAtBegin = epoch
     const began = performance.now()
     const begun = begin(task)
     const outcome = begun instanceof Promise ? await begun : begun
     const now = performance.now()
     const ms = now - began
     tasks += 1
-    let givesBack = now - since > GIVES_BACK_MS
+    // What was handed over meanwhile, after the parent had taken the rest back, is this process's to do.
+    const isCurrent = epoch === epochAtBegin
+    let givesBack = isCurrent && now - since > GIVES_BACK_MS
     if (givesBack) giveBack()
-    follows = waiting.length > 0 && tasks < TURN_TASKS && now - turn < TURN_MS
+    follows = isCurrent && waiting.length > 0 && tasks < TURN_TASKS && now - turn < TURN_MS
     note(line(task, outcome, ms, givesBack ? 'back' : follows ? 'next' : 'later'))
     current = undefined
     // The system may have let this process wait before the line was written, and the parent has seen a task that takes long.
-    if (!givesBack && performance.now() - since > GIVES_BACK_MS) {
+    if (isCurrent && !givesBack && performance.now() - since > GIVES_BACK_MS) {
       givesBack = true
       follows = false
       giveBack()

@@ -79,6 +79,8 @@ export class TaskClient {
   #ends: TaskEnd[] = []
   #lastId = 0
   #submitting = 0
+  /** How often it was resumed: once for each connection. */
+  #resumes = 0
   #wake: () => void = () => {}
 
   /** @param asker what asks the primary: a `ConnectingNode`, or a `Dialogue` */
@@ -145,10 +147,29 @@ export class TaskClient {
    * @throws what `ask` throws
    */
   async resume(): Promise<void> {
+    this.#resumes += 1
+    await this.#followAgain(this.#resumes, FIRST_PAUSE_MS)
+  }
+
+  /** An answer may be late while the connection stays: it is asked again then, until there is one, or another connection. */
+  async #followAgain(turn: number, pauseMs: number): Promise<void> {
+    try {
+      await this.#follow(turn)
+    } catch (error) {
+      if (isPassing(error))
+        setTimeout(() => {
+          if (turn !== this.#resumes) return
+          this.#followAgain(turn, Math.min(pauseMs * 2, LONGEST_PAUSE_MS)).catch(() => {})
+        }, pauseMs).unref()
+      throw error
+    }
+  }
+
+  async #follow(turn: number): Promise<void> {
     const ids = [...this.#open.keys()]
     // What is being handed in at this moment is not known there yet, and does not have to be.
     const isSubmitting = this.#submitting > 0
-    for (let from = 0; from < ids.length; ) {
+    for (let from = 0; from < ids.length && turn === this.#resumes; ) {
       const asked = ids.slice(from, from + MOST_IDS)
       const { tasks, more } = await this.#askStates({ ids: asked, follow: true })
       this.#takeEnds(tasks.filter(hasEnded))

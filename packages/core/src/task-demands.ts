@@ -12,7 +12,11 @@ const MOST_DEMANDS = 100
 const DEFAULT_SECONDS = 60
 const DEFAULT_MEMORY_MB = 128
 
-/** All that is needed. */
+/**
+ * All that is needed.
+ *
+ * @internal
+ */
 export class TaskDemands {
   readonly #shapes: ReadonlyMap<string, TaskShape>
   readonly #demands = new Map<string, CountedDemand>()

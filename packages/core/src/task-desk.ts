@@ -30,6 +30,9 @@ const DEFAULT_MOST_WAITING_BYTES = 64 * 1024 * 1024
 /** How often tables are brought up to date at most, in ms. */
 const REFRESH_MS = 250
 
+/** With how many open tasks what comes is not gathered. */
+const FEW = 4
+
 /** How often is looked what is beyond its limit, and what is kept too long, in ms. */
 const LOOK_MS = 1_000
 
@@ -83,6 +86,7 @@ export class Tasks {
   readonly #followers = new TaskFollowers()
   readonly #tables: TaskTables
   readonly #notes: TaskNotes | undefined
+  #isDue = false
   #turn: NodeJS.Immediate | undefined
   #refresh: NodeJS.Timeout | undefined
   #wake: NodeJS.Timeout | undefined
@@ -129,17 +133,23 @@ export class Tasks {
   /** There may be something to place and to send: that is done once, when all has been read that has come. */
   #changed(): void {
     if (this.#stop.aborted) return
-    this.#turn ??= setImmediate(() => {
-      this.#turn = undefined
-      this.#work()
-    })
+    if (!this.#isDue) this.#workSoon()
     this.#refresh ??= setTimeout(() => {
       this.#refresh = undefined
       this.#show()
     }, REFRESH_MS).unref()
   }
 
+  #workSoon(): void {
+    this.#isDue = true
+    // Whoever hands in one task waits for each step; of many, what comes in one turn is gathered.
+    if (this.#queue.open <= FEW) process.nextTick(() => this.#work())
+    else this.#turn = setImmediate(() => this.#work())
+  }
+
   #work(): void {
+    if (this.#stop.aborted) return
+    this.#isDue = false
     this.#queue.place((task, worker) => this.#workers.give(task, worker))
     this.#workers.flush()
     this.#followers.flush()

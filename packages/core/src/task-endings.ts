@@ -15,6 +15,7 @@ const DEFAULT_KEPT_BYTES = 64 * 1024 * 1024
 /** What one is counted with beside its result and its input, in bytes: what it was measured to take, with some room. */
 const BYTES_EACH = 500
 
+/** @internal */
 export interface TaskEndingsOptions {
   /** How long they are kept, in ms. Default: 3,600,000, an hour. */
   keptMs?: number | undefined
@@ -22,7 +23,11 @@ export interface TaskEndingsOptions {
   keptBytes?: number | undefined
 }
 
-/** All that have ended and are known. */
+/**
+ * All that have ended and are known.
+ *
+ * @internal
+ */
 export class TaskEndings {
   /** Those that failed, in the order in which they did. */
   readonly failed = new Set<Task>()

@@ -39,7 +39,11 @@ interface Sender {
   send(type: string, payload: unknown): Promise<void>
 }
 
-/** Ends that are to be sent. */
+/**
+ * Ends that are to be sent.
+ *
+ * @internal
+ */
 export class TaskEnds {
   readonly #node: Sender
   readonly #log: Logger
@@ -132,7 +136,7 @@ export class TaskEnds {
   #sendSoon(): void {
     if (this.#isSending || this.#over.aborted || this.#waiting.size === 0) return
     this.#isSending = true
-    setImmediate(() => void this.#send())
+    process.nextTick(() => void this.#send())
   }
 
   async #send(): Promise<void> {

@@ -15,6 +15,8 @@
  * | `too large` | its result does not go into a message |
  * | `no JSON` | its result, or its input, has no JSON form |
  * | `unknown` | there is no task of that name here |
+ *
+ * @internal
  */
 export const TASK_FAILURES = [
   'threw',

@@ -18,7 +18,11 @@ interface Follower {
   readonly stream: TaskStream
 }
 
-/** All who follow tasks. */
+/**
+ * All who follow tasks.
+ *
+ * @internal
+ */
 export class TaskFollowers {
   readonly #followers = new Map<Connection, Follower>()
   readonly #unflushed = new Set<TaskStream>()

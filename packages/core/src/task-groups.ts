@@ -9,7 +9,11 @@ import type { TaskState } from './task-states.ts'
 /** How many groups are shown: the newest. */
 const MOST_SHOWN = 20
 
-/** Counts and groups. */
+/**
+ * Counts and groups.
+ *
+ * @internal
+ */
 export class TaskGroups {
   /** All that is open, and all that has ended since the start. */
   readonly counts: Record<TaskState['state'], number> = noCounts()

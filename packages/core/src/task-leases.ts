@@ -13,7 +13,11 @@ const BEYOND_LIMIT_MS = 30_000
 /** Of how many former leases a task knows. */
 const MOST_PAST = 8
 
-/** All leases there are. */
+/**
+ * All leases there are.
+ *
+ * @internal
+ */
 export class TaskLeases {
   readonly #placement: Placement
   readonly #held = new Map<Worker, Set<Task>>()

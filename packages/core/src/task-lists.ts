@@ -5,7 +5,11 @@
  * @since 0.24.0
  */
 
-/** What can be in a list: one at a time. */
+/**
+ * What can be in a list: one at a time.
+ *
+ * @internal
+ */
 export interface Linked<Item> {
   previous: Item | undefined
   next: Item | undefined
@@ -13,7 +17,11 @@ export interface Linked<Item> {
   list: { remove(item: Item): void } | undefined
 }
 
-/** A list that its items themselves hold together. */
+/**
+ * A list that its items themselves hold together.
+ *
+ * @internal
+ */
 export class LinkedList<Item extends Linked<Item>> {
   first: Item | undefined
   last: Item | undefined
@@ -64,7 +72,11 @@ export class LinkedList<Item extends Linked<Item>> {
   }
 }
 
-/** Items by the moment at which each is due: the earliest is found at once. (A binary heap.) */
+/**
+ * Items by the moment at which each is due: the earliest is found at once. (A binary heap.)
+ *
+ * @internal
+ */
 export class DueTimes<Item> {
   readonly #heap: { at: number; item: Item }[] = []
 

@@ -5,7 +5,11 @@
  */
 import { readFileSync } from 'node:fs'
 
-/** What a process takes, in bytes. */
+/**
+ * What a process takes, in bytes.
+ *
+ * @internal
+ */
 export interface TakenMemory {
   /** What is in memory. */
   resident: number

@@ -15,12 +15,17 @@ interface Note {
   then: (() => void) | undefined
 }
 
+/** @internal */
 export interface TaskNotesOptions {
   journal: TaskJournal
   log: Logger
 }
 
-/** Events on their way to a journal. */
+/**
+ * Events on their way to a journal.
+ *
+ * @internal
+ */
 export class TaskNotes {
   readonly #options: TaskNotesOptions
   #notes: Note[] = []

@@ -26,7 +26,11 @@ interface Printing {
   readonly name: string
 }
 
-/** What one process prints. */
+/**
+ * What one process prints.
+ *
+ * @internal
+ */
 export class TaskOutput {
   /** The end of what it has printed as errors. */
   lastErrors = ''

@@ -8,11 +8,21 @@
 /** How much of short tasks may lie ready at a node beyond what it does now, in ms: more than the way there and back takes. */
 const AHEAD_MS = 50
 
-/** How many tasks may be at a node for each of its slots, however short they are. */
-export const MOST_A_SLOT = 64
+/**
+ * How many tasks may be at a node for each of its slots, however short they are.
+ *
+ * @internal
+ */
+export const MOST_A_SLOT = 256
 
 /** What a task is taken to need that nobody has done yet, in ms: too long to lie ready anywhere. */
 const UNKNOWN_MS = 100
+
+/** For how many that a node has done one more may lie ready there: the first parts of a picture may be the shortest. */
+const DONE_FOR_ONE_AHEAD = 16
+
+/** How much of the slowest is forgotten with each that follows. */
+const FORGOTTEN = 1 / 64
 
 /** How much of an estimate the last task makes out. */
 const WEIGHT = 0.2
@@ -23,7 +33,11 @@ const BELIEVED_MS = 30_000
 /** How much slower a task is taken to be at a node whose every slot is taken: cores share their memory. */
 const CROWDING = 0.25
 
-/** What a task needs of a node: its name, and what else makes a difference. Many tasks share one. */
+/**
+ * What a task needs of a node: its name, and what else makes a difference. Many tasks share one.
+ *
+ * @internal
+ */
 export interface Demand {
   readonly name: string
   readonly version: number
@@ -31,7 +45,11 @@ export interface Demand {
   readonly requires: readonly string[]
 }
 
-/** What a node says that it can do. */
+/**
+ * What a node says that it can do.
+ *
+ * @internal
+ */
 export interface Abilities {
   /** By the names of tasks: which version of each. */
   tasks: ReadonlyMap<string, number>
@@ -47,6 +65,10 @@ export interface Abilities {
 interface Speed {
   ms: number
   at: number
+  /** How many it has done. */
+  count: number
+  /** How long the slowest of late took, in ms: less of it counts with each that follows. */
+  slowestMs: number
 }
 
 /** The numbers of a decision, kept until somebody wants to read them. */
@@ -62,7 +84,11 @@ interface Decision {
   choices: number
 }
 
-/** A node that does tasks. */
+/**
+ * A node that does tasks.
+ *
+ * @internal
+ */
 export class Worker {
   /** What it is called. */
   name: string
@@ -102,7 +128,11 @@ export class Worker {
   }
 }
 
-/** All nodes that do tasks, and which of them is to have the next one. */
+/**
+ * All nodes that do tasks, and which of them is to have the next one.
+ *
+ * @internal
+ */
 export class Placement {
   readonly workers = new Set<Worker>()
   #means = new Map<string, number>()
@@ -181,8 +211,10 @@ export class Placement {
   /** A task took so long at a worker, in ms. */
   measured(worker: Worker, name: string, ms: number, now: number): void {
     const speed = worker.speeds.get(name)
-    if (!speed) worker.speeds.set(name, { ms, at: now })
+    if (!speed) worker.speeds.set(name, { ms, at: now, count: 1, slowestMs: ms })
     else {
+      speed.count += 1
+      speed.slowestMs = Math.max(ms, speed.slowestMs * (1 - FORGOTTEN))
       speed.ms += (ms - speed.ms) * WEIGHT
       speed.at = now
     }
@@ -267,7 +299,7 @@ function isTaking({ abilities, isFull, restsUntil }: Worker, now: number): boole
 }
 
 /** Whether one more may be at a worker: one in each slot, and short ones ahead of that, which long ones do not wait for. */
-function hasRoom(worker: Worker, { memoryMb }: Demand, ms: number, now: number): boolean {
+function hasRoom(worker: Worker, { name, memoryMb }: Demand, ms: number, now: number): boolean {
   const { abilities, inFlight, long, shortMs } = worker
   const { slots } = abilities
   if (!isTaking(worker, now) || inFlight >= slots * MOST_A_SLOT) return false
@@ -275,7 +307,15 @@ function hasRoom(worker: Worker, { memoryMb }: Demand, ms: number, now: number):
   const atWork = inFlight < slots ? worker.memoryMb : (worker.memoryMb / inFlight) * (slots - 1)
   if (atWork + memoryMb > abilities.memoryMb) return false
   if (ms > AHEAD_MS) return long < slots
-  return inFlight < slots || (long < slots && shortMs + ms <= AHEAD_MS * (slots - long))
+  if (inFlight < slots) return true
+  if (inFlight >= slots * mostASlot(worker.speeds.get(name))) return false
+  return long < slots && shortMs + ms <= AHEAD_MS * (slots - long)
+}
+
+/** How many may be at a node for each slot: few, as long as it is not known that all of them are short. */
+function mostASlot(speed: Speed | undefined): number {
+  if (!speed) return 1
+  return Math.min(MOST_A_SLOT, 1 + speed.count / DONE_FOR_ONE_AHEAD, 1 + AHEAD_MS / speed.slowestMs)
 }
 
 /** How long a task would wait at a worker before it begins, in ms. */

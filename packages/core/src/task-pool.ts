@@ -22,8 +22,8 @@ const SHORT_MS = 2
 const SHORT_LENGTH = 4 * 1024
 
 /** How many short tasks a process is handed ahead at most, and how many it has left when it is handed more. */
-const MOST_AHEAD = 64
-const LEAST_AHEAD = 32
+const MOST_AHEAD = 256
+const LEAST_AHEAD = 128
 
 /** How much the last task's time counts for the mean of its name. */
 const NEWEST_PART = 0.2
@@ -72,6 +72,21 @@ export interface RunOptions {
   measured?: (ms: number) => void
   /** Cancels it. One at work is ended. */
   signal?: AbortSignal
+}
+
+/**
+ * Who hears what becomes of a task: one of the last three is called, once.
+ *
+ * @internal
+ */
+export interface TaskListener {
+  begun(): void
+  progress(part: number): void
+  done(result: string, ms: number): void
+  /** `ms`: how long it ran, if it began. */
+  failed(failure: TaskFailure, ms?: number): void
+  /** The program is stopped. */
+  stopped(reason: unknown): void
 }
 
 /** Processes that do tasks. One is started at once, further ones when there is work for them; all are kept. */
@@ -128,26 +143,60 @@ export class TaskPool {
    * @throws the stop signal's reason, an AbortError, when the program is stopped first
    */
   run(task: TaskWork, options: RunOptions = {}): Promise<string> {
-    if (this.#stop.aborted) return Promise.reject(this.#stop.reason)
-    const limits = this.#limits.get(task.name)
-    if (!limits) return Promise.reject(new TaskFailure('unknown', `There is no task "${task.name}" here.`))
     const { signal } = options
-    if (signal?.aborted) return Promise.reject(cancelled())
+    if (signal?.aborted && !this.#stop.aborted) return Promise.reject(cancelled())
     return new Promise((resolve, reject) => {
-      this.#lastSeq += 1
-      const work = new Waited(this.#lastSeq, task, limits, options, this.#learn, resolve, reject)
-      if (signal) work.listening = addAbortListener(signal, () => this.#cancel(work))
-      this.#waiting.push(work)
-      this.#dispatchSoon()
+      const awaited = new Awaited(options, resolve, reject)
+      const taken = this.take(task, awaited)
+      if (signal && taken) awaited.listening = addAbortListener(signal, () => this.cancel(taken))
     })
+  }
+
+  /**
+   * Does a task, and says what becomes of it without a promise, which costs more than an empty task.
+   *
+   * @returns what to {@link cancel} it by. Undefined when there is no such task, or the program is stopped: that is said at once
+   * @internal
+   */
+  take(task: TaskWork, listener: TaskListener): TakenWork | undefined {
+    const limits = this.#limits.get(task.name)
+    if (this.#stop.aborted) listener.stopped(this.#stop.reason)
+    else if (!limits) listener.failed(new TaskFailure('unknown', `There is no task "${task.name}" here.`))
+    if (this.#stop.aborted || !limits) return undefined
+    this.#lastSeq += 1
+    const work = new TakenWork(this.#lastSeq, task, limits, listener, this.#learn)
+    this.#waiting.push(work)
+    this.#dispatchSoon()
+    return work
+  }
+
+  /**
+   * Cancels a task. One at work is ended.
+   *
+   * @internal
+   */
+  cancel(work: TakenWork): void {
+    const holder = [...this.#children].find((child) => child.works.includes(work))
+    work.isCancelled = true
+    // Of one at work is told when it has ended: its answer may be on its way.
+    if (!holder?.endIfAtWork(work)) work.failed(cancelled(), undefined)
   }
 
   /** Gives up what no process has been handed, and returns their ids. Their promises are rejected, as cancelled. */
   withdraw(): string[] {
-    return this.#takeAll().map((work) => {
+    return this.takeBack().map((work) => {
       work.failed(cancelled(), undefined)
       return work.id
     })
+  }
+
+  /**
+   * The same, without a word to who listens.
+   *
+   * @internal
+   */
+  takeBack(): Work[] {
+    return this.#takeAll()
   }
 
   #hasWork(): boolean {
@@ -189,13 +238,6 @@ export class TaskPool {
           undefined,
         )
     if (open.length > 0) this.#dispatchSoon()
-  }
-
-  #cancel(work: Work): void {
-    const holder = [...this.#children].find((child) => child.works.includes(work))
-    work.isCancelled = true
-    // Of one at work is told when it has ended: its answer may be on its way.
-    if (!holder?.endIfAtWork(work)) work.failed(cancelled(), undefined)
   }
 
   #dispatchSoon(): void {
@@ -320,32 +362,31 @@ export class TaskPool {
   }
 }
 
-/** A task that somebody waits for. */
-class Waited implements Work {
+/**
+ * A task that was taken, until it has ended.
+ *
+ * @internal
+ */
+export class TakenWork implements Work {
+  readonly seq: number
   readonly id: string
   readonly name: string
   readonly input: string
   readonly attempt: number
+  readonly limits: Limits
   returns = 0
   isCancelled = false
-  listening: Disposable | undefined
 
-  readonly seq: number
-  readonly limits: Limits
-  readonly #options: RunOptions
+  readonly #listener: TaskListener
   readonly #learn: (name: string, ms: number) => void
-  readonly #resolve: (result: string) => void
-  readonly #reject: (reason: unknown) => void
   #isSettled = false
 
   constructor(
     seq: number,
     { id, name, input, attempt }: TaskWork,
     limits: Limits,
-    options: RunOptions,
+    listener: TaskListener,
     learn: (name: string, ms: number) => void,
-    resolve: (result: string) => void,
-    reject: (reason: unknown) => void,
   ) {
     this.seq = seq
     this.id = id
@@ -353,8 +394,48 @@ class Waited implements Work {
     this.input = input
     this.attempt = attempt
     this.limits = limits
-    this.#options = options
+    this.#listener = listener
     this.#learn = learn
+  }
+
+  begun(): void {
+    this.#listener.begun()
+  }
+
+  progress(part: number): void {
+    this.#listener.progress(part)
+  }
+
+  done(result: string, ms: number): void {
+    this.#learn(this.name, ms)
+    if (this.#settles()) this.#listener.done(result, ms)
+  }
+
+  failed(failure: TaskFailure, ms: number | undefined): void {
+    if (ms !== undefined) this.#learn(this.name, ms)
+    if (this.#settles()) this.#listener.failed(failure, ms)
+  }
+
+  stopped(reason: unknown): void {
+    if (this.#settles()) this.#listener.stopped(reason)
+  }
+
+  #settles(): boolean {
+    if (this.#isSettled) return false
+    this.#isSettled = true
+    return true
+  }
+}
+
+/** Who waits for a task by a promise. */
+class Awaited implements TaskListener {
+  listening: Disposable | undefined
+  readonly #options: RunOptions
+  readonly #resolve: (result: string) => void
+  readonly #reject: (reason: unknown) => void
+
+  constructor(options: RunOptions, resolve: (result: string) => void, reject: (reason: unknown) => void) {
+    this.#options = options
     this.#resolve = resolve
     this.#reject = reject
   }
@@ -368,24 +449,20 @@ class Waited implements Work {
   }
 
   done(result: string, ms: number): void {
-    if (this.#settles(ms)) this.#resolve(result)
+    this.listening?.[Symbol.dispose]()
+    this.#options.measured?.(ms)
+    this.#resolve(result)
   }
 
   failed(failure: TaskFailure, ms: number | undefined): void {
-    if (this.#settles(ms)) this.#reject(failure)
+    this.listening?.[Symbol.dispose]()
+    if (ms !== undefined) this.#options.measured?.(ms)
+    this.#reject(failure)
   }
 
   stopped(reason: unknown): void {
-    if (this.#settles(undefined)) this.#reject(reason)
-  }
-
-  #settles(ms: number | undefined): boolean {
     this.listening?.[Symbol.dispose]()
-    if (ms !== undefined) this.#learn(this.name, ms)
-    if (this.#isSettled) return false
-    this.#isSettled = true
-    if (ms !== undefined) this.#options.measured?.(ms)
-    return true
+    this.#reject(reason)
   }
 }
 

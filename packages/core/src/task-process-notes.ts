@@ -15,7 +15,11 @@ const MEMORY = '/dev/shm'
 
 const room = Buffer.alloc(MOST_NOTES + LONGEST_NOTE)
 
-/** A file for notes. */
+/**
+ * A file for notes.
+ *
+ * @internal
+ */
 export class TaskNotes {
   /** To be handed to the process. Undefined where no such file can be made: it has to do without. */
   readonly descriptor: number | undefined

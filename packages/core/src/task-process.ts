@@ -44,13 +44,21 @@ const LAST_WORDS_MS = 100
 
 const MIB = 1024 * 1024
 
-/** What a task may take. */
+/**
+ * What a task may take.
+ *
+ * @internal
+ */
 export interface Limits {
   readonly seconds: number
   readonly memoryMb: number
 }
 
-/** A task that is to be done, until it has ended. */
+/**
+ * A task that is to be done, until it has ended.
+ *
+ * @internal
+ */
 export interface Work extends HandedTask {
   readonly limits: Limits
   /** How often a process has ended before it began. */
@@ -66,7 +74,11 @@ export interface Work extends HandedTask {
   stopped(reason: unknown): void
 }
 
-/** Who has started a process, and hears of it. */
+/**
+ * Who has started a process, and hears of it.
+ *
+ * @internal
+ */
 export interface ProcessOwner {
   /** A process may get more. */
   free(child: TaskProcess): void
@@ -76,6 +88,7 @@ export interface ProcessOwner {
   ended(child: TaskProcess, why: string | undefined): void
 }
 
+/** @internal */
 export interface ProcessOptions {
   /** The file of the tasks. */
   file: URL
@@ -85,7 +98,11 @@ export interface ProcessOptions {
   owner: ProcessOwner
 }
 
-/** A process that does tasks. */
+/**
+ * A process that does tasks.
+ *
+ * @internal
+ */
 export class TaskProcess {
   /** What it was handed, in the order in which it does it. */
   readonly works: Work[] = []
@@ -221,10 +238,15 @@ export class TaskProcess {
     this.#options.owner.returned(this.works.splice(1))
   }
 
-  /** The child has given back what it had, unless that was taken back before. A note may be heard twice, or too early. */
+  /**
+   * The child has given back what it had: the next one too, which was taken to have begun, and for so long that what waits
+   * behind it was taken back meanwhile. A note may be heard twice, or too early.
+   */
   #giveBack(seq: number, epoch: number): void {
-    if (seq !== this.#answered || epoch <= this.#epoch) return
+    const isBegunInVain = epoch === this.#epoch && this.isSlow
+    if (seq !== this.#answered || (epoch <= this.#epoch && !isBegunInVain)) return
     this.#epoch = epoch
+    this.#tookBackAt = 0
     this.#isAtWork = false
     this.#options.owner.returned(this.works.splice(0))
   }

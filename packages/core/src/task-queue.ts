@@ -22,8 +22,14 @@ import { WaitingTasks } from './task-waiting.ts'
 /** How often a task is tried that fails, unless told otherwise. */
 const DEFAULT_ATTEMPTS = 3
 
-/** With how many lost nodes a task is tried alone from then on, and with how many it has failed: it may be what kills them. */
+/** With how many lost nodes a task is tried alone from then on: it may be what kills them. */
 const LOST_TO_BE_ALONE = 2
+
+/**
+ * With how many it has failed.
+ *
+ * @internal
+ */
 export const LOST_TO_FAIL = 3
 
 /** The window of the first pause after a failure, in ms; each further one is twice as long, up to the longest. */
@@ -36,6 +42,7 @@ const REST_AFTER_RETURN_MS = 1_000
 /** How long what a node had in a former life of this queue waits for that node to come back, in ms. */
 const RETURN_MS = 5_000
 
+/** @internal */
 export interface TaskQueueOptions extends TaskEndingsOptions {
   /** What there is, by name. */
   tasks: Readonly<Record<string, TaskShape>>
@@ -53,7 +60,11 @@ export interface TaskQueueOptions extends TaskEndingsOptions {
   tried?: ((task: Task) => void) | undefined
 }
 
-/** What came of a task at a node: a result, as JSON, or a kind of failure, and why. */
+/**
+ * What came of a task at a node: a result, as JSON, or a kind of failure, and why.
+ *
+ * @internal
+ */
 export interface Outcome {
   ms: number
   result?: string | undefined
@@ -61,7 +72,11 @@ export interface Outcome {
   reason?: string | undefined
 }
 
-/** What is to be taken. Somebody has looked whether it may be. */
+/**
+ * What is to be taken. Somebody has looked whether it may be.
+ *
+ * @internal
+ */
 export interface TakenTask {
   id: string
   by: string
@@ -71,7 +86,11 @@ export interface TakenTask {
   group?: string | undefined
 }
 
-/** Tasks and workers. */
+/**
+ * Tasks and workers.
+ *
+ * @internal
+ */
 export class TaskQueue {
   readonly demands: TaskDemands
   readonly groups = new TaskGroups()
@@ -104,6 +123,13 @@ export class TaskQueue {
   /** How many are known. */
   get size(): number {
     return this.#tasks.size
+  }
+
+  /** How many have not ended. */
+  get open(): number {
+    let open = 0
+    for (const demand of this.demands.open()) open += demand.open
+    return open
   }
 
   /** What a worker has, in the order in which it got it: the first of it, up to a number. */
@@ -233,8 +259,9 @@ export class TaskQueue {
     }
     const past = this.#leases.pastOf(task, worker, lease)
     if (!past || !isOpen(task)) return false
-    past.isOpen = false
     const isWaiting = task.state === 'waiting'
+    // Where another one has it, this one may have ended it already: its end, on the way, is taken still.
+    past.isOpen = !isWaiting
     this.#unlose(task, past, false)
     if (isWaiting) this.#lend(task, worker, now, { number: lease })
     return isWaiting
@@ -318,7 +345,8 @@ export class TaskQueue {
     if (!isOpen(task)) return
     task.attempts = node === undefined ? attempts : attempts - 1
     task.lost = lost
-    task.past = node === undefined ? undefined : [{ number: 0, node, identity: node, isOpen: true }]
+    task.past =
+      node === undefined ? undefined : [{ number: 0, node, identity: node, isOpen: true, isCounted: false }]
     this.waiting.remove(task)
     if (node === undefined) this.waiting.addInFront(task, isTriedAlone(task))
     else this.waiting.rest(task, this.#options.clock.now() + RETURN_MS)
@@ -374,7 +402,8 @@ export class TaskQueue {
     const failures = task.attempts - task.lost
     if (failures >= this.#attempts) this.#end(task, 'failed', { node, ms, kind, reason })
     else {
-      this.#leases.remember(task, { number: 0, node, identity: worker.identity, isOpen: false })
+      const { identity } = worker
+      this.#leases.remember(task, { number: 0, node, identity, isOpen: false, isCounted: false })
       this.#pause(task, Math.min(FIRST_PAUSE_MS * 2 ** (failures - 1), LONGEST_PAUSE_MS))
     }
   }
@@ -383,7 +412,8 @@ export class TaskQueue {
   #lose(task: Task): boolean {
     const { number, worker } = this.#leases.release(task)
     task.lost += 1
-    this.#leases.remember(task, { number, node: worker.name, identity: worker.identity, isOpen: true })
+    const { name: node, identity } = worker
+    this.#leases.remember(task, { number, node, identity, isOpen: true, isCounted: true })
     if (task.lost < LOST_TO_FAIL) {
       this.#again(task)
       return false
@@ -395,14 +425,13 @@ export class TaskQueue {
   }
 
   /** The node was not lost after all: it has been heard of. `counts`: whether its try does. */
-  #unlose(task: Task, { number }: PastLease, counts: boolean): void {
-    // One of a former life was never counted as lost, and its try was taken back.
-    if (number === 0) {
-      if (counts) task.attempts += 1
-      return
+  #unlose(task: Task, past: PastLease, counts: boolean): void {
+    if (past.isCounted) {
+      task.lost -= 1
+      task.attempts -= 1
     }
-    task.lost -= 1
-    if (!counts) task.attempts -= 1
+    past.isCounted = false
+    if (counts) task.attempts += 1
   }
 
   #again(task: Task): void {

@@ -8,7 +8,11 @@ import type { Linked, LinkedList } from './task-lists.ts'
 import type { Demand, Worker } from './task-placement.ts'
 import type { TaskState } from './task-states.ts'
 
-/** What has to be known of a task to hand it out. Its definition has more. */
+/**
+ * What has to be known of a task to hand it out. Its definition has more.
+ *
+ * @internal
+ */
 export interface TaskShape {
   /** Whole number. A node that has another version does not get it. */
   version: number
@@ -20,7 +24,11 @@ export interface TaskShape {
   requires?: readonly string[]
 }
 
-/** What some tasks need, and how many of them there are. */
+/**
+ * What some tasks need, and how many of them there are.
+ *
+ * @internal
+ */
 export interface CountedDemand extends Demand {
   /** How long one may take, in ms. */
   readonly limitMs: number
@@ -33,20 +41,32 @@ export interface CountedDemand extends Demand {
   blockedIn: number
 }
 
-/** Who submits, and what of it waits. */
+/**
+ * Who submits, and what of it waits.
+ *
+ * @internal
+ */
 export interface Lane {
   readonly by: string
   readonly lines: Line[]
 }
 
-/** What waits of one submitter and needs the same. */
+/**
+ * What waits of one submitter and needs the same.
+ *
+ * @internal
+ */
 export interface Line {
   readonly lane: Lane
   readonly demand: CountedDemand
   readonly tasks: LinkedList<Task>
 }
 
-/** Tasks that belong together, by how many are in which state. */
+/**
+ * Tasks that belong together, by how many are in which state.
+ *
+ * @internal
+ */
 export interface Group {
   readonly name: string
   /** Who submitted the first of them. */
@@ -63,7 +83,11 @@ export interface Group {
   isToldDone: boolean
 }
 
-/** A task is at a node, until it ends, or the node is lost. */
+/**
+ * A task is at a node, until it ends, or the node is lost.
+ *
+ * @internal
+ */
 export interface Lease {
   readonly number: number
   readonly worker: Worker
@@ -76,16 +100,26 @@ export interface Lease {
   progress: number | undefined
 }
 
-/** A lease that is over. */
+/**
+ * A lease that is over.
+ *
+ * @internal
+ */
 export interface PastLease {
   readonly number: number
   readonly node: string
   readonly identity: string
   /** Whether its node was lost with it, and may still come back, with a result even. */
   isOpen: boolean
+  /** Whether that counts as a try, and as a node that was lost: until it is heard of. */
+  isCounted: boolean
 }
 
-/** How a task ended. */
+/**
+ * How a task ended.
+ *
+ * @internal
+ */
 export interface Ending {
   /** When, in ms of the clock that does not jump, and in ms since 1970. */
   readonly at: number
@@ -98,7 +132,11 @@ export interface Ending {
   readonly reason: string | undefined
 }
 
-/** A task. */
+/**
+ * A task.
+ *
+ * @internal
+ */
 export class Task implements Linked<Task> {
   readonly id: string
   /** Where it waits. */

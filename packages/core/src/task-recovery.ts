@@ -6,7 +6,11 @@
 import type { TaskEvent } from './task-journal.ts'
 import type { TaskQueue } from './task-queue.ts'
 
-/** Does what the events say, in order. What does not fit, such as the end of a task that nobody has handed in, is passed over. */
+/**
+ * Does what the events say, in order. What does not fit, such as the end of a task that nobody has handed in, is passed over.
+ *
+ * @internal
+ */
 export function recover(queue: TaskQueue, events: Iterable<TaskEvent>): void {
   for (const event of events) recoverOne(queue, event)
   queue.forget()

@@ -27,14 +27,20 @@ const LABEL = /^[^\p{Cc}\p{Zl}\p{Zp}]{1,100}$/u
 /** Where a task stands. It is in one of these at any moment, and out of the last three comes none but by `retry`. */
 export const TASK_STATES = ['waiting', 'running', 'done', 'failed', 'cancelled'] as const
 
+/** @internal */
 export const taskId = v.pipe(v.string(), v.regex(ID, 'an id has up to 100 letters, digits, and . _ : / -'))
+/** @internal */
 export const taskLabel = v.pipe(
   v.string(),
   v.regex(LABEL, 'a text of 1 to 100 characters in one line is expected'),
 )
 const wholeNumber = v.pipe(v.number(), v.safeInteger(), v.minValue(0))
 
-/** What is handed in. Its input is looked at apart: it may be anything that JSON has. */
+/**
+ * What is handed in. Its input is looked at apart: it may be anything that JSON has.
+ *
+ * @internal
+ */
 export const submittedTask = v.object({
   name: v.string(),
   input: v.optional(v.unknown()),
@@ -95,8 +101,13 @@ export type TaskState = v.InferOutput<typeof taskState>
 /** A task that has ended. */
 export type TaskEnd = TaskState & { state: 'done' | 'failed' | 'cancelled' }
 
-/** What the primary says of some tasks. */
+/**
+ * What the primary says of some tasks.
+ *
+ * @internal
+ */
 export const taskStates = v.object({ tasks: v.array(taskState), more: v.fallback(v.boolean(), false) })
+/** @internal */
 export const taskEnds = v.array(taskState)
 
 /** Whether a task has ended. */
@@ -104,7 +115,11 @@ export function hasEnded(task: TaskState): task is TaskEnd {
   return task.state !== 'waiting' && task.state !== 'running'
 }
 
-/** Why something failed, as it is kept: one line, cut where it is long. */
+/**
+ * Why something failed, as it is kept: one line, cut where it is long.
+ *
+ * @internal
+ */
 export function reasonOf(text: unknown): string {
   const line = typeof text === 'string' ? text.replace(/\s+/g, ' ').trim() : ''
   return line.length > LONGEST_REASON ? `${line.slice(0, LONGEST_REASON)}...` : line

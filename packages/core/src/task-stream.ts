@@ -19,7 +19,11 @@ const MOST_IN_SOCKET = 256 * 1024
 /** How often is looked whether there is room for something large, in ms. */
 const LOOK_MS = 10
 
-/** Things to say to a peer, each JSON that is ASCII. */
+/**
+ * Things to say to a peer, each JSON that is ASCII.
+ *
+ * @internal
+ */
 export class TaskStream {
   readonly #peer: Connection
   readonly #hasRoom: () => void

@@ -43,6 +43,7 @@ const someOrAll = v.union([v.object({ ids }), v.object({ all: v.literal(true) })
 /** Why something is not done for a submitter. */
 class NotDone extends Error {}
 
+/** @internal */
 export interface TaskSubmittersOptions {
   queue: TaskQueue
   followers: TaskFollowers
@@ -57,7 +58,11 @@ export interface TaskSubmittersOptions {
   changed: () => void
 }
 
-/** All who submit. */
+/**
+ * All who submit.
+ *
+ * @internal
+ */
 export class TaskSubmitters {
   readonly answers: Answers
 

@@ -90,7 +90,11 @@ export const failedRow = v.object({
 })
 export type FailedRow = v.InferOutput<typeof failedRow>
 
-/** The three tables of a queue. */
+/**
+ * The three tables of a queue.
+ *
+ * @internal
+ */
 export class TaskTables {
   readonly queue = new LiveTable<QueueRow>()
   readonly workers = new LiveTable<WorkerRow>()

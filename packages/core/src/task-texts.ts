@@ -7,19 +7,31 @@ import { asciiJson } from './frames.ts'
 import type { Task } from './task-records.ts'
 import { MOST_TASK_BYTES } from './task-states.ts'
 
-/** A task as its worker gets it. */
+/**
+ * A task as its worker gets it.
+ *
+ * @internal
+ */
 export function taskJson({ id, line, input, attempts, lease }: Task): string {
   return `{"id":"${id}","lease":${lease?.number},"name":"${line.demand.name}","input":${input},"attempt":${attempts}}`
 }
 
-/** A task's state. Its id and its name need no escaping. */
+/**
+ * A task's state. Its id and its name need no escaping.
+ *
+ * @internal
+ */
 export function stateJson({ id, line, group, state, attempts, lost, lease, past, ending }: Task): string {
   const node = lease?.worker.name ?? ending?.node ?? past?.at(-1)?.node
   const lasts = `${pair('progress', lease?.progress)}${pair('ms', ending?.ms)}${raw('result', ending?.result)}${pair('kind', ending?.kind)}${pair('reason', ending?.reason)}`
   return `{"id":"${id}","name":"${line.demand.name}"${pair('group', group?.name)},"by":${asciiJson(line.lane.by)},"state":"${state}"${pair('node', node)},"attempts":${attempts},"lost":${lost}${lasts}}`
 }
 
-/** Something as JSON, or why it cannot be one here. */
+/**
+ * Something as JSON, or why it cannot be one here.
+ *
+ * @internal
+ */
 export function jsonOf(value: unknown): { json: string } | { kind: 'too large' | 'no JSON'; reason: string } {
   if (value === null || value === undefined) return { json: 'null' }
   let json: string

@@ -8,7 +8,11 @@ import { DueTimes, LinkedList } from './task-lists.ts'
 import type { Worker } from './task-placement.ts'
 import type { CountedDemand, Lane, Line, Task } from './task-records.ts'
 
-/** All tasks that wait. */
+/**
+ * All tasks that wait.
+ *
+ * @internal
+ */
 export class WaitingTasks {
   /** What is tried with nothing else beside it: some nodes were lost with it. */
   readonly alone = new LinkedList<Task>()

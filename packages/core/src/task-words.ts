@@ -42,11 +42,17 @@ export const WORDS_OUT = 4
 export const NOTES = 5
 
 /**
- * The longest line that is noted: a longer one is sent at once. And how much is noted before it is sent. In characters.
+ * The longest line that is noted, in characters: a longer one is sent at once.
  *
  * @internal
  */
 export const LONGEST_NOTE = 8 * 1024
+
+/**
+ * How much is noted before it is sent, in characters.
+ *
+ * @internal
+ */
 export const MOST_NOTES = 32 * 1024
 
 /**

@@ -12,8 +12,8 @@ import type { Logger } from './logging.ts'
 import type { Handlers } from './messages.ts'
 import type { TaskDefinitions } from './task-definition.ts'
 import { TaskEnds } from './task-ends.ts'
-import { TaskFailure } from './task-failure.ts'
-import { TaskPool } from './task-pool.ts'
+import type { TaskFailure } from './task-failure.ts'
+import { type TakenWork, type TaskListener, TaskPool } from './task-pool.ts'
 
 /** How often is told how far tasks are, in ms. */
 const PROGRESS_MS = 250
@@ -73,13 +73,45 @@ export interface TaskWorkerOptions {
 }
 
 /** A task that was handed to this node, until it has ended. */
-interface Held {
+class Held implements TaskListener {
   readonly id: string
   readonly name: string
   lease: number
-  hasBegun: boolean
-  ms: number
-  readonly cancel: AbortController
+  hasBegun = false
+  /** What to cancel it by. */
+  work: TakenWork | undefined
+  readonly #owner: HeldOwner
+
+  constructor(id: string, name: string, lease: number, owner: HeldOwner) {
+    this.id = id
+    this.name = name
+    this.lease = lease
+    this.#owner = owner
+  }
+
+  begun(): void {
+    this.hasBegun = true
+  }
+
+  progress(part: number): void {
+    this.#owner.progressed(this, part)
+  }
+
+  done(result: string, ms: number): void {
+    this.#owner.ended(this, ms, { result })
+  }
+
+  failed({ kind, message }: TaskFailure, ms = 0): void {
+    this.#owner.ended(this, ms, { kind, reason: message })
+  }
+
+  stopped(): void {}
+}
+
+/** Who holds it, and hears of it. */
+interface HeldOwner {
+  progressed(held: Held, part: number): void
+  ended(held: Held, ms: number, end: Parameters<TaskEnds['add']>[2]): void
 }
 
 /**
@@ -109,6 +141,10 @@ export class TaskWorker {
   readonly #pool: TaskPool
   readonly #held = new Map<string, Held>()
   readonly #ends: TaskEnds
+  readonly #owner: HeldOwner = {
+    progressed: (held, part) => this.#progressed(held, part),
+    ended: (held, ms, end) => this.#ended(held, ms, end),
+  }
   readonly #progress = new Map<Held, number>()
   #progressTimer: NodeJS.Timeout | undefined
   #isDraining = false
@@ -182,37 +218,26 @@ export class TaskWorker {
     const refused: { id: string; lease: number }[] = []
     for (const task of output) {
       const held = this.#held.get(task.id)
-      if (held && !held.cancel.signal.aborted) held.lease = task.lease
+      if (held && !held.work?.isCancelled) held.lease = task.lease
       else if (this.#ends.adopt(task.id, task.lease)) continue
       else if (held || this.#isDraining) refused.push({ id: task.id, lease: task.lease })
-      else void this.#do(task)
+      else this.#do(task)
     }
     if (refused.length > 0) void this.#return(refused)
   }
 
-  async #do({ id, lease, name, input, attempt }: v.InferOutput<typeof handedTasks>[number]): Promise<void> {
-    const held: Held = { id, name, lease, hasBegun: false, ms: 0, cancel: new AbortController() }
+  #do({ id, lease, name, input, attempt }: v.InferOutput<typeof handedTasks>[number]): void {
+    const held = new Held(id, name, lease, this.#owner)
     this.#held.set(id, held)
-    let end: Parameters<TaskEnds['add']>[2]
-    try {
-      const result = await this.#pool.run(
-        { id, name, input: JSON.stringify(input), attempt },
-        {
-          begun: () => (held.hasBegun = true),
-          measured: (ms) => (held.ms = ms),
-          progress: (part) => this.#progressed(held, part),
-          signal: held.cancel.signal,
-        },
-      )
-      end = { result }
-    } catch (error) {
-      if (!(error instanceof TaskFailure)) return // the program is stopped
-      if (this.#held.get(id) !== held) return // it was given back
-      end = { kind: error.kind, reason: error.message }
-    }
+    held.work = this.#pool.take({ id, name, input: JSON.stringify(input), attempt }, held)
+  }
+
+  #ended(held: Held, ms: number, end: Parameters<TaskEnds['add']>[2]): void {
+    const { id, lease } = held
+    if (this.#held.get(id) !== held) return // it was given back
     this.#held.delete(id)
     this.#progress.delete(held)
-    this.#ends.add({ id, lease: held.lease }, held.ms, end)
+    this.#ends.add({ id, lease }, ms, end)
   }
 
   #cancel(payload: unknown): void {
@@ -220,13 +245,14 @@ export class TaskWorker {
     if (!success)
       throw new OperationalError('What is to be cancelled cannot be read: it is no list of the ids of tasks.')
     for (const id of output) {
-      this.#held.get(id)?.cancel.abort()
       this.#ends.drop(id)
+      const work = this.#held.get(id)?.work
+      if (work) this.#pool.cancel(work)
     }
   }
 
   async #giveBack(): Promise<void> {
-    const waiting = new Set(this.#pool.withdraw())
+    const waiting = new Set(this.#pool.takeBack().map(({ id }) => id))
     const back = [...this.#held.values()].filter(({ id }) => waiting.has(id))
     if (back.length === 0) return
     for (const { id } of back) this.#held.delete(id)

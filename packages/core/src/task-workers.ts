@@ -40,6 +40,7 @@ const introduction = v.object({
   holds: v.fallback(v.array(v.tuple([v.string(), lease])), []),
 })
 
+/** @internal */
 export interface TaskWorkersOptions {
   queue: TaskQueue
   roster: Pick<Roster, 'nameOf'>
@@ -48,7 +49,11 @@ export interface TaskWorkersOptions {
   changed: () => void
 }
 
-/** All nodes that do tasks. */
+/**
+ * All nodes that do tasks.
+ *
+ * @internal
+ */
 export class TaskWorkers {
   readonly handlers: Handlers
 
@@ -117,6 +122,7 @@ export class TaskWorkers {
       draining,
     }
     let worker = this.#workers.get(peer)
+    const isNew = !worker
     if (worker) {
       if (draining && !worker.abilities.draining) log.info(`${name} takes no more tasks`)
       worker.abilities = abilities
@@ -128,7 +134,8 @@ export class TaskWorkers {
       if (queue.resume(worker, id, number)) given.push(id)
       else this.#recallUnknown(worker, id)
     }
-    if (given.length > 0) log.info(`${name} goes on with ${tasksText(given.length)} that it had before`)
+    if (isNew && given.length > 0)
+      log.info(`${name} goes on with ${tasksText(given.length)} that it had before`)
     changed()
   }
 
@@ -232,7 +239,11 @@ export class TaskWorkers {
     this.#options.queue.giveBack(worker, id, lease)
 }
 
-/** A number of tasks, for people. */
+/**
+ * A number of tasks, for people.
+ *
+ * @internal
+ */
 export function tasksText(count: number): string {
   return count === 1 ? '1 task' : `${count} tasks`
 }

@@ -74,6 +74,7 @@ test('a unit says all that a program was granted, and nothing more', () => {
       'SupplementaryGroups=video rpicluster-task-reboot rpicluster-task-shutdown rpicluster-task-update-system',
       'TimeoutStopSec=15',
       'MemoryMax=256M',
+      'TasksMax=64',
     ]),
   )
   expect(lines).toContainEqual(expect.stringMatching(/^ExecReload=\S+ .*status\.js node --reload$/))
@@ -95,6 +96,12 @@ test('a unit says all that a program was granted, and nothing more', () => {
   expect(bare).not.toMatch(
     /^(StateDirectory|Sockets|LoadCredential|DeviceAllow|BindPaths|SupplementaryGroups)=/m,
   )
+})
+
+test('a program that starts others may be given more memory, and more threads', () => {
+  asProgramIn(tempFolder())
+  const { text } = daemonUnits('node', { memoryMax: '75%', tasksMax: 512 }).service
+  expect(text).toContain('\nMemoryMax=75%\nTasksMax=512\n')
 })
 
 test.each<[DaemonOptions, RegExp]>([

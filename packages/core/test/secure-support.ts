@@ -87,13 +87,20 @@ export async function echoed(connection: Connection, text: string): Promise<void
   expect(heard).toBe(text)
 }
 
-/** Somebody on the way, who sees all that goes by, and may change what the connecting end says. */
+/** Somebody on the way, who sees all that goes by, may change what the connecting end says, and may let nothing through. */
 export async function onTheWay(
   port: number,
   change: (chunk: Buffer, socket: Socket) => Buffer = (chunk) => chunk,
 ) {
   const seen = { toPrimary: [] as Buffer[], toSecondary: [] as Buffer[] }
+  const open = new Set<Socket>()
+  let isCut = false
   const server = createServer({ noDelay: true }, (near) => {
+    if (isCut) {
+      near.destroy()
+      return
+    }
+    open.add(near)
     const far = openSocket({ port, host: HOST, noDelay: true })
     near.on('data', (chunk) => {
       seen.toPrimary.push(chunk)
@@ -103,7 +110,12 @@ export async function onTheWay(
       seen.toSecondary.push(chunk)
       near.write(chunk)
     })
-    near.on('error', () => {}).on('close', () => far.destroy())
+    near
+      .on('error', () => {})
+      .on('close', () => {
+        open.delete(near)
+        far.destroy()
+      })
     far.on('error', () => {}).on('close', () => near.destroy())
   })
   await once(server.listen(0, HOST), 'listening')
@@ -113,5 +125,12 @@ export async function onTheWay(
     port: own,
     toPrimary: () => Buffer.concat(seen.toPrimary),
     toSecondary: () => Buffer.concat(seen.toSecondary),
+    cut: () => {
+      isCut = true
+      for (const near of open) near.destroy()
+    },
+    heal: () => {
+      isCut = false
+    },
   }
 }

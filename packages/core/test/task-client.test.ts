@@ -173,6 +173,16 @@ describe('a submitter', () => {
     expect((await ends).map(({ id }) => id)).toEqual(ids)
   })
 
+  test('that gets no answer when it is back asks again', async () => {
+    const done = { id: 'a', name: 'add', by: 'desk', state: 'done', attempts: 1, lost: 0 }
+    const late = new OperationalError('No answer from the primary to "task_states" in 10 s.')
+    const { client, asked } = anAsker(all, late, late, { tasks: [done], more: false })
+    await client.submit([{ name: 'add', id: 'a' }], { follow: true })
+    await expect(client.resume()).rejects.toThrow(late)
+    expect(await collected(client.ends())).toEqual([done])
+    expect(asked).toHaveLength(4)
+  })
+
   test('hears that a primary that was started anew does not know its tasks', async () => {
     const { client } = anAsker(all, { tasks: [], more: false })
     await client.submit([{ name: 'add', id: 'a' }], { follow: true })

@@ -95,12 +95,24 @@ describe('a node gets a task', () => {
   test('ahead of those that it does, where they are short, and not many', () => {
     const { placement, join, place } = aPlacement()
     const pi = join('pi-1', { slots: 2 }, 10)
+    pi.speeds.set('add', { ms: 10, at: 0, count: 10_000, slowestMs: 10 })
     expect(place(1_000)).toEqual({ 'pi-1': 10 })
     for (let count = 0; count < 10; count += 1) placement.left(pi, DEMAND, 10)
     expect(pi).toMatchObject({ inFlight: 0, shortMs: 0, memoryMb: 0 })
     placement.measured(pi, 'add', 0.01, 0)
-    pi.speeds.set('add', { ms: 0.01, at: 0 })
-    expect(place(1_000)).toEqual({ 'pi-1': 128 })
+    pi.speeds.set('add', { ms: 0.01, at: 0, count: 10_000, slowestMs: 0.01 })
+    expect(place(1_000)).toEqual({ 'pi-1': 512 })
+  })
+
+  test('and few where few were short, or one of late was not', () => {
+    const { placement, join, place } = aPlacement()
+    const pi = join('pi-1', { slots: 1 }, 1)
+    for (let count = 1; count < 32; count += 1) placement.measured(pi, 'add', 1, 0)
+    expect(place(1_000)).toEqual({ 'pi-1': 3 })
+    const slow = join('pi-2', { slots: 1 }, 25)
+    for (let count = 1; count < 32; count += 1) placement.measured(slow, 'add', 1, 0)
+    expect(slow.speeds.get('add')?.slowestMs).toBeGreaterThan(10)
+    expect(place(1_000)['pi-2']).toBeLessThan(6)
   })
 
   test('and none ahead of that where they are long, or nobody knows how long', () => {
@@ -124,7 +136,8 @@ describe('a node gets a task', () => {
       },
       10,
     )
-    pi.speeds.set('long', { ms: 5_000, at: 0 })
+    pi.speeds.set('add', { ms: 10, at: 0, count: 10_000, slowestMs: 10 })
+    pi.speeds.set('long', { ms: 5_000, at: 0, count: 1, slowestMs: 5_000 })
     expect(place(100)).toEqual({ 'pi-1': 5 })
     expect(placement.choose({ ...DEMAND, name: 'long' }, 0)).toBe(pi)
     placement.came(pi, { ...DEMAND, name: 'long' }, 0)

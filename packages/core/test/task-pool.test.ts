@@ -203,6 +203,20 @@ describe('a task costs only itself', () => {
   })
 })
 
+test('what waits behind a short task whose process is halted before it can say so is done once each', async () => {
+  const { run } = aPool({ children: 2 })
+  const path = join(tempFolder(), 'notes')
+  const note = (text: string) => run('notes', { file: path, text })
+  await Promise.all(Array.from({ length: 100 }, () => [run('halted', 0), note('before')]).flat())
+  const texts = Array.from({ length: 100 }, (_, index) => `${index}`)
+  await Promise.all([run('halted', 400), run('halted', 400), ...texts.map(note)])
+  await Promise.all([run('sleep', 50), run('sleep', 50)]) // and nothing is left in either
+  const noted = readFileSync(path, 'utf8')
+    .split('\n')
+    .filter((text) => /^\d+$/.test(text))
+  expect(noted.toSorted()).toEqual(texts.toSorted())
+})
+
 test('what waits behind a short kind of task that takes long for once is done by others meanwhile, once each', async () => {
   const { run } = aPool({ children: 2 })
   const path = join(tempFolder(), 'notes')

@@ -277,6 +277,31 @@ describe('a queue', () => {
     })
   })
 
+  test.each([
+    [
+      'its result is taken, and the other one leaves the task alone',
+      { result: '"late"' },
+      'done',
+      ['pi-2 t-1'],
+    ],
+    ['that it has ended it as it was told to changes nothing', { kind: 'cancelled' }, 'running', []],
+  ])('of a node that comes back while another one has its task, %s', (_, outcome, state, recalled) => {
+    const { queue, recalls, add, join, place } = aQueue()
+    const lost = join('pi-1', { slots: 1 })
+    const task = add()
+    const lease = place()[0]?.lease ?? 0
+    queue.leave(lost)
+    join('pi-2')
+    place()
+    const back = join('pi-1')
+    expect([queue.resume(back, task.id, lease), queue.resume(back, task.id, lease)]).toEqual([false, false])
+    expect(task).toMatchObject({ state: 'running', attempts: 1, lost: 0 })
+    expect(queue.settle(back, task.id, lease, { ms: 1, ...outcome })).toBe(true)
+    expect(queue.settle(back, task.id, lease, { ms: 1, ...outcome })).toBe(false)
+    expect(task).toMatchObject({ state, attempts: 1, lost: 0 })
+    expect(recalls).toEqual(recalled)
+  })
+
   test('a late failure does not end a try that goes on, and counts where none does', () => {
     const { queue, time, add, join, place } = aQueue()
     const lost = join('pi-1', { slots: 1 })
@@ -349,7 +374,7 @@ describe('a queue', () => {
   test('what waits behind others at a node has their time, too', () => {
     const { queue, time, add, join, place } = aQueue({ tasks: { short: { version: 1, seconds: 10 } } })
     const pi = join('pi-1', { slots: 1 })
-    pi.speeds.set('short', { ms: 1, at: time.now })
+    pi.speeds.set('short', { ms: 1, at: time.now, count: 10_000, slowestMs: 1 })
     for (let index = 0; index < 3; index += 1) add()
     expect(place()).toHaveLength(3)
     time.now += 59_999

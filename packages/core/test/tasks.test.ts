@@ -306,7 +306,7 @@ describe('a node', () => {
     await waitFor(() => expect(inFlight()).toBeGreaterThan(0))
     const quick = await aWorker('pi-2', { slots: 1 })
     for (let count = 0; count < 3; count += 1) {
-      await waitFor(() => expect(quick.given).toHaveLength(count + 1))
+      await waitFor(() => expect(quick.given.length).toBeGreaterThan(count))
       quick.end(quick.given[count] as Given)
     }
     expect(inFlight()).toBeLessThan(18)

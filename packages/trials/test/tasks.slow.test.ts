@@ -5,7 +5,7 @@
  * seeds; with `--seed N` it repeats the faults of a run.
  */
 import { randomInt } from 'node:crypto'
-import { mkdtemp, rm } from 'node:fs/promises'
+import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
@@ -21,6 +21,9 @@ import { type Counts, countsOf, whatIsWrong } from './support/task-notes.ts'
 const TASKS = Number(process.env['TASK_FAULTS_TASKS'] ?? 2_000)
 const SEEDS = Number(process.env['TASK_FAULTS_SEEDS'] ?? 2)
 const SEED = Number(process.env['TASK_FAULTS_SEED'] ?? randomInt(1_000_000_000))
+
+/** Where what happened is to be kept. */
+const LOGS = process.env['TASK_FAULTS_LOGS']
 
 /** How many faults there are, unless all tasks have ended before. */
 const FAULTS = 40
@@ -41,6 +44,7 @@ test.for(seeds)('%i: each task has its result, whatever happens', { timeout: 600
   const happened: string[] = []
   const cluster = await TaskCluster.start({ programs, seed, tasks: TASKS })
   onTestFinished(() => cluster.end())
+  if (LOGS !== undefined) onTestFinished(() => keep(cluster, seed, happened, LOGS))
   onTestFailed(() => {
     console.log(
       [...happened, ...cluster.lines.filter((line) => / (WARN|ERROR|FATAL) /.test(line))].join('\n'),
@@ -86,6 +90,21 @@ test.for(seeds)('%i: each task has its result, whatever happens', { timeout: 600
   await vi.waitFor(() => expect(pids.filter(isAlive), 'processes that are left').toEqual([]), 20_000)
   console.log(report(seed, struck, countsOf(notes), tookMs))
 })
+
+async function keep(
+  cluster: TaskCluster,
+  seed: number,
+  happened: readonly string[],
+  folder: string,
+): Promise<void> {
+  await mkdir(folder, { recursive: true })
+  const notes = (await cluster.notes()).map((note) => JSON.stringify(note))
+  const lines = [...happened, ...cluster.lines].sort(
+    (one, other) => Number.parseFloat(one) - Number.parseFloat(other),
+  )
+  await writeFile(join(folder, `${seed}.log`), `${lines.join('\n')}\n`)
+  await writeFile(join(folder, `${seed}.notes.jsonl`), `${notes.join('\n')}\n`)
+}
 
 function report(seed: number, faults: readonly TaskFault[], counts: Counts, tookMs: number): string {
   const kinds = new Map<string, number>()
