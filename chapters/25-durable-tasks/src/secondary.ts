@@ -43,7 +43,6 @@ class Secondary extends ConnectingNode {
 }
 
 const secondary = new Secondary({ peer: 'primary', host, port, secure: encryptedBy(key), stop, log })
-const none = { live: [], apply: () => {} } // what it can do, it has told
 const before = secondary.worker
-await belongToMachine({ program: 'secondary', node: secondary, before, config: settings, read, ...none, log })
+await belongToMachine({ program: 'secondary', node: secondary, before, config: settings, read, log })
 await secondary.run()

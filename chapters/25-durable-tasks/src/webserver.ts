@@ -14,7 +14,6 @@ import { belongToMachine } from './belong.ts'
 import { config } from './config.ts'
 import { addHistory } from './history-page.ts'
 import { addHome, HomePage, notFoundPage } from './page.ts'
-import { addPictures } from './picture-page.ts'
 import { Work } from './work.ts'
 
 const stop = stopSignal()
@@ -38,6 +37,10 @@ class Webserver extends ConnectingNode {
     for (const topic of work.topics) await this.send('subscribe', topic)
   }
 
+  override async beat() {
+    await this.send('info', 'node_baseinfo')
+  }
+
   override async performAction() {
     page.primaryIsHere()
     await work.catchUp(tasks)
@@ -48,13 +51,11 @@ class Webserver extends ConnectingNode {
 const webserver = new Webserver({ peer: 'primary', host, port, secure: encryptedBy(key), stop, log })
 const tasks = new TaskClient(webserver)
 const site = createSite({ log, notFound: notFoundPage, changes: changesWith(token) })
-addHome(site, page)
-addPictures(site, work.pictures)
+addHome(site, page, work.pictures)
 addApi(site, tasks, work.pictures)
 addHistory(site, webserver)
 const { address } = await serveSite(site, { host: own.webserverHost, port: own.webserverPort, stop, log })
 log.info(`Serving the page on ${address}`)
 token.tell(address)
-const none = { live: [], apply: () => {} } // what it has, it has from its start on
-await belongToMachine({ program: 'webserver', node: webserver, config: settings, read, ...none, log })
+await belongToMachine({ program: 'webserver', node: webserver, config: settings, read, log })
 await webserver.run()
