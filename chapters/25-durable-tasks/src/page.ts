@@ -2,6 +2,8 @@
 import { serveEvents } from '@rpi-cluster/core/event-stream'
 import { LiveTable } from '@rpi-cluster/core/live'
 import { type Html, html, type Site, serveFile } from '@rpi-cluster/core/web'
+import type { Asker } from './history.ts'
+import { addHistory } from './history-page.ts'
 import { layout, timeText } from './parts.ts'
 import { addPictures, drawForm, showPictures } from './picture-page.ts'
 import type { Pictures } from './pictures.ts'
@@ -9,9 +11,10 @@ import type { Work } from './work.ts'
 import { showWork, workHtml } from './work-page.ts'
 
 /** Adds the first page to a site, with all that belongs to it. */
-export function addHome(site: Site, page: HomePage, pictures: Pictures) {
+export function addHome(site: Site, page: HomePage, pictures: Pictures, node: Asker) {
   site.get('/', (context) => context.html(page.html(context.get('mayChange') === true)))
   addPictures(site, pictures)
+  addHistory(site, node)
   serveEvents(site, '/events', page.parts)
   serveFile(site, '/page.css', new URL('./page.css', import.meta.url))
   serveFile(site, '/page.js', new URL('./page.js', import.meta.url))

@@ -12,7 +12,6 @@ import { changesWith, openToken } from '@rpi-cluster/core/web-changes'
 import { addApi } from './api.ts'
 import { belongToMachine } from './belong.ts'
 import { config } from './config.ts'
-import { addHistory } from './history-page.ts'
 import { addHome, HomePage, notFoundPage } from './page.ts'
 import { Work } from './work.ts'
 
@@ -51,9 +50,8 @@ class Webserver extends ConnectingNode {
 const webserver = new Webserver({ peer: 'primary', host, port, secure: encryptedBy(key), stop, log })
 const tasks = new TaskClient(webserver)
 const site = createSite({ log, notFound: notFoundPage, changes: changesWith(token) })
-addHome(site, page, work.pictures)
+addHome(site, page, work.pictures, webserver)
 addApi(site, tasks, work.pictures)
-addHistory(site, webserver)
 const { address } = await serveSite(site, { host: own.webserverHost, port: own.webserverPort, stop, log })
 log.info(`Serving the page on ${address}`)
 token.tell(address)
