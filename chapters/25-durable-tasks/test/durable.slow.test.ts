@@ -38,6 +38,10 @@ test(`killed ${KILLS} times, of seed ${SEED}, the primary loses nothing that it 
     await primary.says(/ Listening on /)
   }
   load.signal('SIGUSR2')
+  await vi.waitFor(
+    () => expect(idsOf(load, '-').length).toBeGreaterThanOrEqual(idsOf(load, '+').length),
+    PATIENCE,
+  )
   await load.ends()
   expect([load.exitCode, load.lines.filter((line) => /^-\S+ /.test(line))]).toEqual([0, []])
   const [acknowledged, ended] = [idsOf(load, '+').sort(), idsOf(load, '-').sort()]

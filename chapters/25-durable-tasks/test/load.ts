@@ -3,12 +3,16 @@
  * prints `+ID` for each that was acknowledged, and for each that has ended `-ID`, and what is wrong with it, if anything is.
  */
 import { once } from 'node:events'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { createLogger } from '@rpi-cluster/core/logging'
 import { draw, tilesOf } from '../src/picture.ts'
 import { asSubmitter } from '../src/submitter.ts'
 
 const LOTS = 16
 const A_LOT = 5
+
+/** How many may be open before nobody hands in more. */
+const MOST_OPEN = 500
 
 const log = createLogger('load')
 const tiles = tilesOf({ width: 400, tile: 16 }).map((tile) => ({ ...tile, iterations: 60 }))
@@ -21,6 +25,7 @@ const told = once(process, 'SIGUSR2').then(() => {
 await asSubmitter(log, async (client) => {
   const handIn = async (lot: number) => {
     for (let number = 0; !enough; number += A_LOT) {
+      while (client.open > MOST_OPEN && !enough) await sleep(10)
       const tasks = Array.from({ length: A_LOT }, (_, index) => {
         const tile = tiles[(lot * 31 + number + index) % tiles.length]
         return { name: 'mandelbrot', input: tile, group: `lot-${lot}`, id: `${lot}/${number + index}`, tile }
