@@ -260,6 +260,7 @@ function recorded(chapter: string): Watched {
   const { lanes, events } = JSON.parse(readFileSync(file, 'utf8')) as WireRecording
   return {
     chapterName: chapter,
+    commands: [],
     lanes: lanes.map((name, index) => ({
       name,
       program: name,

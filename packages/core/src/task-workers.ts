@@ -142,7 +142,10 @@ export class TaskWorkers {
   #join(peer: Connection, name: string, abilities: Abilities): Worker {
     const { queue, log, changed } = this.#options
     const worker = queue.join(name, peer.node ?? name, abilities)
-    const stream = new TaskStream(peer, changed)
+    const stream = new TaskStream(peer, () => {
+      worker.isFull = false // what is placed now is placed before the next look at all
+      changed()
+    })
     this.#workers.set(peer, worker)
     this.#peers.set(worker, { peer, stream })
     const { slots, tasks } = abilities

@@ -195,6 +195,20 @@ describe('a queue', () => {
     expect(ends.filter((task) => task === bad)).toHaveLength(1)
   })
 
+  test('a task that is tried alone is tried where there is memory for it', () => {
+    const { queue, add, join, place } = aQueue()
+    const bad = add('large')
+    for (const name of ['pi-1', 'pi-2']) {
+      const pi = join(name)
+      place()
+      queue.leave(pi)
+    }
+    join('pi-3', { memoryMb: 100 })
+    expect([bad.lost, place()]).toEqual([2, []])
+    const pi = join('pi-4')
+    expect(place()).toMatchObject([{ task: bad, worker: pi }])
+  })
+
   test('a task that is tried alone has a busy node kept free for it', () => {
     const { queue, add, join, place } = aQueue()
     const bad = add()

@@ -174,27 +174,26 @@ describe('a node that does tasks', () => {
     await vi.waitFor(() => expect(ends()).toHaveLength(2_000), PATIENCE)
     expect(payloads('task_ends').length).toBeLessThan(500)
     expect(new Set(ends().map(({ id }) => id)).size).toBe(2_000)
-    const large = Array.from({ length: 5 }, (_, index) =>
+    const large = Array.from({ length: 3 }, (_, index) =>
       aTask(`l${index}`, index, 'echo', 'x'.repeat(1_044_000)),
     )
     for (const task of large) await say('tasks', [task])
-    await vi.waitFor(() => expect(ends()).toHaveLength(2_005), PATIENCE)
+    await vi.waitFor(() => expect(ends()).toHaveLength(2_003), PATIENCE)
   })
 
-  test.each([
-    ['tasks', 'no list', 'The handler of tasks: Tasks that cannot be read were passed over: all of it'],
-    ['tasks', [aTask('a', 1, 'echo'), { id: 'b' }], 'Tasks that cannot be read were passed over: 1.lease'],
-    ['tasks', [aTask('x'.repeat(101), 1, 'echo')], 'Tasks that cannot be read were passed over: 0.id'],
-    [
-      'tasks',
-      [{ ...aTask('a', 1, 'echo'), lease: 0.5 }],
-      'Tasks that cannot be read were passed over: 0.lease',
-    ],
-    ['task_cancel', { a: 1 }, 'What is to be cancelled cannot be read'],
-  ])('tells of %s that cannot be read, and goes on', async (type, payload, problem) => {
+  test('tells of what cannot be read, and goes on', async () => {
     const { say, lines, ended, ends, peers } = await aWorker()
-    await say(type, payload)
-    await vi.waitFor(() => expect(lines().join('\n')).toContain(problem), PATIENCE)
+    const unreadable: [type: string, payload: unknown, problem: string][] = [
+      ['tasks', 'no list', 'Tasks that cannot be read were passed over: all of it'],
+      ['tasks', [aTask('a', 1, 'echo'), { id: 'b' }], 'Tasks that cannot be read were passed over: 1.lease'],
+      ['tasks', [aTask('x'.repeat(101), 1, 'echo')], 'Tasks that cannot be read were passed over: 0.id'],
+      ['tasks', [aTask('a', 0.5, 'echo')], 'Tasks that cannot be read were passed over: 0.lease'],
+      ['task_cancel', { a: 1 }, 'What is to be cancelled cannot be read'],
+    ]
+    for (const [type, payload, problem] of unreadable) {
+      await say(type, payload)
+      await vi.waitFor(() => expect(lines().join('\n')).toContain(problem), PATIENCE)
+    }
     await say('tasks', [aTask('after', 9, 'echo')])
     await ended('after')
     expect([ends().length, peers.length]).toEqual([1, 1])

@@ -66,6 +66,9 @@ export async function aPrimary(options: Partial<TasksOptions> = {}) {
     await vi.waitFor(() => expect(node.roster.members.length).toBeGreaterThan(before), PATIENCE)
     const dialogue = new Dialogue(connection, { handlers, unknown: () => {} })
     dialogue.ended.catch(() => {})
+    // Where there is little time a test takes longer than silence is borne.
+    const beating = setInterval(() => void send(connection, 'beat', null)?.catch(() => {}), 4_000)
+    connection.socket.once('close', () => clearInterval(beating))
     return { connection, dialogue }
   }
 

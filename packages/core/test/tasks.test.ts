@@ -181,12 +181,12 @@ describe('a task', () => {
 
 describe('a node', () => {
   test('that drains gets nothing new, and what it gives back goes elsewhere', async () => {
-    const { come, aWorker, submit, waitFor, tasks } = await aPrimary()
+    const { come, aWorker, submit, waitFor, tasks, lines } = await aPrimary()
     const { dialogue } = await come('desk')
     const pi1 = await aWorker('pi-1')
     await submit(dialogue, [{ name: 'add' }, { name: 'add' }, { name: 'add' }])
     await waitFor(() => expect(pi1.given).toHaveLength(2))
-    pi1.introduce({ draining: true })
+    pi1.introduce({ draining: true, holds: pi1.given.map(({ id, lease }) => [id, lease]) })
     const [kept, returned] = pi1.given as [Given, Given]
     pi1.send('task_returns', [{ id: returned.id, lease: returned.lease }])
     pi1.end(kept)
@@ -197,39 +197,42 @@ describe('a node', () => {
     await waitFor(() =>
       expect(tasks.tables.workers.get('pi-1')).toMatchObject({ state: 'draining', done: 1 }),
     )
+    expect(lines().filter((line) => /goes on/.test(line))).toEqual([])
     const row = tasks.tables.workers.get('pi-2')
     expect(v.is(workerRow, row)).toBe(true)
     expect(row).toMatchObject({ slots: 2, inFlight: 2, running: [{ name: 'add' }, { name: 'add' }] })
     expect(row?.why).toMatch(/^add was expected to be done here in /)
   })
 
-  test.each([
-    ['worker', { tasks: 'all' }, /^warn What pi-1 has sent does not say which tasks it can do/],
-    ['worker', { slots: 0 }, /^warn What pi-1 has sent does not say which tasks it can do/],
-    ['task_ends', { id: 'x' }, /^warn What pi-1 has sent are no ends of tasks: /],
-    ['task_ends', [null], /^warn What pi-1 has sent is not among ends of tasks, and is passed over: null/],
-    ['task_ends', [{ id: 'x', lease: '1', ms: 1, result: 1 }], /^warn What pi-1 has sent is not among ends/],
-    ['task_ends', [{ id: 'x', lease: 1, ms: -1, result: 1 }], /^warn What pi-1 has sent is not among ends/],
-    ['task_ends', [{ id: 'x', lease: 1, ms: 1 }], /^warn What pi-1 has sent is not among ends/],
-    ['task_ends', [{ id: 'x', lease: 1, ms: 1, kind: 7 }], /^warn What pi-1 has sent is not among ends/],
-    ['task_progress', [{ id: 'x', lease: 1, done: 2 }], /^warn What pi-1 has sent is not among progress/],
-    ['task_returns', ['x'], /^warn What pi-1 has sent is not among tasks given back/],
-  ])('that sends nonsense is told about, and nothing else changes: %s %j', async (type, payload, line) => {
+  test('that sends nonsense is told about, and nothing else changes', async () => {
     const { come, aWorker, submit, waitFor, lines } = await aPrimary()
     const { dialogue } = await come('desk')
     const worker = await aWorker('pi-1', { slots: 1 })
     await submit(dialogue, [{ name: 'add', id: 'x' }])
     await waitFor(() => expect(worker.given).toHaveLength(1))
-    const good = { id: 'x', lease: first(worker).lease, ms: 1, result: 'good' }
-    worker.send(type, payload)
-    worker.send('task_ends', type === 'task_ends' && Array.isArray(payload) ? [...payload, good] : [good])
-    await waitFor(() => expect(lines()).toContainEqual(expect.stringMatching(line)))
+    const { lease } = first(worker)
+    const good = { id: 'x', lease, ms: 1, result: 'good' }
+    const nonsense: [type: string, payload: unknown, told: string][] = [
+      ['worker', { tasks: 'all' }, 'does not say which tasks it can do, and is passed over'],
+      ['worker', { slots: 0 }, 'does not say which tasks it can do, and is passed over'],
+      ['task_ends', { id: 'x' }, 'are no ends of tasks'],
+      ['task_ends', [{ ...good, lease: '1' }], 'is not among ends of tasks, and is passed over'],
+      ['task_ends', [{ ...good, ms: -1 }], 'is not among ends of tasks, and is passed over'],
+      ['task_ends', [{ id: 'x', lease, ms: 1 }], 'is not among ends of tasks, and is passed over'],
+      ['task_ends', [{ id: 'x', lease, ms: 1, kind: 7 }], 'is not among ends of tasks, and is passed over'],
+      ['task_progress', [{ id: 'x', lease, done: 2 }], 'is not among progress of tasks, and is passed over'],
+      ['task_returns', ['x'], 'is not among tasks given back, and is passed over'],
+      ['task_ends', [null, good], 'is not among ends of tasks, and is passed over'],
+    ]
+    for (const [type, payload] of nonsense) worker.send(type, payload)
     const about = { ids: ['x'] }
     await waitFor(async () =>
       expect(await dialogue.ask('task_states', { answer: 'task_states', about })).toMatchObject({
         tasks: [{ state: 'done', result: 'good' }],
       }),
     )
+    const told = lines().flatMap((line) => /^warn What pi-1 has sent ([a-z ,]+[a-z])/.exec(line)?.[1] ?? [])
+    expect(told).toEqual(nonsense.map(([, , line]) => line))
   })
 
   test('that has not said that it does tasks ends none, and who names what it has not changes nothing', async () => {
@@ -306,6 +309,7 @@ describe('a node', () => {
     await waitFor(() => expect(inFlight()).toBeGreaterThan(0))
     const quick = await aWorker('pi-2', { slots: 1 })
     for (let count = 0; count < 3; count += 1) {
+      // When it is known to be quick it gets several at once.
       await waitFor(() => expect(quick.given.length).toBeGreaterThan(count))
       quick.end(quick.given[count] as Given)
     }
@@ -545,6 +549,43 @@ describe('with a journal', () => {
         ms: 1,
       },
     ])
+  })
+
+  test.each([
+    ['how many may wait', { mostWaiting: 3 }],
+    ['how many bytes may wait', { mostWaitingBytes: 350 }],
+  ])('what is being written counts among %s', async (_, most) => {
+    const journal = aJournal()
+    const { come, submit } = await aPrimary({ journal, ...most })
+    const { dialogue } = await come('desk')
+    let open = () => {}
+    journal.gate = new Promise((resolve) => (open = resolve))
+    const task = { name: 'add', input: 'x'.repeat(98) }
+    const submitted = [submit(dialogue, [task, task, task]), submit(dialogue, [task])]
+    await dialogue.ask('failed_tasks', { answer: 'failed_tasks' }) // all that was said before it has come
+    open()
+    const [three, one] = await Promise.all(submitted)
+    expect(three).toEqual({ ids: Array(3).fill(expect.any(String)) })
+    expect(one).toMatchObject({ ids: [], full: {} })
+  })
+
+  test('what is tried again finds no room while others are being written', async () => {
+    const journal = aJournal()
+    const { come, submit, aWorker, waitFor } = await aPrimary({ journal, mostWaiting: 1, attempts: 1 })
+    const { dialogue } = await come('desk')
+    const worker = await aWorker('pi-1')
+    await submit(dialogue, [{ name: 'add' }])
+    await waitFor(() => expect(worker.given).toHaveLength(1))
+    worker.end(first(worker), { kind: 'threw' })
+    const failed = () => dialogue.ask('failed_tasks', { answer: 'failed_tasks' })
+    await waitFor(async () => expect(await failed()).toMatchObject({ tasks: [{ state: 'failed' }] }))
+    let open = () => {}
+    journal.gate = new Promise((resolve) => (open = resolve))
+    const submitted = submit(dialogue, [{ name: 'shoot' }])
+    const retried = dialogue.ask('retry_tasks', { answer: 'retried', about: { all: true } })
+    await failed()
+    open()
+    expect([await submitted, await retried]).toEqual([{ ids: [expect.any(String)] }, { count: 0 }])
   })
 
   test('what cannot be written is refused, and what ended meanwhile is told when there is room again', async () => {
