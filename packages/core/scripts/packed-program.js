@@ -36,6 +36,8 @@ import { unitOf } from '@rpi-cluster/core/service'
 import { signedBy, signedWith } from '@rpi-cluster/core/signed'
 import { connect, listen } from '@rpi-cluster/core/sockets'
 import { openStore } from '@rpi-cluster/core/store'
+import '@rpi-cluster/core/task-journal' // types alone
+import { openTaskStore } from '@rpi-cluster/core/task-store'
 import { TaskClient, Tasks } from '@rpi-cluster/core/tasks'
 import { baseInfo, takeVitals, vitalsJson } from '@rpi-cluster/core/vitals'
 import { createSite, html, serveSite } from '@rpi-cluster/core/web'
@@ -222,6 +224,14 @@ new LogFile(join(programFolder(), 'own.log')).write(`${escapeInvisible('\u009b')
 assert.ok(readFileSync('own.log', 'utf8').endsWith('\\u009b\n'))
 
 assert.ok(new FloodGate(() => {}).lets('the first of its kind'))
+
+const taskStore = await openTaskStore({ name: 'tasks', log, stop })
+const task = { kind: 'submitted', id: 'a', name: 'mandelbrot', input: '{}', by: 'program', at: Date.now() }
+await taskStore.write([task, { kind: 'ended', id: 'a', state: 'done', attempts: 1, lost: 0, at: Date.now() }])
+assert.equal((await taskStore.history({ limit: 1 })).tasks[0].state, 'done')
+await taskStore.close()
+const openedAgain = await openTaskStore({ name: 'tasks', log, stop })
+assert.deepEqual([...openedAgain.recovered()][0], task)
 
 const lastLine = `Every entry works on Node ${process.version}`
 log.info(lastLine)

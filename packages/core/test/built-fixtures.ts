@@ -1,7 +1,7 @@
 /**
  * The programs that tests start, as JavaScript: built once a run, they start in a fifth of the time that their
- * sources take with tsx. What they import of this package is in them, as it is now. The store is there, too, with its
- * thread, and what processes for tasks run, for the tests themselves: on Node 20 those of TypeScript take ten times as long
+ * sources take with tsx. What they import of this package is in them, as it is now. The stores are there, too, with their
+ * threads, and what processes for tasks run, for the tests themselves: on Node 20 those of TypeScript take ten times as long
  * to start.
  */
 import { readdirSync } from 'node:fs'
@@ -20,7 +20,7 @@ export default async function setup(): Promise<void> {
       ...readdirSync(FIXTURES)
         .filter((file) => file.endsWith('.ts'))
         .map((file) => [parse(file).name, join(FIXTURES, file)]),
-      ...['store', 'store-worker', 'task-child'].map((name) => [
+      ...['store', 'store-worker', 'task-child', 'task-store', 'task-store-worker'].map((name) => [
         name,
         join(import.meta.dirname, `../src/${name}.ts`),
       ]),

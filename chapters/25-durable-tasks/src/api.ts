@@ -1,0 +1,139 @@
+/** What programs and forms may ask of the cluster: as JSON, or by a button of the page. */
+import { randomUUID } from 'node:crypto'
+import { OperationalError } from '@rpi-cluster/core/lifecycle'
+import type { NewTask, TaskClient } from '@rpi-cluster/core/tasks'
+import { html, type Site } from '@rpi-cluster/core/web'
+import { layout } from './parts.ts'
+import { type PictureOptions, tilesOf } from './picture.ts'
+import { DRAWS, type Pictures } from './pictures.ts'
+
+/** How long somebody waits for the primary to take what he hands in, in ms. */
+const LONGEST_MS = 10_000
+
+/** Adds the API to a site. What changes something is asked only by who may: the site sees to that. */
+export function addApi(site: Site, tasks: TaskClient, pictures: Pictures) {
+  const submit = async (list: NewTask[]) => {
+    const full = new AbortController()
+    const stop = AbortSignal.any([full.signal, AbortSignal.timeout(LONGEST_MS)])
+    try {
+      return await tasks.submit(list, { onFull: () => full.abort(), stop })
+    } catch (error) {
+      if (!stop.aborted) throw error
+      throw new NotDone(
+        503,
+        full.signal.aborted
+          ? 'The queue is full. Try again when less waits.'
+          : 'The primary does not answer. Try again when it is here.',
+      )
+    }
+  }
+
+  site.post('/api/tasks', (context) =>
+    answer(context, 202, async () => {
+      const [id] = await submit([taskFrom(context.get('said'))])
+      return { id }
+    }),
+  )
+  site.post('/api/pictures', (context) =>
+    answer(context, 202, async () => {
+      const tiles = tilesFrom(context.get('said'))
+      const group = `picture-${randomUUID().slice(0, 8)}`
+      try {
+        await submit(tiles.map((input) => ({ name: DRAWS, input, group })))
+      } catch (error) {
+        await tasks.cancel({ group }).catch(() => {}) // half a picture is of no use
+        throw error
+      }
+      if (tiles[0]) pictures.begin(group, tiles[0])
+      return { group, tiles: tiles.length }
+    }),
+  )
+  site.get('/api/tasks', (context) =>
+    answer(context, 200, async () => {
+      const { group, state } = context.req.query()
+      if (group !== undefined) return { tasks: await tasks.states({ group }) }
+      if (state === 'failed') return { tasks: await tasks.failed() }
+      throw new NotDone(400, 'Say which tasks: ?group=NAME, or ?state=failed.')
+    }),
+  )
+  site.get('/api/tasks/:id', (context) =>
+    answer(context, 200, async () => {
+      const id = context.req.param('id')
+      const [task] = await tasks.states({ ids: [id] })
+      if (!task) throw new NotDone(404, `There is no task ${id}. One that has ended is kept for an hour.`)
+      return task
+    }),
+  )
+  site.delete('/api/tasks/:id', (context) =>
+    answer(context, 200, async () => ({ count: await tasks.cancel({ ids: [context.req.param('id')] }) })),
+  )
+  // A form of a page has no DELETE.
+  for (const [method, path] of [
+    ['DELETE', '/api/groups/:group'],
+    ['POST', '/api/groups/:group/cancel'],
+  ] as const)
+    site.on(method, path, (context) =>
+      answer(context, 200, async () => ({
+        count: await tasks.cancel({ group: context.req.param('group') }),
+      })),
+    )
+  site.post('/api/tasks/:id/retry', (context) =>
+    answer(context, 200, async () => ({ count: await tasks.retry({ ids: [context.req.param('id')] }) })),
+  )
+}
+
+/** Why something is not done, as HTTP says it. */
+class NotDone extends Error {
+  readonly status: 400 | 404 | 503
+
+  constructor(status: NotDone['status'], message: string) {
+    super(message)
+    this.status = status
+  }
+}
+
+/** What a site gives to its pages. */
+type Asked = Parameters<NonNullable<Parameters<Site['notFound']>[0]>>[0]
+
+/** Does something, and says what came of it: JSON to a program, and the first page again to who has pressed a button there. */
+async function answer(context: Asked, status: 200 | 202, work: () => Promise<object>): Promise<Response> {
+  const isForm = context.req.header('Accept')?.includes('text/html') && context.req.method === 'POST'
+  try {
+    const done = await work()
+    return isForm ? context.redirect('/', 303) : context.json(done, status)
+  } catch (error) {
+    // The primary is not there, or refuses it.
+    if (!(error instanceof NotDone || error instanceof OperationalError)) throw error
+    const code = error instanceof NotDone ? error.status : 503
+    return isForm
+      ? context.html(
+          layout('Not done', html`<p>${error.message}</p><p><a href="/">The first page</a></p>`),
+          code,
+        )
+      : context.json({ error: error.message }, code)
+  }
+}
+
+function taskFrom(said: unknown): NewTask {
+  const { name, input, group } = (said ?? {}) as Partial<NewTask>
+  if (typeof name !== 'string' || (group !== undefined && typeof group !== 'string'))
+    throw new NotDone(
+      400,
+      'A task is {"name": "mandelbrot", "input": ...}, and may have a "group", which is a text.',
+    )
+  return { name, input, ...(group !== undefined && { group }) }
+}
+
+/** A form has texts where JSON has numbers. */
+function tilesFrom(said: unknown) {
+  const { width, height, tile, view } = (said ?? {}) as Partial<Record<keyof PictureOptions, unknown>>
+  const sizes = Object.entries({ width, height, tile })
+    .filter(([, value]) => value !== undefined && value !== '')
+    .map(([key, value]) => [key, typeof value === 'string' ? Number(value) : value])
+  try {
+    return tilesOf({ ...Object.fromEntries(sizes), ...(view !== undefined && { view }) } as PictureOptions)
+  } catch (error) {
+    if (error instanceof OperationalError) throw new NotDone(400, error.message)
+    throw error
+  }
+}
