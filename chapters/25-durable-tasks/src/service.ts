@@ -18,7 +18,7 @@ const where = host.includes(':') ? `[${host}]:${port}` : [host, port].filter(Boo
 /** What each is granted beside what all have. */
 const grants: Record<string, DaemonOptions> = {
   primary: { listens: { nodes: where } },
-  secondary: { memoryMax: '75%' }, // its tasks have processes of their own
+  secondary: { memoryMax: '75%', tasksMax: 512 }, // its tasks have processes of their own
 }
 const key = { key: `/etc/rpicluster/${program}.key` }
 const units = daemonUnits(program, {

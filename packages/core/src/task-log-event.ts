@@ -12,7 +12,11 @@ const KINDS = ['submitted', 'tried', 'ended', 'retried'] as const
 
 type Kind = (typeof KINDS)[number]
 
-/** The most bytes that an event may have. A frame has 1 MiB, and a log's record a few bytes of its own. */
+/**
+ * The most bytes that an event may have. A frame has 1 MiB, and a log's record a few bytes of its own.
+ *
+ * @internal
+ */
 export const MOST_EVENT_BYTES = 16 * 1024 * 1024
 
 /** How long an id may be, in bytes. */

@@ -6,7 +6,11 @@
 import { crc32 } from 'node:zlib'
 import { OperationalError } from './lifecycle.ts'
 
-/** How many bytes it has. */
+/**
+ * How many bytes it has.
+ *
+ * @internal
+ */
 export const HEAD_BYTES = 512
 
 /** What the files are like. Whoever changes that counts on, and takes older files along. The head itself stays as it is. */
@@ -86,7 +90,11 @@ export function readHead(bytes: Buffer, name: string, kind: FileHead['kind'], st
   return head
 }
 
-/** What a reader can do about damage. */
+/**
+ * What a reader can do about damage.
+ *
+ * @internal
+ */
 export const WHAT_TO_DO =
   'Put back a copy of the folder, or begin with what is whole in it: salvageTaskStore does that, and keeps the damaged files.'
 

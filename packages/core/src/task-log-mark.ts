@@ -25,7 +25,11 @@ const PLACE_BYTES = 65_536
 /** What stands before the copy: a checksum, its length, the number, which write it was, and in which piece the record is. */
 const BEFORE_COPY = 32
 
-/** How many bytes a copy may have. */
+/**
+ * How many bytes a copy may have.
+ *
+ * @internal
+ */
 export const MOST_COPY_BYTES = PLACE_BYTES - BEFORE_COPY
 
 /**

@@ -23,7 +23,11 @@ import { MOST_EVENT_BYTES } from './task-log-event.ts'
 const MAGIC = Buffer.from('task')
 const MAGIC_NUMBER = MAGIC.readUInt32LE()
 
-/** How many bytes a record has before its content. */
+/**
+ * How many bytes a record has before its content.
+ *
+ * @internal
+ */
 export const RECORD_HEAD = 24
 
 /**

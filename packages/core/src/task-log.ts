@@ -68,7 +68,11 @@ export interface LogParts {
   warn: (line: string) => void
 }
 
-/** @internal `openTaskLog` makes it */
+/**
+ * Such a log, open. `openTaskLog` makes it.
+ *
+ * @internal
+ */
 export class TaskLog {
   readonly #parts: LogParts
   readonly #seed: number
