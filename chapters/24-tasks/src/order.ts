@@ -6,7 +6,7 @@ import type { NewTask } from '@rpi-cluster/core/tasks'
 import { type Tile, tilesOf, type View } from './picture.ts'
 
 const USAGE =
-  'Say what is to be done: mandelbrot --width 1600 --view seahorses, or a task with its input: trouble throw. With --no-wait it is only handed in.'
+  'Say what is to be done: mandelbrot --width 1600 --view seahorses, or a task with its input: trouble throw. With --requires camera a node has to have that; with --no-wait it is only handed in.'
 
 export interface Order {
   /** What its tasks are called together. */
@@ -25,10 +25,11 @@ export function orderFrom(argv: string[]): Order {
   if (name === undefined || others.length > 0) throw new OperationalError(USAGE)
   const group = `${name}-${randomBytes(3).toString('hex')}`
   const waits = !values['no-wait']
-  if (name !== 'mandelbrot') return { group, tasks: [{ name, input: inputFrom(input), group }], waits }
+  const wants = { name, group, ...(values.requires && { requires: values.requires }) }
+  if (name !== 'mandelbrot') return { group, tasks: [{ ...wants, input: inputFrom(input) }], waits }
   if (input !== undefined) throw new OperationalError(USAGE)
   const tiles = tilesOf({ width: Number(values.width), view: values.view as View })
-  const tasks = tiles.map((tile) => ({ name, input: tile, group }))
+  const tasks = tiles.map((tile) => ({ ...wants, input: tile }))
   return { group, tasks, picture: tiles[0]?.whole, waits }
 }
 
@@ -36,6 +37,7 @@ function parsed(args: string[]) {
   const options = {
     width: { type: 'string', default: '800' },
     view: { type: 'string', default: 'whole' },
+    requires: { type: 'string', multiple: true },
     'no-wait': { type: 'boolean', default: false },
     config: { type: 'string' },
   } as const

@@ -118,7 +118,7 @@ function nodePart(id: string, row: WorkerRow): Html {
     <td>${doing.join(', ') || 'nothing'}</td>
     <td>${figure(done)}</td>
     <td>${figure(failed)}</td>
-    <td>${times.map(([name, ms]) => `${name} ${figure(ms)} ms`).join(', ')}</td>
+    <td>${times.map(([name, ms]) => html`<div>${name} ${figure(ms)} ms</div>`)}</td>
     <td class="words">${why}</td>
   </tr>`
 }
@@ -126,10 +126,11 @@ function nodePart(id: string, row: WorkerRow): Html {
 function groupPart(id: string, row: GroupRow): Html {
   const { group, name, by, total, waiting, running, done, failed } = row
   const ended = total - waiting - running
+  const cancelled = ended - done - failed
   return html`<tr id="${partId('group', id)}" data-part data-into="groups" data-first>
     <th scope="row">${name === DRAWS ? html`<a href="/pictures/${encodeURIComponent(group)}.png">${group}</a>` : group}</th>
     <td><progress max="${total}" value="${ended}" aria-label="${`Progress of ${group}`}"></progress></td>
-    <td>${figure(done)} of ${figure(total)}${failed > 0 && html`, <span class="bad-word">${figure(failed)} failed</span>`}</td>
+    <td>${figure(done)} of ${figure(total)}${failed > 0 && html`, <span class="bad-word">${figure(failed)} failed</span>`}${cancelled > 0 && html`, ${figure(cancelled)} cancelled`}</td>
     <td>${ended < total && action(`/api/groups/${encodeURIComponent(group)}/cancel`, 'Cancel', group)}</td>
     <td>${by}</td>
   </tr>`

@@ -59,7 +59,7 @@ test('a task that throws, hangs, takes all memory or ends its process costs itse
   expect(tried.map(({ exitCode }) => exitCode)).toEqual(kinds.map(() => 1))
   const reasons = [/This task throws/, /exit/, /SIGABRT|abort/, /second|limit| s\b/, /memory|MB|MiB/]
   for (const [index, { messages }] of tried.entries())
-    expect(messages.join('\n')).toMatch(new RegExp(`trouble \\S+ was failed: .*(${reasons[index]?.source})`))
+    expect(messages.join('\n')).toMatch(new RegExp(`trouble has failed: .*(${reasons[index]?.source})`))
   const failed = await run(chapter, 'queue', 'failed')
   expect(failed.messages.filter((line) => / is failed on secondary-1, /.test(line))).toHaveLength(
     kinds.length,

@@ -115,13 +115,15 @@ async function answer(context: Asked, status: 200 | 202, work: () => Promise<obj
 }
 
 function taskFrom(said: unknown): NewTask {
-  const { name, input, group } = (said ?? {}) as Partial<NewTask>
-  if (typeof name !== 'string' || (group !== undefined && typeof group !== 'string'))
+  const { name, input, group, requires, ...others } = (said ?? {}) as Partial<NewTask>
+  const areTexts = Array.isArray(requires) && requires.every((what) => typeof what === 'string')
+  const isGood = typeof name === 'string' && ['string', 'undefined'].includes(typeof group)
+  if (!isGood || (requires !== undefined && !areTexts) || Object.keys(others).length > 0)
     throw new NotDone(
       400,
-      'A task is {"name": "mandelbrot", "input": ...}, and may have a "group", which is a text.',
+      'A task is {"name": "mandelbrot", "input": ...}. It may have a "group", which is a text, and "requires", a list of texts; nothing else.',
     )
-  return { name, input, ...(group !== undefined && { group }) }
+  return { name, input, ...(group !== undefined && { group }), ...(requires && { requires }) }
 }
 
 /** A form has texts where JSON has numbers. */

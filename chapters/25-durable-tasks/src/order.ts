@@ -6,7 +6,7 @@ import type { NewTask } from '@rpi-cluster/core/tasks'
 import { type Tile, tilesOf, type View } from './picture.ts'
 
 const USAGE =
-  'Say what is to be done: mandelbrot --width 1600 --view seahorses, or a task with its input: trouble throw. With --no-wait it is only handed in; with --id it is the same work, however often it is handed in.'
+  'Say what is to be done: mandelbrot --width 1600 --view seahorses, or a task with its input: trouble throw. With --requires camera a node has to have that; with --no-wait it is only handed in; with --id it is the same work, however often it is handed in.'
 
 export interface Order {
   /** What its tasks are called together. */
@@ -27,11 +27,12 @@ export function orderFrom(argv: string[]): Order {
   const group = id ?? `${name}-${randomBytes(3).toString('hex')}`
   const known = (part = '') => id !== undefined && { id: `${id}${part}` }
   const waits = !values['no-wait']
+  const wants = { name, group, ...(values.requires && { requires: values.requires }) }
   if (name !== 'mandelbrot')
-    return { group, tasks: [{ name, input: inputFrom(input), group, ...known() }], waits }
+    return { group, tasks: [{ ...wants, input: inputFrom(input), ...known() }], waits }
   if (input !== undefined) throw new OperationalError(USAGE)
   const tiles = tilesOf({ width: Number(values.width), view: values.view as View })
-  const tasks = tiles.map((tile) => ({ name, input: tile, group, ...known(`/${tile.x}-${tile.y}`) }))
+  const tasks = tiles.map((tile) => ({ ...wants, input: tile, ...known(`/${tile.x}-${tile.y}`) }))
   return { group, tasks, picture: tiles[0]?.whole, waits }
 }
 
@@ -40,6 +41,7 @@ function parsed(args: string[]) {
     width: { type: 'string', default: '800' },
     view: { type: 'string', default: 'whole' },
     id: { type: 'string' },
+    requires: { type: 'string', multiple: true },
     'no-wait': { type: 'boolean', default: false },
     config: { type: 'string' },
   } as const

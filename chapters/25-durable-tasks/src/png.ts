@@ -1,6 +1,8 @@
 /** Tiles as PNG, each in the colour of the node that drew it. */
+import type { TaskEnd } from '@rpi-cluster/core/tasks'
 import { encode } from 'fast-png'
 import { type Colour, colourOf } from './colours.ts'
+import { drawnTileFrom } from './picture.ts'
 
 /** A tile that somebody has drawn. */
 export interface PaintedTile {
@@ -11,6 +13,14 @@ export interface PaintedTile {
   /** A byte a pixel, from the first row on. */
   pixels: Uint8Array
   node: string
+}
+
+/** The tiles that tasks have brought. */
+export function paintedTiles(ends: readonly TaskEnd[]): PaintedTile[] {
+  return ends.flatMap(({ result, node = '' }) => {
+    const tile = drawnTileFrom(result)
+    return tile ? [{ ...tile, node }] : []
+  })
 }
 
 /** How many colours a picture has, of which the first is none: what nobody has drawn yet is transparent. */

@@ -1,10 +1,11 @@
 /** What became of work: `queue failed`, `queue show GROUP`, `queue cancel GROUP`, `queue retry ID`. */
-import { OperationalError } from '@rpi-cluster/core/lifecycle'
+import { OperationalError, stopSignal } from '@rpi-cluster/core/lifecycle'
 import { createLogger } from '@rpi-cluster/core/logging'
 import { textOf } from '@rpi-cluster/core/messages'
 import type { TaskState } from '@rpi-cluster/core/tasks'
 import { asSubmitter } from './submitter.ts'
 
+stopSignal()
 const log = createLogger('queue')
 const [verb, ...rest] = process.argv.slice(2)
 const names = rest[0]?.startsWith('-') ? [] : rest.slice(0, 1)
@@ -24,7 +25,9 @@ function list(tasks: TaskState[]) {
   for (const { id, name, state, node, attempts, reason, result } of tasks) {
     const where = node === undefined ? '' : ` on ${node}`
     const what = reason ?? (result === undefined ? '' : textOf(result).slice(0, 100))
-    log.info(`${name} ${id} is ${state}${where}, after ${attempts} attempts${what && `: ${what}`}`)
+    log.info(
+      `${name} ${id} is ${state}${where}, after ${attempts === 1 ? 'one attempt' : `${attempts} attempts`}${what && `: ${what}`}`,
+    )
   }
   if (tasks.length === 0) log.info('None')
 }

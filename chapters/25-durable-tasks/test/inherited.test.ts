@@ -11,7 +11,7 @@ test('a task that fails is tried by others, told with its reason, and tried agai
   await submit.ends()
   expect([submit.exitCode, submit.messages.join('\n')]).toEqual([
     1,
-    expect.stringMatching(/trouble trouble-1 was failed: Error: This task throws/),
+    expect.stringMatching(/trouble has failed: Error: This task throws/),
   ])
   // What has failed is there, too, after a start: to be tried again.
   primary.signal('SIGKILL')
