@@ -129,6 +129,7 @@ test('a picture is handed in by HTTP, with the token alone, and is on the page w
 }) => {
   await cluster(chapter, 1)
   const webserver = await chapter.run('webserver')
+  await webserver.says(/ To change something on the page, open /) // the link comes before
   const [, link = ''] = webserver.lines.join('\n').match(/(http:\S+\?token=\S+)/) ?? []
   const { origin, searchParams } = new URL(link)
   await webserver.says(/ Connected to /)
