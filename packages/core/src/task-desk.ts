@@ -30,6 +30,9 @@ const DEFAULT_MOST_WAITING_BYTES = 64 * 1024 * 1024
 /** How often tables are brought up to date at most, in ms. */
 const REFRESH_MS = 250
 
+/** How long nodes have to come back to a queue that was there before, until it is told that there is none, in ms. */
+const NODES_COME_BACK_MS = 10_000
+
 /** With how many open tasks what comes is not gathered. */
 const FEW = 4
 
@@ -91,6 +94,7 @@ export class Tasks {
   #refresh: NodeJS.Timeout | undefined
   #wake: NodeJS.Timeout | undefined
   #stuck: string[] = []
+  #saysStuckFrom = 0
 
   /** @throws what the journal throws when it is opened */
   constructor(options: TasksOptions) {
@@ -119,7 +123,11 @@ export class Tasks {
     this.answers = answers
     const { queue, workers, failed } = this.#tables
     this.tables = { queue, workers, failed }
-    if (journal) recover(this.#queue, journal.recovered())
+    if (journal) {
+      recover(this.#queue, journal.recovered())
+      this.#queue.groups.recovered()
+      this.#saysStuckFrom = performance.now() + NODES_COME_BACK_MS
+    }
     const look = setInterval(() => this.#look(), LOOK_MS).unref()
     addAbortListener(stop, () => {
       clearInterval(look)
@@ -191,6 +199,10 @@ export class Tasks {
 
   /** What is beyond its limit, though its node is there, is taken to be lost. */
   #look(): void {
+    if (this.#saysStuckFrom > 0 && performance.now() >= this.#saysStuckFrom) {
+      this.#saysStuckFrom = 0
+      this.#changed()
+    }
     for (const [{ id, line }, node] of this.#queue.expire()) {
       this.#options.log.warn(
         `${node} says nothing of ${line.demand.name} ${id}, long after its limit: it is taken to be lost there`,
@@ -203,7 +215,7 @@ export class Tasks {
   #show(): void {
     const { log } = this.#options
     this.#workers.rename()
-    const stuck = this.#queue.stuck()
+    const stuck = performance.now() < this.#saysStuckFrom ? [] : this.#queue.stuck()
     for (const why of stuck) if (!this.#stuck.includes(why)) log.warn(`Tasks wait that nobody can do: ${why}`)
     this.#stuck = stuck
     for (const group of this.#queue.groups.done()) {
@@ -212,10 +224,10 @@ export class Tasks {
       const bad = [failed > 0 && `${failed} failed`, cancelled > 0 && `${cancelled} cancelled`].filter(
         Boolean,
       )
-      const took = ((performance.now() - since) / 1_000).toFixed(1)
-      log.info(
-        `${name}: ${tasksText(total)} ${bad.length > 0 ? `ended, ${bad.join(', ')},` : 'done'} in ${took} s`,
-      )
+      const ended = bad.length > 0 ? `ended, ${bad.join(', ')},` : 'done'
+      const took = since === undefined ? '' : ` in ${((performance.now() - since) / 1_000).toFixed(1)} s`
+      const isOlder = since === undefined ? 'begun before this start: ' : ''
+      log.info(`${name}: ${isOlder}${tasksText(total)} ${ended.replace(/,$/, took ? ',' : '')}${took}`)
     }
     const changes = this.#tables.refresh(performance.now(), stuck)
     if (changes && !this.#stop.aborted)

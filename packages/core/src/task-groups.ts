@@ -74,6 +74,15 @@ export class TaskGroups {
     if (group.members.length === 0) this.#groups.delete(group.name)
   }
 
+  /** What is known now was there before this start: of what had ended then is nothing to tell, and of the rest not since when. */
+  recovered(): void {
+    for (const group of this.newest) {
+      const { waiting, running } = group.counts
+      group.isToldDone = waiting + running === 0
+      group.since = undefined
+    }
+  }
+
   /** Those of the newest groups of which all tasks have ended since this was asked last. */
   *done(): Generator<Group, void, void> {
     for (const group of this.newest) {

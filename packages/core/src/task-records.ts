@@ -73,8 +73,8 @@ export interface Group {
   readonly by: string
   /** What the first of them is called. */
   readonly task: string
-  /** When that was, in ms of the clock that does not jump. */
-  readonly since: number
+  /** When that was, in ms of the clock that does not jump; undefined when it was before this start. */
+  since: number | undefined
   readonly counts: Record<TaskState['state'], number>
   total: number
   /** Those that are known still, in the order in which they came, among some that are not. */
