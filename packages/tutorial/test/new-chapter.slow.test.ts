@@ -165,11 +165,11 @@ test('the skeleton runs, and is red until its author has written it', async () =
 
 /**
  * Listens for visitors on a port of its own, and tells the first program of each: the third kind of program. It proves who it is
- * as `everyone` of the newest chapter does, whose key it uses.
+ * as the submitter of the newest chapter does, whose key it uses.
  */
-function gateway(everyone: string): string {
+function gateway(submitter: string): string {
   const [, secure = '', module = ''] =
-    /import \{ (\w+By) \} from '(@rpi-cluster\/[\w/-]+)'/.exec(everyone) ?? []
+    /import \{ (\w+By) \} from '(@rpi-cluster\/[\w/-]+)'/.exec(submitter) ?? []
   return `import { greeting } from '@rpi-cluster/core/greeting'
 import { loadJsonConfig } from '@rpi-cluster/core/json-config'
 import { openKey } from '@rpi-cluster/core/key-files'
@@ -182,9 +182,9 @@ import { config } from './config.ts'
 
 const stop = stopSignal()
 const log = createLogger('gateway')
-const { ${other}: there, everyone, gateway } = loadJsonConfig(config, ['${other}', 'everyone', 'gateway'], log)
+const { ${other}: there, submitter, gateway } = loadJsonConfig(config, ['${other}', 'submitter', 'gateway'], log)
 const { primaryIp: host, socketPort: port } = there
-const key = await openKey({ file: everyone.key, log, stop })
+const key = await openKey({ file: submitter.key, log, stop })
 
 class Gateway extends ConnectingNode {
   override async greet() {
@@ -192,7 +192,7 @@ class Gateway extends ConnectingNode {
   }
 
   override async performAction() {
-    await this.send('message', 'a sign of life')
+    await this.send('info', 'node_baseinfo')
     await this.pause(4_000)
   }
 }
@@ -208,7 +208,7 @@ await node.run()
 /** Writes the chapter, as its author would. */
 function beAuthor(): void {
   const folder = `chapters/${name}`
-  write(`${folder}/src/gateway.ts`, gateway(read(`${folder}/src/everyone.ts`)))
+  write(`${folder}/src/gateway.ts`, gateway(read(`${folder}/src/submitter.ts`)))
   change(`${folder}/src/config.ts`, [
     '  webserver: {\n',
     `  gateway: {
@@ -229,10 +229,12 @@ function beAuthor(): void {
 `,
   ])
   const [start = ''] = /^ +override handlers.*\{\n/m.exec(read(`${folder}/src/${peer}.ts`)) ?? []
-  change(`${folder}/src/${peer}.ts`, [
-    start,
-    `${start}    greeting: (text) => log.info(\`Greeted: \${textOf(text)}\`),\n`,
-  ])
+  const logging = "import { createLogger } from '@rpi-cluster/core/logging'\n"
+  change(
+    `${folder}/src/${peer}.ts`,
+    [start, `${start}    greeting: (text: unknown) => log.info(\`Greeted: \${textOf(text)}\`),\n`],
+    [logging, `${logging}import { textOf } from '@rpi-cluster/core/messages'\n`],
+  )
   const pkg = JSON.parse(read(`${folder}/package.json`))
   pkg.description = 'A third kind of program, which lets visitors in'
   pkg.homepage = 'https://chewett.co.uk/blog/9999/a-gateway/'

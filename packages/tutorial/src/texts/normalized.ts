@@ -20,6 +20,7 @@ export function normalized(line: string): string {
     .replace(/"id":\d+/g, '"id":N')
     .replace(/\b[0-9a-f]{32}\b/g, 'IDENTITY')
     .replace(/\b([a-z]{3,})-[1-9](?=[ :,]|$)/g, '$1-N') // nodes take their keys as they come
+    .replace(/\?token=[\w-]{43}/g, '?token=TOKEN')
     .replace(/"time":\d+/g, '"time":TIME')
     .replace(/\d{4}-\d\d-\d\dT[\d:.]+Z/g, 'TIME')
     .replace(/\d\d:\d\d:\d\d/g, 'TIME')
