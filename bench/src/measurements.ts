@@ -10,6 +10,7 @@ import { canHoldToCores } from './processes.ts'
 import { roundTrips } from './round-trip.ts'
 import { secureCosts } from './secure/index.ts'
 import { storeCosts } from './store/index.ts'
+import { taskStoreCosts } from './task-store/index.ts'
 import { taskCosts } from './tasks/index.ts'
 import { limit, throughput } from './throughput.ts'
 
@@ -60,6 +61,7 @@ export function measurements(setting: Setting): Measurement[] {
     aBroadcast(setting),
     secured(setting),
     tasks(setting),
+    aTaskStore(setting),
   ]
 }
 
@@ -488,5 +490,41 @@ function tasks({ hasRedis, progress, leaveOut }: Setting): Measurement {
       },
     ],
     measure: () => taskCosts(hasRedis, progress, leaveOut),
+  }
+}
+
+function aTaskStore({ hasRedis, progress }: Setting): Measurement {
+  return {
+    name: 'task-store',
+    what: 'tasks that survive the power',
+    unit: 'tasks a second',
+    mostRounds: 3,
+    comparisons: [
+      { of: 'taken, 64 at once', ours: 'many', theirs: 'bullmq', goal: { atLeast: 3 } },
+      { of: 'taken, 64 at once', ours: 'many', theirs: 'oneAtOnce', goal: { atLeast: 20 } },
+      { of: '... each over a connection of its own', ours: 'manyOver', theirs: 'bullmq' },
+      { of: '... each over a connection of its own', ours: 'manyOver', theirs: 'oneAtOnce' },
+      {
+        of: 'one at a time, p50',
+        unit: 'microseconds',
+        ours: 'lone',
+        theirs: 'syncAndTrip',
+        goal: { atMost: 2 },
+      },
+      { of: '... a synchronisation of its disk', unit: 'microseconds', ours: 'sync' },
+      { of: '... a round trip to the primary', unit: 'microseconds', ours: 'roundTrip' },
+      { of: 'a start with 100,000 that are open', unit: 's', ours: 'start', goal: { atMost: 1 } },
+      { of: '... and with none', unit: 's', ours: 'startEmpty' },
+      { of: 'a million that have ended, on the disk', unit: 'MB', ours: 'size', goal: { atMost: 300 } },
+      {
+        of: 'longest pause of the event loop while they are pruned',
+        unit: 'ms',
+        ours: 'pause',
+        goal: { atMost: 50 },
+      },
+      { of: '... longest that a task waited to be taken meanwhile', unit: 'ms', ours: 'commitBeside' },
+      { of: '... and of the event loop while they were written', unit: 'ms', ours: 'pauseWriting' },
+    ],
+    measure: () => taskStoreCosts(hasRedis, progress),
   }
 }

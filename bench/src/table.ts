@@ -37,6 +37,8 @@ const NAMES: Record<string, string> = {
   pool: 'a pool alone, without a network',
   parts: 'two round trips and a call of the pool',
   'picture on four': 'on four',
+  oneAtOnce: 'one at a time',
+  syncAndTrip: 'a synchronisation and a round trip',
 }
 
 const compact = new Intl.NumberFormat('en', { notation: 'compact', maximumSignificantDigits: 3 })

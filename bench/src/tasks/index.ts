@@ -3,12 +3,12 @@ import type { ChildProcess } from 'node:child_process'
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { median } from 'simple-statistics'
 import type { Sample } from '../measurement.ts'
 import { ask, end, program, told } from '../processes.ts'
 import { bullmqRate } from './bullmq.ts'
 import { type Group, heldTo } from './cgroup.ts'
 import { makeKeys, NODES } from './keys.ts'
+import { mediansOf } from './latencies.ts'
 import type { PrimaryOrder, PrimaryReport } from './primary.ts'
 import type { SubmitterOrder, SubmitterReport } from './submitter.ts'
 
@@ -135,11 +135,6 @@ async function pictureOn(nodes: readonly string[]): Promise<number> {
     over()
     for (const group of groups) await group.end()
   }
-}
-
-function mediansOf(samples: readonly Sample[]): Sample {
-  const names = Object.keys(samples[0] ?? {})
-  return Object.fromEntries(names.map((name) => [name, median(samples.map((sample) => sample[name] ?? 0))]))
 }
 
 /**
