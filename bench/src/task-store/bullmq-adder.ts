@@ -4,7 +4,9 @@ import { QUEUE, REMOVE } from '../tasks/bullmq-queue.ts'
 import { rateOf } from './rate.ts'
 
 const port = Number(process.argv[2])
-const queue = new Queue(QUEUE, { connection: { host: '127.0.0.1', port }, defaultJobOptions: REMOVE })
+// What is added in one turn of the event loop goes out together: the faster of the two ways.
+const connection = { host: '127.0.0.1', port, enableAutoPipelining: true }
+const queue = new Queue(QUEUE, { connection, defaultJobOptions: REMOVE })
 let added = 0
 
 process.on('disconnect', () => process.exit())

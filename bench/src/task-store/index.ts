@@ -127,10 +127,14 @@ function megabytesOf(folder: string, kind = /./): number {
   return names.reduce((sum, name) => sum + statSync(join(folder, 'tasks', name)).size, 0) / 1e6
 }
 
-/** All figures of one round. */
-export async function taskStoreCosts(hasRedis: boolean, progress: (what: string) => void): Promise<Sample> {
-  const folder = mkdtempSync(join(tmpdir(), 'bench-task-store-'))
-  try {
+/** What a month of tasks costs, of which a million have ended. */
+export function monthCosts(progress: (what: string) => void): Promise<Sample> {
+  return inFolder((folder) => aMonth(folder, progress))
+}
+
+/** All figures of one round, but for those of a month. */
+export function taskStoreCosts(hasRedis: boolean, progress: (what: string) => void): Promise<Sample> {
+  return inFolder(async (folder) => {
     await makeKeys(join(folder, 'keys'))
     progress('tasks that are submitted')
     const sample = await submissions(join(folder, 'submitted'))
@@ -139,8 +143,14 @@ export async function taskStoreCosts(hasRedis: boolean, progress: (what: string)
       sample['bullmq'] = await bullmq()
     }
     progress(`${OPEN} tasks that are open`)
-    Object.assign(sample, await starts(join(folder, 'open')))
-    return Object.assign(sample, await aMonth(join(folder, 'month'), progress))
+    return Object.assign(sample, await starts(join(folder, 'open')))
+  })
+}
+
+async function inFolder<T>(work: (folder: string) => Promise<T>): Promise<T> {
+  const folder = mkdtempSync(join(tmpdir(), 'bench-task-store-'))
+  try {
+    return await work(folder)
   } finally {
     rmSync(folder, { recursive: true, force: true })
   }
