@@ -224,10 +224,12 @@ export class Tasks {
       const bad = [failed > 0 && `${failed} failed`, cancelled > 0 && `${cancelled} cancelled`].filter(
         Boolean,
       )
-      const ended = bad.length > 0 ? `ended, ${bad.join(', ')},` : 'done'
-      const took = since === undefined ? '' : ` in ${((performance.now() - since) / 1_000).toFixed(1)} s`
-      const isOlder = since === undefined ? 'begun before this start: ' : ''
-      log.info(`${name}: ${isOlder}${tasksText(total)} ${ended.replace(/,$/, took ? ',' : '')}${took}`)
+      const how = bad.length > 0 ? `ended, ${bad.join(', ')}` : 'done'
+      const when =
+        since === undefined
+          ? 'begun before this start'
+          : `in ${((performance.now() - since) / 1_000).toFixed(1)} s`
+      log.info(`${name}: ${tasksText(total)} ${how}, ${when}`)
     }
     const changes = this.#tables.refresh(performance.now(), stuck)
     if (changes && !this.#stop.aborted)

@@ -654,4 +654,27 @@ describe('with a journal', () => {
     )
     expect(back.cancelled).toEqual([])
   })
+
+  test('what had ended before a start is not told anew, nor that no node is there before one can be', async () => {
+    const at = Date.now()
+    const submitted = (id: string, group: string): TaskEvent => ({
+      ...{ kind: 'submitted', id, name: 'add', input: '7', by: 'desk', at },
+      group,
+    })
+    const journal = aJournal([
+      submitted('a', 'old'),
+      submitted('b', 'going on'),
+      { kind: 'ended', id: 'a', state: 'done', result: '8', attempts: 1, lost: 0, at, node: 'pi-1' },
+    ])
+    const { aWorker, waitFor, lines } = await aPrimary({ journal })
+    const worker = await aWorker('pi-1')
+    await waitFor(() => expect(worker.given.map(({ id }) => id)).toEqual(['b']))
+    worker.end(worker.given[0] as Given)
+    await waitFor(() =>
+      expect(lines()).toContainEqual(
+        expect.stringMatching(/going on: 1 task done, begun before this start$/),
+      ),
+    )
+    expect(lines().join('\n')).not.toMatch(/old: |that nobody can do/)
+  })
 })
