@@ -227,9 +227,9 @@ export class Tasks {
       const how = bad.length > 0 ? `ended, ${bad.join(', ')}` : 'done'
       const when =
         since === undefined
-          ? 'begun before this start'
-          : `in ${((performance.now() - since) / 1_000).toFixed(1)} s`
-      log.info(`${name}: ${tasksText(total)} ${how}, ${when}`)
+          ? ', begun before this start'
+          : `${bad.length > 0 ? ',' : ''} in ${((performance.now() - since) / 1_000).toFixed(1)} s`
+      log.info(`${name}: ${tasksText(total)} ${how}${when}`)
     }
     const changes = this.#tables.refresh(performance.now(), stuck)
     if (changes && !this.#stop.aborted)
