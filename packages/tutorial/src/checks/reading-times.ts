@@ -7,7 +7,7 @@ import { SKIP, visitParents } from 'unist-util-visit-parents'
 import { versionBefore } from '../chapters/back.ts'
 import { allChapters, type Chapter } from '../chapters/chapters.ts'
 import { TIMES_LINE, timesLine } from '../chapters/times.ts'
-import { type CodeBlock, type Readme, readReadme } from '../texts/readme.ts'
+import { type CodeBlock, isOfChapter, type Readme, readReadme } from '../texts/readme.ts'
 import { isUnwritten } from '../texts/unwritten.ts'
 import { ROOT } from '../workspace/repository.ts'
 
@@ -61,7 +61,8 @@ export function syncTimes(file: string): boolean {
 /** How many minutes a chapter's README takes: its words, and the lines of code that its reader has not seen before. */
 export function minutesToRead(chapter: Chapter): number {
   const { blocks, tree } = readReadme(readmeOf(chapter))
-  const newLines = blocks.flatMap((block) => newLinesOf(block, chapter))
+  const chapters = allChapters()
+  const newLines = blocks.flatMap((block) => newLinesOf(block, chapter, chapters))
   const shown = blocks.flatMap(({ content }) => content.split('\n'))
   const words = wordsOf(proseOf(tree)) + wordsOf(shown.join('\n')) - wordsOf(newLines.join('\n'))
   return Math.max(1, Math.round(words / WORDS_A_MINUTE + newLines.length / LINES_A_MINUTE))
@@ -72,16 +73,20 @@ function lineFor(chapter: Chapter, text: string): string {
 }
 
 /** The lines of a block that are code, and of a file that is new: neither in the chapter before, nor back from an earlier one. */
-function newLinesOf({ language, content, source, program }: CodeBlock, chapter: Chapter): string[] {
+function newLinesOf(
+  { language, content, source, program }: CodeBlock,
+  chapter: Chapter,
+  chapters: readonly Chapter[],
+): string[] {
   if (!CODE.has(language)) return []
   const lines = content.split('\n').filter((line) => line.trim() !== '')
   if (language === 'diff') return lines.filter((line) => line.startsWith('+'))
   const file = program?.file ?? source?.file
-  const before = allChapters().find(({ number }) => number === chapter.number - 1)
+  const before = chapters.find(({ number }) => number === chapter.number - 1)
   const isKnown =
     before !== undefined &&
     file?.startsWith(`chapters/${chapter.name}/`) &&
-    versionBefore(file.slice(`chapters/${chapter.name}/`.length), chapter, before) !== undefined
+    versionBefore(file.slice(`chapters/${chapter.name}/`.length), chapter, before, chapters) !== undefined
   return isKnown ? [] : lines
 }
 
@@ -102,6 +107,7 @@ function wordsOf(text: string): number {
 }
 
 function chapterOf(file: string): Chapter | undefined {
+  if (!isOfChapter(file)) return undefined
   return allChapters().find((chapter) => readmeOf(chapter) === file)
 }
 

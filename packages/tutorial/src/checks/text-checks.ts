@@ -2,7 +2,7 @@
  * What every text of the repository promises, as far as it can be checked without running anything:
  * its code blocks are what stands in the sources, its links lead somewhere, its commands exist.
  */
-import { existsSync, readFileSync, writeFileSync } from 'node:fs'
+import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { dirname, join, relative } from 'node:path'
 import GithubSlugger from 'github-slugger'
 import type { Link } from 'mdast'
@@ -12,7 +12,7 @@ import { filesBack } from '../chapters/back.ts'
 import { allChapters, type Chapter } from '../chapters/chapters.ts'
 import { TIMES_LINE } from '../chapters/times.ts'
 import { contentOfPiece, type ShownPiece, shownPieces } from '../compare/shown-programs.ts'
-import { type CodeBlock, cut, type Readme, readReadme } from '../texts/readme.ts'
+import { type CodeBlock, cut, isOfChapter, type Readme, readReadme } from '../texts/readme.ts'
 import { ReadmeProblem } from '../texts/readme-problem.ts'
 import { symbolsOf } from '../texts/source.ts'
 import { textOfFile } from '../workspace/files.ts'
@@ -153,6 +153,7 @@ function firstDifference(shown: string, wanted: string): string {
  * it was is shown where it was.
  */
 function unshownPrograms({ file, blocks }: Readme): string[] {
+  if (!isOfChapter(file)) return []
   const chapters = allChapters()
   const index = chapters.findIndex(({ name }) => file === `chapters/${name}/README.md`)
   const [before, chapter] = [chapters[index - 1], chapters[index]]
@@ -172,7 +173,7 @@ function unshownPrograms({ file, blocks }: Readme): string[] {
 
 /** A chapter's README that is longer than a reader has patience for. What fences say, what is said for an image, and how long it takes, is not read with it. */
 function tooLong({ file, text }: Readme): string[] {
-  if (!/^chapters\/[^/]+\/README\.md$/.test(file)) return []
+  if (!isOfChapter(file)) return []
   const [toTheExercises = ''] = text.split(/^## Questions$/m)
   const read = toTheExercises
     .replace(TIMES_LINE, '')
@@ -238,7 +239,7 @@ function whyUnknown(command: string): string | undefined {
   while (words[0]?.startsWith('-')) {
     const option = words.shift() as string
     const filter = option === '--filter' ? words.shift() : /^--filter=(.*)/.exec(option)?.[1]
-    if (filter) folder = packageFolders().get(filter) ?? ''
+    if (filter) folder = folderOfPackage(filter) ?? ''
     if (filter && !folder) return `there is no package ${filter}`
   }
   const script = words[0] === 'run' ? words[1] : words[0]
@@ -249,12 +250,12 @@ function whyUnknown(command: string): string | undefined {
     : `pnpm ${script} is no script of ${folder === '.' ? 'the repository' : folder}`
 }
 
-/** Where each package of the workspace is, by its name. */
-function packageFolders(): Map<string, string> {
-  const manifests = repositoryFiles(ROOT).filter((file) =>
-    /^(packages|chapters)\/[^/]+\/package\.json$/.test(file),
-  )
-  return new Map(
-    manifests.map((file) => [JSON.parse(readFileSync(join(ROOT, file), 'utf8')).name, dirname(file)]),
-  )
+/** Where a package of the workspace is, counted from the repository. Nothing when there is none of that name. */
+function folderOfPackage(name: string): string | undefined {
+  return ['packages', 'chapters']
+    .flatMap((rooms) => readdirSync(join(ROOT, rooms)).map((room) => `${rooms}/${room}`))
+    .find((folder) => {
+      const manifest = textOfFile(join(ROOT, folder, 'package.json'))
+      return manifest !== undefined && JSON.parse(manifest).name === name
+    })
 }

@@ -3,7 +3,7 @@ import { existsSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { allChapters } from '../chapters/chapters.ts'
 import { type MarkedLine, piecesOf } from '../texts/pieces.ts'
-import type { CodeBlock, Readme } from '../texts/readme.ts'
+import { type CodeBlock, isOfChapter, type Readme } from '../texts/readme.ts'
 import { ReadmeProblem } from '../texts/readme-problem.ts'
 import { ROOT } from '../workspace/repository.ts'
 import { Comparison } from './comparison.ts'
@@ -44,6 +44,7 @@ function piecesOfFile(
 
 /** The chapter of a README and the one before it; nothing for the first, or where it is no chapter's. */
 function comparisonFor({ file }: Readme): Comparison | undefined {
+  if (!isOfChapter(file)) return undefined
   const chapters = allChapters()
   const index = chapters.findIndex(({ name }) => file === `chapters/${name}/README.md`)
   const [before, after] = [chapters[index - 1], chapters[index]]

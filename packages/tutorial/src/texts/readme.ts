@@ -95,6 +95,11 @@ interface Mention {
   line: number
 }
 
+/** Whether a text, counted from the repository, is the README of a chapter. */
+export function isOfChapter(file: string): boolean {
+  return /^chapters\/[^/]+\/README\.md$/.test(file)
+}
+
 /** What was taken apart already. One text explains many changes, and Markdown takes its time. */
 const taken = new Map<string, Readme>()
 
