@@ -1,10 +1,11 @@
 /**
  * A copy of the repository that has chapters which are not written yet: copies of those that are, with modules of the
- * core, recordings and words of their own. What the site costs with all chapters can be seen today.
+ * core, recordings and words of their own. What the site costs with all chapters, and with more, can be seen today.
  */
 import { cpSync, mkdirSync, readdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { allChapters, type Chapter } from '@rpi-cluster/tutorial/chapters/chapters'
+import { PARTS } from '@rpi-cluster/tutorial/chapters/parts'
 import { ROOT, repositoryFiles } from '@rpi-cluster/tutorial/workspace/repository'
 import { execa } from 'execa'
 
@@ -12,13 +13,15 @@ import { execa } from 'execa'
 const MODULES = ['connection', 'frames', 'config', 'messages']
 const WITH_PAGE = 'messages'
 
+/** Where the parts of the series stand, counted from the repository. */
+const PARTS_FILE = 'packages/tutorial/src/chapters/parts.ts'
+
 /**
- * Writes the copy, and installs what the site needs there.
+ * Writes the copy, and installs what the site needs there. It has the chapters that are written.
  *
  * @param folder where to: an absolute path, empty
- * @param last the number of the last chapter
  */
-export async function copyWithChapters(folder: string, last: number): Promise<void> {
+export async function copyRepository(folder: string): Promise<void> {
   for (const file of repositoryFiles(ROOT)) {
     mkdirSync(dirname(join(folder, file)), { recursive: true })
     cpSync(join(ROOT, file), join(folder, file), { verbatimSymlinks: true })
@@ -27,10 +30,22 @@ export async function copyWithChapters(folder: string, last: number): Promise<vo
     const args = ['-y', 'pnpm@12', 'install', '--frozen-lockfile', '--prefer-offline']
     await execa('npx', args, { cwd: join(folder, room) })
   }
-  const real = allChapters()
+}
+
+/**
+ * Makes up further chapters of a copy. Those after the series' end belong to its last part there.
+ *
+ * @param folder the copy
+ * @param first the number of the first that it does not have
+ * @param last the number of the last that it is to have
+ */
+export function addChapters(folder: string, first: number, last: number): void {
+  const end = PARTS.at(-1)?.last ?? 0
+  const parts = readFileSync(join(ROOT, PARTS_FILE), 'utf8')
+  writeFileSync(join(folder, PARTS_FILE), parts.replace(`last: ${end},`, `last: ${Math.max(end, last)},`))
   // Those with the most in them, in turn, so that neighbours differ.
-  const models = real.slice(-4)
-  for (let number = (real.at(-1)?.number ?? 0) + 1; number <= last; number += 1)
+  const models = allChapters().slice(-4)
+  for (let number = first; number <= last; number += 1)
     makeUp(folder, number, models[number % models.length] as Chapter)
 }
 
