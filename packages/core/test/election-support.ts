@@ -1,0 +1,213 @@
+/** A cluster that elects: each member a process of its own, and wires between them that can be cut. */
+import { once } from 'node:events'
+import { mkdirSync } from 'node:fs'
+import { createServer, connect as openSocket, type Server, type Socket } from 'node:net'
+import { join } from 'node:path'
+import { expect, onTestFinished, vi } from 'vitest'
+import type { ElectionMember } from '../src/election.ts'
+import { addKey } from '../src/keys.ts'
+import { type Program, start, tempFolder } from './support.ts'
+
+export const HOST = '127.0.0.1'
+
+const PATIENCE = { timeout: 30_000, interval: 5 }
+
+/** What a member knows, as it says on SIGUSR2. */
+export interface Known {
+  term: number
+  role: string
+  leader: string | null
+  isHeld: boolean
+}
+
+/** A member, as a process. */
+export class MemberProcess {
+  readonly name: string
+  readonly program: Program
+
+  constructor(name: string, program: Program) {
+    this.name = name
+    this.program = program
+  }
+
+  /** The terms in which it leads, or has led. */
+  get reigns(): number[] {
+    return this.#said('leads').map(([term]) => Number(term))
+  }
+
+  /** The term in which it leads now. */
+  get leads(): number | undefined {
+    const over = this.#said('over').length
+    return this.reigns[over]
+  }
+
+  /** Whom it follows, and in which term. */
+  get follows(): string | undefined {
+    return this.#said('follows').at(-1)?.join(' ')
+  }
+
+  get lines(): string[] {
+    return this.program.stdout.split('\n')
+  }
+
+  /** Asks it what it knows. */
+  async knows(): Promise<Known> {
+    const before = this.#said('knows').length
+    this.program.child.kill('SIGUSR2')
+    await vi.waitFor(() => expect(this.#said('knows').length).toBeGreaterThan(before), PATIENCE)
+    return JSON.parse(this.#said('knows')[before]?.join(' ') ?? '')
+  }
+
+  /** Waits until it logs a line. */
+  async says(line: RegExp): Promise<void> {
+    await vi.waitFor(() => expect(this.program.stdout).toMatch(line), PATIENCE)
+  }
+
+  kill(signal: NodeJS.Signals): void {
+    this.program.child.kill(signal)
+  }
+
+  #said(word: string): string[][] {
+    return this.lines.filter((line) => line.startsWith(`${word} `)).map((line) => line.split(' ').slice(1))
+  }
+}
+
+/** A wire between two members, over which nothing comes while it is cut: nothing is closed, as when a cable is pulled. */
+class Wire {
+  readonly #port: number
+  readonly #open = new Set<Socket>()
+  #server: Server | undefined
+  isCut = false
+
+  constructor(port: number) {
+    this.#port = port
+  }
+
+  async open(): Promise<number> {
+    this.#server = createServer({ noDelay: true }, (near) => {
+      const far = openSocket({ port: this.#port, host: HOST, noDelay: true })
+      for (const [one, other] of [
+        [near, far],
+        [far, near],
+      ] as const) {
+        this.#open.add(one)
+        one
+          .on('data', (chunk) => {
+            if (!this.isCut) other.write(chunk)
+          })
+          .on('error', () => {})
+          .on('close', () => {
+            this.#open.delete(one)
+            // A cut wire does not tell the other end.
+            if (!this.isCut) other.destroy()
+          })
+      }
+    })
+    await once(this.#server.listen(0, HOST), 'listening')
+    return (this.#server.address() as { port: number }).port
+  }
+
+  close(): void {
+    this.#server?.close()
+    for (const socket of this.#open) socket.destroy()
+  }
+}
+
+export interface ClusterOptions {
+  size?: number
+  electionMs?: number
+  heartbeatMs?: number
+  /** Whether the wires between the members can be cut. */
+  wired?: boolean
+}
+
+/** A cluster: its members run, and nobody leads yet. */
+export async function aCluster({
+  size = 3,
+  electionMs = 150,
+  heartbeatMs = 30,
+  wired = false,
+}: ClusterOptions = {}) {
+  const folder = tempFolder()
+  const names = Array.from({ length: size }, (_, index) => `node-${index + 1}`)
+  const state = join(folder, 'state')
+  mkdirSync(state)
+  for (const node of [...names, 'boss']) await addKey({ folder: join(state, 'keys'), node })
+  const ports = await freePorts(size)
+  const members: ElectionMember[] = names.map((name, index) => ({
+    name,
+    host: HOST,
+    port: ports[index] ?? 0,
+  }))
+  const wires = new Map<string, Wire>()
+  onTestFinished(() => {
+    for (const wire of wires.values()) wire.close()
+  })
+
+  /** The members, as one of them reaches them. */
+  async function seenBy(name: string): Promise<ElectionMember[]> {
+    if (!wired) return members
+    return Promise.all(
+      members.map(async (member) => {
+        if (member.name === name) return member
+        const wire = new Wire(member.port)
+        wires.set(`${name} ${member.name}`, wire)
+        return { ...member, port: await wire.open() }
+      }),
+    )
+  }
+
+  const running = new Map<string, MemberProcess>()
+
+  async function begin(name: string): Promise<MemberProcess> {
+    const args = [name, JSON.stringify(await seenBy(name)), String(electionMs), String(heartbeatMs)]
+    const env = { ...process.env, STATE_DIRECTORY: state, LOGS_DIRECTORY: folder }
+    const member = new MemberProcess(name, start('elects.ts', args, { cwd: folder, env }))
+    running.set(name, member)
+    return member
+  }
+
+  for (const name of names) await begin(name)
+
+  return {
+    folder,
+    state,
+    members,
+    get all() {
+      return [...running.values()]
+    },
+    get: (name: string) => running.get(name) as MemberProcess,
+    begin,
+    voteOf: (name: string) => join(state, `election-${name}.json`),
+    /** Waits until one leads, and all of these follow it. */
+    async elected(among: readonly string[] = names): Promise<MemberProcess> {
+      return vi.waitFor(() => {
+        const these = among.map((name) => running.get(name) as MemberProcess)
+        const terms = these.map(({ leads }) => leads ?? 0)
+        const leader = these[terms.indexOf(Math.max(...terms))] as MemberProcess
+        expect(
+          leader.leads,
+          these.map(({ program }) => program.stdout + program.stderr).join('\n'),
+        ).toBeDefined()
+        for (const one of these) expect(one.follows).toBe(`${leader.name} ${leader.leads}`)
+        return leader
+      }, PATIENCE)
+    },
+    /** Cuts all wires between some and the others, or makes them whole. */
+    cut(some: readonly string[], isCut = true) {
+      for (const [ends, wire] of wires) {
+        const [from = '', to = ''] = ends.split(' ')
+        if (some.includes(from) !== some.includes(to)) wire.isCut = isCut
+      }
+    },
+  }
+}
+
+/** Ports that are free just now. */
+async function freePorts(count: number): Promise<number[]> {
+  const servers = Array.from({ length: count }, () => createServer().listen(0, HOST))
+  await Promise.all(servers.map((server) => once(server, 'listening')))
+  const ports = servers.map((server) => (server.address() as { port: number }).port)
+  await Promise.all(servers.map((server) => new Promise((resolve) => server.close(resolve))))
+  return ports
+}
