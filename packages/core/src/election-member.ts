@@ -41,7 +41,7 @@ const WRITES_IN_AN_ELECTION = 10
 const LEAST_SILENCE_MS = 2_000
 const SILENCE_IN_ELECTIONS = 2
 
-/** How many time-outs nobody has to lead before those who follow are told that nobody does. */
+/** How many time-outs nobody has to lead before that is told to those who follow, or who wait for another one. */
 const LONG_IN_ELECTIONS = 4
 
 /** How many bytes may wait for a member that reads slowly. What is said meanwhile would be old before it is read. */
@@ -266,8 +266,8 @@ export class Election {
   /**
    * Hands the lead over, to the member `to`, or to one that is reached.
    *
-   * @returns whether another one leads now. False when this member does not lead, or that one is not reached. When nobody is
-   *   elected within a time-out, this one leads no more either.
+   * @returns whether another one leads now. False when this member does not lead, or that one is not reached, and nothing has
+   *   happened; and when nobody is elected in four time-outs: this one leads no more then.
    * @throws OperationalError when `to` is no other member
    */
   async handOver(to?: string): Promise<boolean> {
@@ -302,7 +302,7 @@ export class Election {
   }
 
   async #anotherLeads(term: number, stop: AbortSignal): Promise<boolean> {
-    const timeout = AbortSignal.timeout(timesOf(this.#options).electionMs)
+    const timeout = AbortSignal.timeout(LONG_IN_ELECTIONS * timesOf(this.#options).electionMs)
     const isAnother = (leader: Leader) => leader.term > term && leader.name !== this.name
     return (await this.#leaders.find(isAnother, AbortSignal.any([stop, timeout]))) !== undefined
   }

@@ -155,9 +155,9 @@ export class MemberLinks {
   }
 
   async #ask(link: Link, dialogue: Dialogue, over: AbortSignal): Promise<never> {
-    const { silenceMs } = this.#options
+    const { silenceMs, stop } = this.#options
     for await (const _ of every(silenceMs / ASKED_IN_A_SILENCE, over))
-      this.#see(link, await dialogue.ask(STATE, { answer: STATE, stop: over }))
+      this.#see(link, await dialogue.ask(STATE, { answer: STATE, stop }))
     return await new Promise(() => {}) // why it is over is told by who reads
   }
 

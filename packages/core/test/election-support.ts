@@ -5,12 +5,17 @@ import { createServer, connect as openSocket, type Server, type Socket } from 'n
 import { join } from 'node:path'
 import { expect, onTestFinished, vi } from 'vitest'
 import type { ElectionMember } from '../src/election.ts'
+import { openKey } from '../src/key-files.ts'
 import { addKey } from '../src/keys.ts'
-import { type Program, start, tempFolder } from './support.ts'
+import { handleMessages, send } from '../src/messages.ts'
+import type { RaftMessage } from '../src/raft.ts'
+import { encryptedBy } from '../src/secure-sockets.ts'
+import { type Connection, connect } from '../src/sockets.ts'
+import { type Program, recordingLog, start, stopAfterTest, tempFolder } from './support.ts'
 
 export const HOST = '127.0.0.1'
 
-const PATIENCE = { timeout: 30_000, interval: 5 }
+export const PATIENCE = { timeout: 30_000, interval: 5 }
 
 /** What a member knows, as it says on SIGUSR2. */
 export interface Known {
@@ -46,6 +51,7 @@ export class MemberProcess {
     return this.#said('follows').at(-1)?.join(' ')
   }
 
+  /** What it has said and logged. */
   get lines(): string[] {
     return this.program.stdout.split('\n')
   }
@@ -69,6 +75,36 @@ export class MemberProcess {
 
   #said(word: string): string[][] {
     return this.lines.filter((line) => line.startsWith(`${word} `)).map((line) => line.split(' ').slice(1))
+  }
+}
+
+/** Somebody who says to a member what no member of ours would say. */
+export class ByHand {
+  readonly connection: Connection
+  readonly heard: RaftMessage[] = []
+
+  constructor(connection: Connection) {
+    this.connection = connection
+    const handlers = { raft: (payload: unknown) => void this.heard.push(payload as RaftMessage) }
+    handleMessages(connection, handlers, () => {}).catch(() => {})
+  }
+
+  say(payload: unknown): void {
+    void send(this.connection, 'raft', payload)
+  }
+
+  /** Says something again and again until there is an answer of that type. */
+  async ask(message: RaftMessage, type: RaftMessage['type']): Promise<RaftMessage> {
+    const before = this.heard.length
+    return vi.waitFor(
+      () => {
+        this.say(message)
+        const answer = this.heard.slice(before).find((heard) => heard.type === type)
+        if (!answer) throw new Error('no answer')
+        return answer
+      },
+      { ...PATIENCE, interval: 20 },
+    )
   }
 }
 
@@ -119,6 +155,8 @@ export interface ClusterOptions {
   heartbeatMs?: number
   /** Whether the wires between the members can be cut. */
   wired?: boolean
+  /** Who is started. Default: all. */
+  started?: readonly string[]
 }
 
 /** A cluster: its members run, and nobody leads yet. */
@@ -127,12 +165,13 @@ export async function aCluster({
   electionMs = 150,
   heartbeatMs = 30,
   wired = false,
+  started,
 }: ClusterOptions = {}) {
   const folder = tempFolder()
   const names = Array.from({ length: size }, (_, index) => `node-${index + 1}`)
   const state = join(folder, 'state')
   mkdirSync(state)
-  for (const node of [...names, 'boss']) await addKey({ folder: join(state, 'keys'), node })
+  for (const node of [...names, 'boss', 'guest']) await addKey({ folder: join(state, 'keys'), node })
   const ports = await freePorts(size)
   const members: ElectionMember[] = names.map((name, index) => ({
     name,
@@ -159,15 +198,22 @@ export async function aCluster({
 
   const running = new Map<string, MemberProcess>()
 
-  async function begin(name: string): Promise<MemberProcess> {
-    const args = [name, JSON.stringify(await seenBy(name)), String(electionMs), String(heartbeatMs)]
+  async function begin(name: string, ...more: string[]): Promise<MemberProcess> {
+    const args = [name, JSON.stringify(await seenBy(name)), String(electionMs), String(heartbeatMs), ...more]
     const env = { ...process.env, STATE_DIRECTORY: state, LOGS_DIRECTORY: folder }
     const member = new MemberProcess(name, start('elects.ts', args, { cwd: folder, env }))
     running.set(name, member)
     return member
   }
 
-  for (const name of names) await begin(name)
+  for (const name of started ?? names) await begin(name)
+
+  /** What proves that somebody is a node of the cluster. */
+  async function proofOf(node: string) {
+    const { signal: stop } = stopAfterTest()
+    const { log } = recordingLog()
+    return encryptedBy(await openKey({ file: join(state, 'keys', `${node}.key`), log, stop }))
+  }
 
   return {
     folder,
@@ -178,6 +224,18 @@ export async function aCluster({
     },
     get: (name: string) => running.get(name) as MemberProcess,
     begin,
+    proofOf,
+    /** Connects to a member as a node, by hand. */
+    async comeAs(node: string, to: string): Promise<ByHand> {
+      const { port = 0 } = members.find(({ name }) => name === to) ?? {}
+      const secure = await proofOf(node)
+      const { signal: stop } = stopAfterTest()
+      const connection = await vi.waitFor(
+        () => connect({ peer: 'member', host: HOST, port, secure, stop }),
+        PATIENCE,
+      )
+      return new ByHand(connection)
+    },
     voteOf: (name: string) => join(state, `election-${name}.json`),
     /** Waits until one leads, and all of these follow it. */
     async elected(among: readonly string[] = names): Promise<MemberProcess> {
