@@ -42,7 +42,9 @@ export class ElectionLog {
     const { term, votedFor, role, leader, handOver } = after
     const isNewTerm = term > before.term
     if (before.role === 'leader' && (role !== 'leader' || isNewTerm))
-      this.#log.warn(`Leads no more, in term ${before.term}: ${this.#whyNoMore(step)}`)
+      this.#log[before.handOver && isNewTerm ? 'info' : 'warn'](
+        `Leads no more, in term ${before.term}: ${this.#whyNoMore(step)}`,
+      )
     if (role === 'pre-candidate' && before.role !== role)
       this.#log.info(
         `${this.#whyAsks(before)}: asks whether the others would vote for it in term ${term + 1}`,

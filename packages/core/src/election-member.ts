@@ -284,8 +284,8 @@ export class Election {
 
   /** Hands over, if it leads, before it is stopped. Never rejects. */
   async drain(): Promise<void> {
-    const { log } = this.#options
-    if (this.#driver.state.role !== 'leader') return
+    const { log, members } = this.#options
+    if (this.#driver.state.role !== 'leader' || members.length === 1) return
     const begin = performance.now()
     const isDone = await this.handOver().catch(() => false)
     if (isDone)

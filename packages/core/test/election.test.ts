@@ -1,9 +1,12 @@
-import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
 import { describe, expect, test, vi } from 'vitest'
-import { ElectionWatch } from '../src/election.ts'
+import { ElectionWatch, openElection } from '../src/election.ts'
+import { openKey } from '../src/key-files.ts'
+import { addKey } from '../src/keys.ts'
 import type { RaftMessage } from '../src/raft.ts'
 import { aCluster, type ClusterOptions, PATIENCE } from './election-support.ts'
-import { recordingLog, stopAfterTest } from './support.ts'
+import { recordingLog, stopAfterTest, tempFolder } from './support.ts'
 
 /** Times after which nobody is elected in a test that does not wait for it: what happens was brought about otherwise. */
 const PATIENT = { electionMs: 20_000, heartbeatMs: 50 }
@@ -60,6 +63,7 @@ describe('members of an election', () => {
     const second = await elected(others)
     await first.says(/Leads no more, in term \d+: no majority has answered for 150 ms/)
     expect(await first.knows()).toMatchObject({ leader: null, term, isHeld: false })
+    await first.says(/Reaches .* with itself 2 of 5, no majority/)
     cut([first.name, friend], false)
     expect(await elected()).toBe(second)
     expect(second.reigns).toHaveLength(1)
@@ -192,6 +196,37 @@ describe('what a member does not take', () => {
     const told = get('node-2').lines.filter((line) => line.includes('WARN'))
     expect(told).toEqual([expect.stringMatching(/What node-1 says of the election is not understood: null$/)])
   })
+})
+
+test('what cannot be right is told, all of it, before anything is written', async () => {
+  const folder = tempFolder()
+  const { signal: stop } = stopAfterTest()
+  const { log } = recordingLog()
+  await addKey({ folder, node: 'node-2' })
+  const key = await openKey({ file: join(folder, 'node-2.key'), log, stop })
+  const member = (name: string) => ({ name, host: '127.0.0.1', port: 12_351 })
+  const file = join(folder, 'vote.json')
+  const options = { key, file, log, stop }
+  const members = ['node-2', 'node-3', 'node-3'].map(member)
+  const times = { electionMs: 100, heartbeatMs: 50 }
+  await expect(openElection({ name: 'node-1', members, ...times, ...options })).rejects.toMatchObject({
+    problems: [
+      'node-1 is not among the members: node-2, node-3, node-3.',
+      'The member node-3 is there twice.',
+      expect.stringMatching(/^The key is that of node-2, and this member is node-1\./),
+      expect.stringMatching(/^A time-out of 100 ms leaves no room for two heartbeats, one each 50 ms/),
+    ],
+  })
+  expect(existsSync(file)).toBe(false)
+  writeFileSync(join(folder, 'file'), '')
+  await expect(
+    openElection({
+      name: 'node-2',
+      members: [member('node-2')],
+      ...options,
+      file: join(folder, 'file', 'vote'),
+    }),
+  ).rejects.toThrow(/Cannot keep the vote in .*A member that cannot keep its vote must not vote\./)
 })
 
 describe('a watch', () => {
