@@ -6,7 +6,7 @@ import { openKey } from '../src/key-files.ts'
 import { addKey } from '../src/keys.ts'
 import type { RaftMessage } from '../src/raft.ts'
 import { aCluster, type ClusterOptions, PATIENCE } from './election-support.ts'
-import { recordingLog, stopAfterTest, tempFolder } from './support.ts'
+import { jsonLines, recordingLog, stopAfterTest, tempFolder } from './support.ts'
 
 /** Times after which nobody is elected in a test that does not wait for it: what happens was brought about otherwise. */
 const PATIENT = { electionMs: 20_000, heartbeatMs: 50 }
@@ -53,7 +53,7 @@ describe('members of an election', () => {
   })
 
   test('that are cut off lead no more, and do not disturb the others when they are back', async () => {
-    const { elected, members, cut } = await aCluster({ size: 5, wired: true })
+    const { elected, members, cut, folder } = await aCluster({ size: 5, wired: true, electionMs: 500 })
     const first = await elected()
     const term = first.leads as number
     const names = members.map(({ name }) => name)
@@ -61,9 +61,11 @@ describe('members of an election', () => {
     cut([first.name, friend])
     const others = names.filter((name) => name !== first.name && name !== friend)
     const second = await elected(others)
-    await first.says(/Leads no more, in term \d+: no majority has answered for 150 ms/)
+    await first.says(/Leads no more, in term \d+: no majority has answered for 500 ms/)
     expect(await first.knows()).toMatchObject({ leader: null, term, isHeld: false })
     await first.says(/Reaches .* with itself 2 of 5, no majority/)
+    const log = jsonLines(join(folder, `${first.name}.log`)).map(({ msg }) => msg)
+    expect(log).toContainEqual(expect.stringMatching(/^Nothing came from the member node-\d .* for 2 s/))
     cut([first.name, friend], false)
     expect(await elected()).toBe(second)
     expect(second.reigns).toHaveLength(1)
@@ -82,13 +84,19 @@ describe('members of an election', () => {
   })
 
   test('hand over when they cannot do what a leader is for', async () => {
-    const { begin } = await aCluster({ started: [], electionMs: 300 })
+    const { begin, elected, members, proofOf } = await aCluster({ started: [], electionMs: 500 })
     const unable = await begin('node-1', 'unable')
     const able = await begin('node-2')
-    // Whoever is elected first, it is the one that can.
-    await vi.waitFor(() => expect(unable.follows ?? able.follows).toMatch(/^node-/), PATIENCE)
-    if (unable.reigns.length > 0) await unable.says(/ERROR .*There is no camera here\./)
-    await vi.waitFor(() => expect(able.leads).toBeDefined(), PATIENCE)
+    const { signal: stop } = stopAfterTest()
+    const { log } = recordingLog()
+    const watch = new ElectionWatch({ members, secure: await proofOf('boss'), log, stop })
+    await vi.waitFor(async () => {
+      if ((await watch.whenLed()).name === able.name) await watch.handOver(unable.name)
+      expect(unable.reigns).not.toEqual([])
+    }, PATIENCE)
+    await unable.says(/ERROR .*There is no camera here\./)
+    await unable.says(/Cannot do what a leader is for: has handed over/)
+    expect(await elected([unable.name, able.name])).toBe(able)
   })
 })
 

@@ -16,6 +16,9 @@ const HOST = '127.0.0.1'
 /** After how long nothing of what is waited for comes any more, in ms. */
 const PATIENCE_MS = 60_000
 
+/** How long a link works between two stalls, in the longest of these, at most. */
+const CALM_IN_STALLS = 6
+
 export interface ElectingOptions {
   size?: number
   electionMs: number
@@ -40,7 +43,8 @@ export class Electing {
   readonly #running = new Map<string, ChildProcess>()
   readonly #links: StallingLink[] = []
   #watch!: ElectionWatch
-  #looks = new Set<() => void>()
+  #kept: string | undefined
+  readonly #looks = new Set<() => void>()
 
   private constructor(options: ElectingOptions) {
     this.#options = options
@@ -129,17 +133,14 @@ export class Electing {
     })
   }
 
-  /** What a member says of itself now. */
-  roleOf(name: string): string | undefined {
-    return this.#watch.views.get(name)?.view?.role
-  }
-
   /** What all have logged. */
   get logs(): string {
+    if (this.#kept !== undefined) return this.#kept
     return this.names.map((name) => readFileSync(join(this.folder, `${name}.txt`), 'utf8')).join('\n')
   }
 
   async end(): Promise<void> {
+    this.#kept = this.logs
     this.#stop.abort()
     for (const child of this.#running.values()) child.kill('SIGKILL')
     for (const link of this.#links) link.close()
@@ -165,12 +166,16 @@ export class Electing {
   }
 }
 
-/** A link that stands still again and again, in each direction by itself, for a time up to `stallMs`, and loses nothing. */
+/** A link that stands still again and again, in both directions, for a time up to `stallMs`, and loses nothing. */
 class StallingLink {
   readonly #port: number
   readonly #stallMs: number
   readonly #open = new Set<Socket>()
   #server: Server | undefined
+  #timer: NodeJS.Timeout | undefined
+  #isStill = false
+  /** What has come while it stands still, for whom, in order. */
+  readonly #late: [Socket, Buffer][] = []
 
   constructor(port: number, stallMs: number) {
     this.#port = port
@@ -184,33 +189,34 @@ class StallingLink {
       this.#pass(far, near)
     })
     await once(this.#server.listen(0, HOST), 'listening')
+    this.#goOn()
     return (this.#server.address() as { port: number }).port
   }
 
   close(): void {
+    clearTimeout(this.#timer)
     this.#server?.close()
     for (const socket of this.#open) socket.destroy()
   }
 
-  /** What came during a stall goes on when that is over, as what a network sends again. Then the next one begins at some time. */
+  #goOn(): void {
+    this.#isStill = false
+    for (const [socket, chunk] of this.#late.splice(0)) socket.write(chunk)
+    this.#timer = setTimeout(() => this.#standStill(), Math.random() * CALM_IN_STALLS * this.#stallMs)
+  }
+
+  #standStill(): void {
+    this.#isStill = true
+    this.#timer = setTimeout(() => this.#goOn(), Math.random() * this.#stallMs)
+  }
+
   #pass(one: Socket, other: Socket): void {
-    let stalledUntil = 0
-    let nextAt = performance.now() + Math.random() * 10 * this.#stallMs
-    const held: Buffer[] = []
     this.#open.add(one)
-    one.on('data', (chunk) => {
-      const now = performance.now()
-      if (now >= nextAt) {
-        stalledUntil = now + Math.random() * this.#stallMs
-        nextAt = stalledUntil + Math.random() * 10 * this.#stallMs
-        setTimeout(() => {
-          for (const late of held.splice(0)) other.write(late)
-        }, stalledUntil - now)
-      }
-      if (now < stalledUntil || held.length > 0) held.push(chunk)
-      else other.write(chunk)
-    })
     one
+      .on('data', (chunk) => {
+        if (this.#isStill) this.#late.push([other, chunk])
+        else other.write(chunk)
+      })
       .on('error', () => {})
       .on('close', () => {
         this.#open.delete(one)
