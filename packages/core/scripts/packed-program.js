@@ -28,6 +28,7 @@ import { Names } from '@rpi-cluster/core/names'
 import { ConnectingNode, ListeningNode } from '@rpi-cluster/core/node'
 import { nodeTasks } from '@rpi-cluster/core/node-tasks'
 import { programFolder } from '@rpi-cluster/core/program-folder'
+import { startRaft, stepRaft, wakeAt } from '@rpi-cluster/core/raft'
 import { stayConnected } from '@rpi-cluster/core/reconnect'
 import { Roster } from '@rpi-cluster/core/roster'
 import { encryptedBy, encryptedWith, fingerprintOf } from '@rpi-cluster/core/secure-sockets'
@@ -232,6 +233,11 @@ assert.equal((await taskStore.history({ limit: 1 })).tasks[0].state, 'done')
 await taskStore.close()
 const openedAgain = await openTaskStore({ name: 'tasks', log, stop })
 assert.deepEqual([...openedAgain.recovered()][0], task)
+
+const alone = { id: 'pi-1', members: ['pi-1'], electionMs: 1_000, heartbeatMs: 100 }
+const began = startRaft(alone, { term: 0, votedFor: null }, { now: 0, random: 0.5 })
+const elected = stepRaft(alone, began, { kind: 'time', now: wakeAt(alone, began), random: 0.5 })
+assert.deepEqual([elected.state.role, elected.save], ['leader', { term: 1, votedFor: 'pi-1' }])
 
 const lastLine = `Every entry works on Node ${process.version}`
 log.info(lastLine)

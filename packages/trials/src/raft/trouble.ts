@@ -1,0 +1,56 @@
+/** What goes wrong, drawn from the seed: who is cut off, frozen, killed. One thing after the other, and several at a time. */
+import type { Chance } from './drawn-world.ts'
+import type { World } from './world.ts'
+
+/** Lets things go wrong for as long as the world was drawn to be in trouble. */
+export function makeTrouble(world: World, chance: Chance): void {
+  const { troubleMs, faultMs } = world.drawn
+  const end = world.now + troubleMs
+  while (world.now < end) {
+    world.run(Math.min(chance.wait(faultMs), end - world.now))
+    oneFault(world, chance)
+  }
+}
+
+function oneFault(world: World, chance: Chance): void {
+  const { machines, drawn } = world
+  const machine = chance.one(machines)
+  const whileMs = chance.wait(1.5 * drawn.electionMs)
+  const kind = chance.next()
+  if (kind < 0.2) {
+    world.crash(machine)
+    world.later(chance.is(0.5) ? 0 : whileMs, () => world.start(machine))
+  } else if (kind < 0.25) {
+    world.tell('the power fails')
+    for (const each of machines) {
+      world.crash(each)
+      world.later(chance.is(0.5) ? 0 : whileMs, () => world.start(each))
+    }
+  } else if (kind < 0.45) {
+    world.freeze(machine)
+    world.later(whileMs, () => world.wake(machine))
+  } else if (kind < 0.6) world.cutOff(chance.some(machines))
+  else if (kind < 0.75) {
+    const [to, from] = [machine, chance.one(machines)]
+    const isBoth = chance.is(0.5)
+    world.tell(`${to.name} does not hear ${from.name} any more${isBoth ? ', nor the other way round' : ''}`)
+    world.cut(to, from)
+    if (isBoth) world.cut(from, to)
+  } else if (kind < 0.85) world.healCuts()
+  // Whoever leads, and is to stop, is what matters.
+  else
+    world.handOver(
+      machines.find(({ state }) => state?.role === 'leader') ?? machine,
+      chance.one(machines).name,
+    )
+}
+
+/** Nothing goes wrong from now on, but for what is on its way already. */
+export function endTrouble(world: World): void {
+  world.isTroubled = false
+  world.healCuts()
+  for (const machine of world.machines) {
+    world.wake(machine)
+    world.start(machine)
+  }
+}
