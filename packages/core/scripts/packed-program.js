@@ -7,6 +7,7 @@ import { loadConfig, port } from '@rpi-cluster/core/config'
 import { changedKeys } from '@rpi-cluster/core/daemon'
 import { deliver } from '@rpi-cluster/core/deliver'
 import { Dialogue } from '@rpi-cluster/core/dialogue'
+import { ElectionWatch, openElection } from '@rpi-cluster/core/election'
 import { eventsOf } from '@rpi-cluster/core/event-stream'
 import { Handshakes } from '@rpi-cluster/core/handshakes'
 import { newIdentity, openIdentity } from '@rpi-cluster/core/identity'
@@ -238,6 +239,23 @@ const alone = { id: 'pi-1', members: ['pi-1'], electionMs: 1_000, heartbeatMs: 1
 const began = startRaft(alone, { term: 0, votedFor: null }, { now: 0, random: 0.5 })
 const elected = stepRaft(alone, began, { kind: 'time', now: wakeAt(alone, began), random: 0.5 })
 assert.deepEqual([elected.state.role, elected.save], ['leader', { term: 1, votedFor: 'pi-1' }])
+
+const memberKeys = { peer: 'member', host, port: 0, stop, log, secure: encryptedWith(keys, { stop, log }) }
+const memberPort = Number((await listen(memberKeys, async () => {})).address.split(':')[1])
+const members = [{ name: 'pi-1', host, port: memberPort }]
+const election = await openElection({
+  name: 'pi-1',
+  members,
+  key,
+  electionMs: 50,
+  heartbeatMs: 10,
+  log,
+  stop,
+})
+void election.run()
+for await (const _ of every(10, stop)) if (election.leader) break
+assert.equal(election.view.role, 'leader')
+assert.equal(new ElectionWatch({ members, secure: encryptedBy(key), log, stop }).leader, undefined)
 
 const lastLine = `Every entry works on Node ${process.version}`
 log.info(lastLine)
