@@ -13,7 +13,7 @@ import { encryptedBy } from '../src/secure-sockets.ts'
 import { type Connection, connect } from '../src/sockets.ts'
 import { type Program, recordingLog, start, stopAfterTest, tempFolder } from './support.ts'
 
-export const HOST = '127.0.0.1'
+const HOST = '127.0.0.1'
 
 export const PATIENCE = { timeout: 30_000, interval: 5 }
 
