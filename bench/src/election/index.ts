@@ -13,7 +13,7 @@ const TIMES = 20
 const CALM_MS = 500
 const MOMENT_MS = 100
 
-/** How long it takes until there is another leader, ours and etcd's by turns, in ms. */
+/** How long it takes until there is another leader, ours and etcd's by turns, in s. */
 export async function failovers(hasEtcd: boolean, progress: (what: string) => void): Promise<Sample> {
   const electors: Record<string, Elector> = { ours: await ours(), ...(hasEtcd && { etcd: await etcd() }) }
   const took: Record<string, Record<string, number[]>> = {}
@@ -22,9 +22,9 @@ export async function failovers(hasEtcd: boolean, progress: (what: string) => vo
       const how = count % 2 === 0 ? 'killed' : 'frozen'
       for (const [name, elector] of Object.entries(electors)) {
         progress(`elections: ${name}, ${count} of ${TIMES}`)
-        const ms = await failover(elector, how)
+        const seconds = await failover(elector, how)
         took[name] ??= {}
-        took[name][how] = [...(took[name][how] ?? []), ms]
+        took[name][how] = [...(took[name][how] ?? []), seconds]
       }
     }
   } finally {
@@ -46,11 +46,11 @@ async function failover(elector: Elector, how: 'killed' | 'frozen'): Promise<num
   const began = performance.now()
   process.kill(how === 'killed' ? 'SIGKILL' : 'SIGSTOP')
   await elector.anotherLeads(leader)
-  const ms = performance.now() - began
+  const seconds = (performance.now() - began) / 1_000
   if (how === 'frozen') process.kill('SIGCONT')
   else {
     if (process.exitCode === null && process.signalCode === null) await once(process, 'exit')
     await elector.restart(leader.name)
   }
-  return ms
+  return seconds
 }

@@ -235,15 +235,15 @@ export class Election {
    *
    * @param use gets its reign, and a signal that is aborted when that is over. The next one begins when it has returned
    * @returns when it is stopped, and `use` has returned
-   * @throws whatever `use` throws that is no OperationalError
+   * @throws whatever `use` throws that is no OperationalError; and that as well where there is no other member
    */
   async whileLeading(use: (reign: Reign, over: AbortSignal) => Promise<void>): Promise<void> {
-    const { log, stop } = this.#options
+    const { log, members, stop } = this.#options
     await this.#reigns.each(stop, async (reign, over) => {
       try {
         await use(reign, over)
       } catch (error) {
-        if (!(error instanceof OperationalError)) throw error
+        if (!(error instanceof OperationalError) || members.length === 1) throw error
         for (const problem of error.problems) log.error(problem)
       }
       if (!over.aborted && (await this.handOver()))

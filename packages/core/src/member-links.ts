@@ -23,7 +23,7 @@ import {
 import { every, OperationalError } from './lifecycle.ts'
 import { watch } from './liveness.ts'
 import type { Logger } from './logging.ts'
-import { type Handlers, textOf } from './messages.ts'
+import type { Handlers } from './messages.ts'
 
 /** How long to wait before a connection is tried again, in ms: at random, so that two that have lost each other do not meet for ever. */
 const SHORTEST_PAUSE_MS = 200
@@ -185,13 +185,10 @@ export class MemberLinks {
   }
 }
 
-/** @throws OperationalError when it is none */
-function viewFrom(answer: unknown): ElectionView {
-  const parsed = v.safeParse(electionView, answer)
-  if (parsed.success) return parsed.output
-  throw new OperationalError(
-    `How a member sees the election was answered by something else: ${textOf(answer)}`,
-  )
+/** What a member says, if that is understood: one of a later version may say it otherwise, and is reached all the same. */
+function viewFrom(said: unknown): ElectionView | undefined {
+  const parsed = v.safeParse(electionView, said)
+  return parsed.success ? parsed.output : undefined
 }
 
 /** @throws OperationalError that it was closed at its other end, or why else it is over */

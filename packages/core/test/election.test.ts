@@ -98,6 +98,13 @@ describe('members of an election', () => {
     await unable.says(/Cannot do what a leader is for: has handed over/)
     expect(await elected([unable.name, able.name])).toBe(able)
   })
+
+  test('end their program when they cannot, and there is nobody to hand over to', async () => {
+    const { begin } = await aCluster({ size: 1, started: [] })
+    const unable = await begin('node-1', 'unable')
+    expect(await unable.program.ended).toBe(1)
+    expect(unable.program.stdout).toMatch(/FATAL .*There is no camera here\./)
+  })
 })
 
 describe('a vote', () => {
