@@ -203,7 +203,7 @@ export class World {
     if (step.save) {
       machine.saving = step
       const isHanging = this.isTroubled && this.#chance.is(0.02)
-      const ms = this.#chance.wait(isHanging ? this.drawn.electionMs : this.drawn.saveMs)
+      const ms = isHanging ? this.#chance.wait(this.drawn.electionMs) : this.#takes(this.drawn.saveMs)
       this.#events.put(this.now + ms, { saved: machine, process: machine.process })
       if (this.isTroubled && this.#chance.is(CRASH_WHEN_SAVING)) this.#crashFor(machine)
     } else this.#finish(machine, step)
@@ -230,8 +230,12 @@ export class World {
     const { loss, drawn } = this
     if (loss > 0 && this.#chance.is(loss)) return
     const isLate = this.isTroubled && this.#chance.is(drawn.late)
-    const ms = isLate ? this.#chance.between(0, 3 * drawn.electionMs) : this.#chance.wait(drawn.delayMs)
+    const ms = isLate ? this.#chance.between(0, 3 * drawn.electionMs) : this.#takes(drawn.delayMs)
     this.#events.put(this.now + ms, { arrives: message })
+  }
+
+  #takes(mean: number): number {
+    return this.drawn.isEven ? mean : this.#chance.wait(mean)
   }
 
   #planWake(machine: Machine): void {
