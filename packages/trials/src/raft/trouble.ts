@@ -25,7 +25,7 @@ function oneFault(world: World, chance: Chance): void {
     const timesMs = Array.from({ length: 8 }, () => chance.between(0, 2 * drawn.electionMs))
     for (const ms of timesMs)
       world.later(ms, () => {
-        world.crash(machine)
+        if (world.isTroubled) world.crash(machine)
         world.start(machine)
       })
   } else if (kind < 0.3) {

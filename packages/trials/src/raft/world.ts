@@ -36,6 +36,8 @@ export class World {
   readonly #byName = new Map<string, Machine>()
   /** Who does not hear whom: `to < from`. */
   readonly #cut = new Set<string>()
+  /** Until when nothing arrives, for a time, of what one sends to the other: `to < from`. */
+  readonly #stalled = new Map<string, number>()
 
   constructor(raft: Raft, drawn: DrawnWorld, chance: Chance, tell?: (line: string) => void) {
     this.#raft = raft
@@ -127,6 +129,11 @@ export class World {
           this.cut(one, other)
           this.cut(other, one)
         }
+  }
+
+  /** Nothing gets through from one to the other for so long, and then all of it. */
+  stall(to: Machine, from: Machine, ms: number): void {
+    this.#stalled.set(`${to.name} < ${from.name}`, this.now + ms)
   }
 
   healCuts(): void {
@@ -231,7 +238,8 @@ export class World {
     if (loss > 0 && this.#chance.is(loss)) return
     const isLate = this.isTroubled && this.#chance.is(drawn.late)
     const ms = isLate ? this.#chance.between(0, 3 * drawn.electionMs) : this.#takes(drawn.delayMs)
-    this.#events.put(this.now + ms, { arrives: message })
+    const stalledUntil = this.#stalled.get(`${message.to} < ${message.from}`) ?? 0
+    this.#events.put(Math.max(this.now + ms, stalledUntil), { arrives: message })
   }
 
   #takes(mean: number): number {
