@@ -89,7 +89,7 @@ function settle(world: World): Machine {
     if (what !== last) since = world.now
     last = what
     if (leader && world.now - since >= roundMs / 2) {
-      world.tell(`${what}, since ${since.toFixed(1)}`)
+      world.tellNews(`${what}`)
       return leader
     }
     if (world.now >= end)

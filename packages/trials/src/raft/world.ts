@@ -34,6 +34,7 @@ export class World {
   readonly #tell: ((line: string) => void) | undefined
   readonly #events = new EventQueue<Event>()
   readonly #byName = new Map<string, Machine>()
+  #news = ''
   /** Who does not hear whom: `to < from`. */
   readonly #cut = new Set<string>()
   /** Until when nothing arrives, for a time, of what one sends to the other: `to < from`. */
@@ -57,6 +58,12 @@ export class World {
   /** For a trace. */
   tell(line: string): void {
     this.#tell?.(`${this.now.toFixed(1).padStart(9)} ${line}`)
+  }
+
+  /** For a trace, unless it was told last. */
+  tellNews(line: string): void {
+    if (line !== this.#news) this.tell(line)
+    this.#news = line
   }
 
   /** Something happens in so many ms. */
