@@ -47,15 +47,14 @@ export function stepRaft(settings: RaftSettings, before: RaftState, input: RaftI
 
 /** When a member wants to hear of the time, in ms of its clock, if nothing comes before. */
 export function wakeAt(settings: RaftSettings, state: RaftState): number {
-  if (state.role === 'leader') return Math.min(state.sendAt, mustStopAt(settings, state))
-  return state.role === 'candidate' ? Math.min(state.sendAt, state.electionAt) : state.electionAt
+  if (state.role === 'follower') return state.electionAt
+  return Math.min(state.sendAt, state.role === 'leader' ? mustStopAt(settings, state) : state.electionAt)
 }
 
 function passTime(settings: RaftSettings, state: RaftState, moment: Moment): Turn {
   if (state.role === 'leader') return goOnLeading(settings, state, moment)
   if (moment.now >= state.electionAt) return askAround(settings, state, moment)
-  if (state.role === 'candidate' && moment.now >= state.sendAt)
-    return askForVotes(settings, state, moment.now)
+  if (state.role !== 'follower' && moment.now >= state.sendAt) return askForVotes(settings, state, moment.now)
   return { state, messages: [] }
 }
 

@@ -19,6 +19,7 @@
  * | its heartbeats keep the others from standing | §5.2 | `follow` |
  * | who wants to stand asks first whether it would be elected | thesis, §9.6 | `askAround` |
  * | who hears a leader elects no other | §6; thesis, §4.2.3 | `hearsALeader` |
+ * | who starts gives no vote for a while: it may have promised that | this module's own | {@link startRaft} |
  * | a leader that a majority does not hear stops | thesis, §6.2 | `goOnLeading` |
  * | for how long it can be sure that it is the only one | thesis, §6.4.1 | {@link holdsLead} |
  * | a leader that goes hands over | thesis, §3.10 | `beginHandOver` |

@@ -2,7 +2,7 @@
 import type { RaftInput, RaftMessage, RaftState, RaftStep } from '../src/raft.ts'
 
 /** A message, with what matters in it. */
-export function toldOfMessage(message: RaftMessage): string {
+function toldOfMessage(message: RaftMessage): string {
   if (message.type === 'vote') return message.handedOver ? 'vote, handed over,' : 'vote'
   return 'granted' in message ? `${message.type} ${message.granted ? 'yes' : 'no'}` : message.type
 }
@@ -16,12 +16,12 @@ export function toldOf(before: RaftState, input: RaftInput, { state, save, messa
     told.push(state.leader === null ? 'knows no leader' : `follows ${state.leader}`)
   if (save)
     told.push(`saves term ${save.term}, ${save.votedFor === null ? 'no vote' : `vote for ${save.votedFor}`}`)
-  const isSaidAgain = before.role === 'candidate' && state.role === 'candidate' && before.term === state.term
+  const isSaidAgain = before.role === state.role && before.electionAt === state.electionAt
   const isOlder = input.kind === 'message' && input.message.term < state.term
   const said = new Map<string, string[]>()
   for (const message of messages) {
     if (message.type === 'heartbeat' || (message.type === 'heartbeat_answer' && !isOlder)) continue
-    if (message.type === 'vote' && isSaidAgain) continue
+    if ((message.type === 'vote' || message.type === 'pre_vote') && isSaidAgain) continue
     const words = toldOfMessage(message)
     said.set(words, [...(said.get(words) ?? []), message.to])
   }

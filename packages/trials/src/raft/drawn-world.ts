@@ -55,6 +55,8 @@ export interface DrawnWorld {
   readonly rates: readonly number[]
   /** The mean of what a message takes. */
   readonly delayMs: number
+  /** Whether each takes just that, and each saving as well: then nothing but what members draw tells them apart. */
+  readonly isEven: boolean
   /** Which part of the messages is lost, comes twice, and comes very late. */
   readonly loss: number
   readonly doubled: number
@@ -82,6 +84,7 @@ export function drawWorld(chance: Chance): DrawnWorld {
     clocks,
     rates: members.map(() => chance.between(slowest, fastest)),
     delayMs: electionMs * chance.one([0.002, 0.01, 0.03]),
+    isEven: chance.is(0.1),
     loss: chance.one([0, 0, 0.05, 0.2]),
     doubled: chance.one([0, 0.1]),
     late: chance.one([0, 0.02, 0.1]),
@@ -100,7 +103,7 @@ export function toldOfWorld(world: DrawnWorld): string {
   return [
     `${world.members.length} members; elections after ${world.electionMs} to ${2 * world.electionMs} ms, a heartbeat each ${Math.round(world.heartbeatMs)} ms`,
     `clocks ${world.clocks}: ${world.rates.map((rate) => rate.toFixed(2)).join(', ')}`,
-    `messages take ${world.delayMs.toFixed(1)} ms; ${part(world.loss)} lost, ${part(world.doubled)} doubled, ${part(world.late)} very late; saving takes ${world.saveMs.toFixed(1)} ms`,
+    `messages take ${world.delayMs.toFixed(1)} ms${world.isEven ? ', all of them' : ''}; ${part(world.loss)} lost, ${part(world.doubled)} doubled, ${part(world.late)} very late; saving takes ${world.saveMs.toFixed(1)} ms`,
     `logs end at ${world.logs.map(({ term, index }) => `${term}/${index}`).join(', ')}`,
   ].join('\n')
 }

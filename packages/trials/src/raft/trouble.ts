@@ -17,10 +17,18 @@ function oneFault(world: World, chance: Chance): void {
   const machine = chance.one(machines)
   const whileMs = chance.wait(1.5 * drawn.electionMs)
   const kind = chance.next()
-  if (kind < 0.2) {
+  if (kind < 0.15) {
     world.crash(machine)
     world.later(chance.is(0.5) ? 0 : whileMs, () => world.start(machine))
-  } else if (kind < 0.25) {
+  } else if (kind < 0.27) {
+    // Started by systemd each time, at once.
+    const timesMs = Array.from({ length: 8 }, () => chance.between(0, 2 * drawn.electionMs))
+    for (const ms of timesMs)
+      world.later(ms, () => {
+        if (world.isTroubled) world.crash(machine)
+        world.start(machine)
+      })
+  } else if (kind < 0.3) {
     world.tell('the power fails')
     for (const each of machines) {
       world.crash(each)

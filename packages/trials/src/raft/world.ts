@@ -34,8 +34,11 @@ export class World {
   readonly #tell: ((line: string) => void) | undefined
   readonly #events = new EventQueue<Event>()
   readonly #byName = new Map<string, Machine>()
+  #news = ''
   /** Who does not hear whom: `to < from`. */
   readonly #cut = new Set<string>()
+  /** Until when nothing arrives, for a time, of what one sends to the other: `to < from`. */
+  readonly #stalled = new Map<string, number>()
 
   constructor(raft: Raft, drawn: DrawnWorld, chance: Chance, tell?: (line: string) => void) {
     this.#raft = raft
@@ -55,6 +58,12 @@ export class World {
   /** For a trace. */
   tell(line: string): void {
     this.#tell?.(`${this.now.toFixed(1).padStart(9)} ${line}`)
+  }
+
+  /** For a trace, unless it was told last. */
+  tellNews(line: string): void {
+    if (line !== this.#news) this.tell(line)
+    this.#news = line
   }
 
   /** Something happens in so many ms. */
@@ -127,6 +136,11 @@ export class World {
           this.cut(one, other)
           this.cut(other, one)
         }
+  }
+
+  /** Nothing gets through from one to the other for so long, and then all of it. */
+  stall(to: Machine, from: Machine, ms: number): void {
+    this.#stalled.set(`${to.name} < ${from.name}`, this.now + ms)
   }
 
   healCuts(): void {
@@ -203,7 +217,7 @@ export class World {
     if (step.save) {
       machine.saving = step
       const isHanging = this.isTroubled && this.#chance.is(0.02)
-      const ms = this.#chance.wait(isHanging ? this.drawn.electionMs : this.drawn.saveMs)
+      const ms = isHanging ? this.#chance.wait(this.drawn.electionMs) : this.#takes(this.drawn.saveMs)
       this.#events.put(this.now + ms, { saved: machine, process: machine.process })
       if (this.isTroubled && this.#chance.is(CRASH_WHEN_SAVING)) this.#crashFor(machine)
     } else this.#finish(machine, step)
@@ -230,8 +244,13 @@ export class World {
     const { loss, drawn } = this
     if (loss > 0 && this.#chance.is(loss)) return
     const isLate = this.isTroubled && this.#chance.is(drawn.late)
-    const ms = isLate ? this.#chance.between(0, 3 * drawn.electionMs) : this.#chance.wait(drawn.delayMs)
-    this.#events.put(this.now + ms, { arrives: message })
+    const ms = isLate ? this.#chance.between(0, 3 * drawn.electionMs) : this.#takes(drawn.delayMs)
+    const stalledUntil = this.#stalled.get(`${message.to} < ${message.from}`) ?? 0
+    this.#events.put(Math.max(this.now + ms, stalledUntil), { arrives: message })
+  }
+
+  #takes(mean: number): number {
+    return this.drawn.isEven ? mean : this.#chance.wait(mean)
   }
 
   #planWake(machine: Machine): void {
