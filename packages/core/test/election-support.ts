@@ -15,7 +15,8 @@ import { type Program, recordingLog, start, stopAfterTest, tempFolder } from './
 
 const HOST = '127.0.0.1'
 
-export const PATIENCE = { timeout: 30_000, interval: 5 }
+/** It looks seldom: what goes over the wires goes through the test's own process. */
+export const PATIENCE = { timeout: 20_000, interval: 25 }
 
 /** What a member knows, as it says on SIGUSR2. */
 export interface Known {
@@ -243,11 +244,9 @@ export async function aCluster({
         const these = among.map((name) => running.get(name) as MemberProcess)
         const terms = these.map(({ leads }) => leads ?? 0)
         const leader = these[terms.indexOf(Math.max(...terms))] as MemberProcess
-        expect(
-          leader.leads,
-          these.map(({ program }) => program.stdout + program.stderr).join('\n'),
-        ).toBeDefined()
-        for (const one of these) expect(one.follows).toBe(`${leader.name} ${leader.leads}`)
+        const all = these.map(({ program }) => program.stdout + program.stderr).join('\n')
+        expect(leader.leads, all).toBeDefined()
+        for (const one of these) expect(one.follows, all).toBe(`${leader.name} ${leader.leads}`)
         return leader
       }, PATIENCE)
     },
@@ -261,11 +260,31 @@ export async function aCluster({
   }
 }
 
-/** Ports that are free just now. */
+/**
+ * Ports that nobody listens on, of a range of this process, below those that systems give to outgoing connections: these would
+ * take one before its member has it.
+ */
 async function freePorts(count: number): Promise<number[]> {
-  const servers = Array.from({ length: count }, () => createServer().listen(0, HOST))
-  await Promise.all(servers.map((server) => once(server, 'listening')))
-  const ports = servers.map((server) => (server.address() as { port: number }).port)
-  await Promise.all(servers.map((server) => new Promise((resolve) => server.close(resolve))))
-  return ports
+  const first = FIRST_PORT + (process.pid % PROCESSES) * PORTS_OF_A_PROCESS
+  const free: number[] = []
+  for (let port = first; free.length < count && port < first + PORTS_OF_A_PROCESS; port += 1)
+    if (!used.has(port) && (await isFree(port))) free.push(port)
+  if (free.length < count) throw new Error(`No ${count} ports are free from ${first} on`)
+  for (const port of free) used.add(port)
+  return free
+}
+
+const [FIRST_PORT, PROCESSES, PORTS_OF_A_PROCESS] = [13_000, 180, 100]
+const used = new Set<number>()
+
+async function isFree(port: number): Promise<boolean> {
+  const server = createServer()
+  try {
+    await once(server.listen(port, HOST), 'listening')
+    return true
+  } catch {
+    return false
+  } finally {
+    server.close()
+  }
 }

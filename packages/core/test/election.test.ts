@@ -11,6 +11,9 @@ import { jsonLines, recordingLog, stopAfterTest, tempFolder } from './support.ts
 /** Times after which nobody is elected in a test that does not wait for it: what happens was brought about otherwise. */
 const PATIENT = { electionMs: 20_000, heartbeatMs: 50 }
 
+/** The times of the library, for who has to keep the lead on a machine that is very busy. */
+const DEFAULTS = { electionMs: 1_000, heartbeatMs: 100 }
+
 function vote(from: string, to: string, term: number): RaftMessage {
   return { from, to, term, type: 'vote', lastEntry: { term: 0, index: 0 }, handedOver: true }
 }
@@ -20,7 +23,7 @@ const alone = (options: ClusterOptions = {}) => aCluster({ started: ['node-2'], 
 
 describe('members of an election', () => {
   test('elect one of them, and another one when that is killed, which follows when it is back', async () => {
-    const { elected, all, begin, members } = await aCluster()
+    const { elected, all, begin, members } = await aCluster({ electionMs: 500 })
     const first = await elected()
     expect(all.filter(({ leads }) => leads !== undefined)).toEqual([first])
     expect(await first.knows()).toMatchObject({ role: 'leader', leader: first.name, isHeld: true })
@@ -37,7 +40,7 @@ describe('members of an election', () => {
   })
 
   test('find out at once that they lead no more when they stood still', async () => {
-    const { elected, members } = await aCluster()
+    const { elected, members } = await aCluster({ electionMs: 500 })
     const first = await elected()
     const term = first.leads as number
     first.kill('SIGSTOP')
@@ -53,7 +56,7 @@ describe('members of an election', () => {
   })
 
   test('that are cut off lead no more, and do not disturb the others when they are back', async () => {
-    const { elected, members, cut, folder } = await aCluster({ size: 5, wired: true, electionMs: 500 })
+    const { elected, members, cut, folder } = await aCluster({ size: 5, wired: true, ...DEFAULTS })
     const first = await elected()
     const term = first.leads as number
     const names = members.map(({ name }) => name)
@@ -61,11 +64,12 @@ describe('members of an election', () => {
     cut([first.name, friend])
     const others = names.filter((name) => name !== first.name && name !== friend)
     const second = await elected(others)
-    await first.says(/Leads no more, in term \d+: no majority has answered for 500 ms/)
+    await first.says(/Leads no more, in term \d+: no majority has answered for 1000 ms/)
     expect(await first.knows()).toMatchObject({ leader: null, term, isHeld: false })
-    await first.says(/Reaches .* with itself 2 of 5, no majority/)
-    const log = jsonLines(join(folder, `${first.name}.log`)).map(({ msg }) => msg)
-    expect(log).toContainEqual(expect.stringMatching(/^Nothing came from the member node-\d .* for 2 s/))
+    await vi.waitFor(() => {
+      const log = jsonLines(join(folder, `${first.name}.log`)).map(({ msg }) => msg)
+      expect(log).toContainEqual(expect.stringMatching(/^Nothing came from the member node-\d .* for 2 s/))
+    }, PATIENCE)
     cut([first.name, friend], false)
     expect(await elected()).toBe(second)
     expect(second.reigns).toHaveLength(1)

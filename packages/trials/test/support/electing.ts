@@ -10,6 +10,7 @@ import { openKey } from '@rpi-cluster/core/key-files'
 import { addKey } from '@rpi-cluster/core/keys'
 import { createLogger } from '@rpi-cluster/core/logging'
 import { encryptedBy } from '@rpi-cluster/core/secure-sockets'
+import { freePort } from '@rpi-cluster/tutorial/harness'
 
 const HOST = '127.0.0.1'
 
@@ -64,9 +65,7 @@ export class Electing {
     const keys = join(folder, 'keys')
     mkdirSync(keys, { mode: 0o700 })
     for (const node of [...names, 'watch']) await addKey({ folder: keys, node })
-    const ports = await freePorts(names.length)
-    for (const [index, name] of names.entries())
-      this.#members.push({ name, host: HOST, port: ports[index] ?? 0 })
+    for (const name of names) this.#members.push({ name, host: HOST, port: await freePort() })
     for (const name of names) await this.restart(name)
     const log = createLogger('watch', { folder }).child({}, { level: 'fatal' })
     const secure = encryptedBy(await openKey({ file: join(keys, 'watch.key'), log, stop }))
@@ -223,12 +222,4 @@ class StallingLink {
         other.destroy()
       })
   }
-}
-
-async function freePorts(count: number): Promise<number[]> {
-  const servers = Array.from({ length: count }, () => createServer().listen(0, HOST))
-  await Promise.all(servers.map((server) => once(server, 'listening')))
-  const ports = servers.map((server) => (server.address() as { port: number }).port)
-  await Promise.all(servers.map((server) => new Promise((resolve) => server.close(resolve))))
-  return ports
 }
