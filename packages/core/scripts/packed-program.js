@@ -30,6 +30,7 @@ import { ConnectingNode, ListeningNode } from '@rpi-cluster/core/node'
 import { nodeTasks } from '@rpi-cluster/core/node-tasks'
 import { programFolder } from '@rpi-cluster/core/program-folder'
 import { startRaft, stepRaft, wakeAt } from '@rpi-cluster/core/raft'
+import '@rpi-cluster/core/raft-turn' // types alone
 import { stayConnected } from '@rpi-cluster/core/reconnect'
 import { Roster } from '@rpi-cluster/core/roster'
 import { encryptedBy, encryptedWith, fingerprintOf } from '@rpi-cluster/core/secure-sockets'

@@ -16,6 +16,9 @@ const COMMAND = 'pnpm --filter @rpi-cluster/trials simulate'
 /** In how many seeds a broken rule must be found. */
 const MOST_FOR_A_MUTATION = 10_000
 
+// Who takes the first lines alone, as `head` does, has read enough.
+process.stdout.on('error', () => process.exit())
+
 const { values } = parseArgs({
   options: {
     seed: { type: 'string' },

@@ -71,7 +71,8 @@ export interface DrawnWorld {
 }
 
 export function drawWorld(chance: Chance): DrawnWorld {
-  const size = chance.whole(1, 7)
+  // Three and five are what clusters have.
+  const size = chance.one([1, 2, 3, 3, 3, 4, 5, 5, 6, 7])
   const members = Array.from({ length: size }, (_, index) => `node-${index + 1}`)
   const electionMs = chance.one([150, 300, 1_000])
   const clocks = chance.one(['exact', 'assumed', 'assumed', 'wild'] as const)
