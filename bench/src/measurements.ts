@@ -2,6 +2,7 @@ import { max, quantileSorted } from 'simple-statistics'
 import { delivered, frozenCost } from './broadcast/index.ts'
 import { beats, hellos, idleMemory, type Thousand, thousand } from './cluster/index.ts'
 import { crowd } from './crowd/index.ts'
+import { failovers } from './election/index.ts'
 import { type Herd, herd, peak, WAYS, type Way } from './herd/index.ts'
 import type { Comparison, Goal, Measurement, Sample, Unit } from './measurement.ts'
 import type { Window } from './meter.ts'
@@ -24,6 +25,7 @@ export interface Setting {
   natsPort: number
   progress: (what: string) => void
   hasRedis: boolean
+  hasEtcd: boolean
   /** Is told what this machine cannot do. */
   leaveOut: (why: string) => void
   /** Is given how slaves came back. */
@@ -63,6 +65,7 @@ export function measurements(setting: Setting): Measurement[] {
     tasks(setting),
     aTaskStore(setting),
     aMonthOfTasks(setting),
+    anElection(setting),
   ]
 }
 
@@ -538,5 +541,27 @@ function aMonthOfTasks({ progress }: Setting): Measurement {
       { of: '... and of the event loop while they were written', ours: 'pauseWriting' },
     ],
     measure: () => monthCosts(progress),
+  }
+}
+
+function anElection({ hasEtcd, progress }: Setting): Measurement {
+  const against = (of: string, figure: string, goal?: Goal): Comparison => ({
+    of,
+    ours: `ours${figure}`,
+    theirs: `etcd${figure}`,
+    ...(goal && { goal }),
+  })
+  return {
+    name: 'election',
+    what: 'another leader, at time-outs of 1 to 2 s',
+    unit: 's',
+    mostRounds: 3,
+    comparisons: [
+      against('median', '', { atMost: 1 }),
+      against('... where the leader was killed', ' killed'),
+      against('... where it was frozen', ' frozen'),
+      against('worst of twenty', ' worst'),
+    ],
+    measure: () => failovers(hasEtcd, progress),
   }
 }

@@ -7,6 +7,7 @@ import { loadConfig, port } from '@rpi-cluster/core/config'
 import { changedKeys } from '@rpi-cluster/core/daemon'
 import { deliver } from '@rpi-cluster/core/deliver'
 import { Dialogue } from '@rpi-cluster/core/dialogue'
+import { ElectionWatch, openElection } from '@rpi-cluster/core/election'
 import { eventsOf } from '@rpi-cluster/core/event-stream'
 import { Handshakes } from '@rpi-cluster/core/handshakes'
 import { newIdentity, openIdentity } from '@rpi-cluster/core/identity'
@@ -28,6 +29,8 @@ import { Names } from '@rpi-cluster/core/names'
 import { ConnectingNode, ListeningNode } from '@rpi-cluster/core/node'
 import { nodeTasks } from '@rpi-cluster/core/node-tasks'
 import { programFolder } from '@rpi-cluster/core/program-folder'
+import { startRaft, stepRaft, wakeAt } from '@rpi-cluster/core/raft'
+import '@rpi-cluster/core/raft-turn' // types alone
 import { stayConnected } from '@rpi-cluster/core/reconnect'
 import { Roster } from '@rpi-cluster/core/roster'
 import { encryptedBy, encryptedWith, fingerprintOf } from '@rpi-cluster/core/secure-sockets'
@@ -232,6 +235,28 @@ assert.equal((await taskStore.history({ limit: 1 })).tasks[0].state, 'done')
 await taskStore.close()
 const openedAgain = await openTaskStore({ name: 'tasks', log, stop })
 assert.deepEqual([...openedAgain.recovered()][0], task)
+
+const alone = { id: 'pi-1', members: ['pi-1'], electionMs: 1_000, heartbeatMs: 100 }
+const began = startRaft(alone, { term: 0, votedFor: null }, { now: 0, random: 0.5 })
+const elected = stepRaft(alone, began, { kind: 'time', now: wakeAt(alone, began), random: 0.5 })
+assert.deepEqual([elected.state.role, elected.save], ['leader', { term: 1, votedFor: 'pi-1' }])
+
+const memberKeys = { peer: 'member', host, port: 0, stop, log, secure: encryptedWith(keys, { stop, log }) }
+const memberPort = Number((await listen(memberKeys, async () => {})).address.split(':')[1])
+const members = [{ name: 'pi-1', host, port: memberPort }]
+const election = await openElection({
+  name: 'pi-1',
+  members,
+  key,
+  electionMs: 50,
+  heartbeatMs: 10,
+  log,
+  stop,
+})
+void election.run()
+for await (const _ of every(10, stop)) if (election.leader) break
+assert.equal(election.view.role, 'leader')
+assert.equal(new ElectionWatch({ members, secure: encryptedBy(key), log, stop }).leader, undefined)
 
 const lastLine = `Every entry works on Node ${process.version}`
 log.info(lastLine)
