@@ -14,7 +14,7 @@ export type RaftInput = Moment &
   (
     | { readonly kind: 'time' }
     | { readonly kind: 'message'; readonly message: RaftMessage }
-    /** It is to hand its lead over: to a member, or to whom it likes. No member that does not lead minds. */
+    /** It is to hand its lead over: to a member, or to whom it likes. To one that does not lead that says nothing. */
     | { readonly kind: 'hand_over'; readonly to?: string | undefined }
   )
 
