@@ -157,7 +157,11 @@ describe('a node that does tasks for whoever leads', () => {
     const leave = follow(one, 3)
     await one.introduced()
     const gates = [aGate(), aGate()] as const
-    await one.tasks(3, aTask('same', 1, 'attempts', gates[0].input), aTask('b', 2, 'attempts', gates[1].input))
+    await one.tasks(
+      3,
+      aTask('same', 1, 'attempts', gates[0].input),
+      aTask('b', 2, 'attempts', gates[1].input),
+    )
     await vi.waitFor(() => expect(worker.running).toHaveLength(2), PATIENCE)
 
     // The first one is not known to be gone yet.
@@ -186,7 +190,13 @@ describe('a node that does tasks for whoever leads', () => {
     follow(one, 5)
     await one.introduced(before + 1)
     await vi.waitFor(() => expect(one.ends()).toHaveLength(2), PATIENCE)
-    expect(one.introductions().at(-1)).toMatchObject({ term: 5, holds: [['same', 1, 3], ['b', 2, 3]] })
+    expect(one.introductions().at(-1)).toMatchObject({
+      term: 5,
+      holds: [
+        ['same', 1, 3],
+        ['b', 2, 3],
+      ],
+    })
     expect(one.ends()).toMatchObject([
       { id: 'same', lease: 1, term: 3, result: 1 },
       { id: 'b', lease: 2, term: 3, result: 1 },
@@ -274,13 +284,22 @@ describe('a node that does tasks for whoever leads', () => {
     const { follow, hears, lines } = await aFollower()
     follow(desk, 3)
     hears(undefined)
-    await vi.waitFor(() => expect(lines()).toContain('warn greet: Nobody is known to lead now, so there are no tasks.'), PATIENCE)
+    await vi.waitFor(
+      () => expect(lines()).toContain('warn greet: Nobody is known to lead now, so there are no tasks.'),
+      PATIENCE,
+    )
     const other = await aDesk('node-2')
     follow(other, 4)
     await other.introduced()
     await other.say('tasks', [aTask('a', 1, 'echo')])
     await other.say('task_cancel', ['a'])
-    await vi.waitFor(() => expect(lines().join('\n')).toMatch(/Tasks that cannot be read were passed over.*What is to be cancelled cannot be read/s), PATIENCE)
+    await vi.waitFor(
+      () =>
+        expect(lines().join('\n')).toMatch(
+          /Tasks that cannot be read were passed over.*What is to be cancelled cannot be read/s,
+        ),
+      PATIENCE,
+    )
     expect(desk.introductions()).toEqual([])
   })
 })
@@ -295,7 +314,10 @@ test('what one leader gave and another one did not end is done once, though the 
     encryptedBy(await openKey({ file: join(folder, 'keys', `${name}.key`), log, stop }))
   const says = (line: RegExp, from = 0) =>
     vi.waitFor(() => {
-      const found = records.slice(from).map(({ msg }) => line.exec(msg)).find((match) => match !== null)
+      const found = records
+        .slice(from)
+        .map(({ msg }) => line.exec(msg))
+        .find((match) => match !== null)
       expect(found, `${line}`).toBeDefined()
       return found?.[1] ?? ''
     }, PATIENCE)
@@ -321,7 +343,14 @@ test('what one leader gave and another one did not end is done once, though the 
       readonly tasks = new TaskClient(this)
       override handlers = this.tasks.handlers
     }
-    const submitter = new Submitter({ peer: name, host: HOST, port, secure: await secureAs('desk'), stop: over.signal, log })
+    const submitter = new Submitter({
+      peer: name,
+      host: HOST,
+      port,
+      secure: await secureAs('desk'),
+      stop: over.signal,
+      log,
+    })
     submitter.run().catch(() => {})
     const { tasks: client } = submitter
     return {
