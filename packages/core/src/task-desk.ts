@@ -180,8 +180,8 @@ export class Tasks {
   }
 
   #work(): void {
+    if (this.#stop.aborted) return
     this.#isDue = false
-    if (this.#stop.aborted || !this.#isHeld) return
     this.#queue.place((task, worker) => this.#workers.give(task, worker))
     this.#workers.flush()
     this.#followers.flush()
