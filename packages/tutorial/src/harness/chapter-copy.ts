@@ -155,7 +155,8 @@ export class ChapterCopy {
     if (!existsSync(join(this.folder, 'src', `${program}.ts`)))
       throw new HarnessError(`There is no program src/${program}.ts`)
     const { copy = 1, args = [] } = options
-    const own = membersOf(this.chapter, { [program]: copy }).find(
+    const usual = this.chapter.programs.find(({ name }) => name === program)?.copies ?? 1
+    const own = membersOf(this.chapter, { [program]: Math.max(copy, usual) }).find(
       (member) => member.program.name === program && member.copy === copy,
     )
     const built = this.#isPractised ? undefined : await builtProgram(this.chapter, program)
@@ -187,9 +188,11 @@ export class ChapterCopy {
    *
    * Its times are those of the test, and not of the programs' fast clock. Whoever is no program of the chapter connects to
    * its `port`. It ends with the copy.
+   *
+   * @param which of the ports that the program listens on, counted from 0
    */
-  async link(program = this.#peer, copy = 1): Promise<Link> {
-    const link = await Link.open({ port: this.portsOf(program, copy)[0] ?? this.port })
+  async link(program = this.#peer, copy = 1, which = 0): Promise<Link> {
+    const link = await Link.open({ port: this.portsOf(program, copy)[which] ?? this.port })
     this.#links.push(link)
     return link
   }
