@@ -189,8 +189,7 @@ export class TaskWorkers {
 
   #throwUnlessHeld(peer: Connection): void {
     const { isHeld, roster } = this.#options
-    if (!isHeld())
-      throw new OperationalError(`Cut off ${roster.nameOf(peer)}: this node does not lead now.`)
+    if (!isHeld()) throw new OperationalError(`Cut off ${roster.nameOf(peer)}: this node does not lead now.`)
   }
 
   /**

@@ -215,6 +215,7 @@ describe('a node that led, and wakes', () => {
     const late = await come('pi-4')
     late.connection.socket.write('{"type":"worker","payload":{"tasks":{"add":1}}}\r')
     await closed(late.connection)
+    await sleep(300) // what is shown is brought up to date four times a second
 
     expect(journal.events).toEqual(before.events)
     expect([fails, ends, progresses].map(({ heard }) => heard)).toEqual(before.heard)
@@ -276,6 +277,58 @@ describe('a node that led, and wakes', () => {
     for (const answer of submitted) await expect(answer).rejects.toThrow(/^Lost the connection/)
     expect(journal.events.slice(2)).toMatchObject([{ kind: 'ended' }, { kind: 'submitted', id: 'later' }])
     expect([told, worker.given.length]).toEqual([[], 1])
+  })
+
+  test('loses a node in silence, and what was with it', async () => {
+    const task = {
+      kind: 'submitted',
+      id: 'killer',
+      name: 'add',
+      input: '7',
+      by: 'desk',
+      at: Date.now(),
+    } as const
+    const journal = aJournal([task, { kind: 'tried', id: 'killer', attempts: 2, lost: 2 }])
+    const { aWorker, waitFor, lead, lines, node } = await aLeader({ journal })
+    const worker = await aWorker('pi-1')
+    await waitFor(() => expect(worker.given).toHaveLength(1))
+    lead.isHeld = false
+    worker.lose()
+    await waitFor(() => expect(node.roster.members).toEqual([]))
+    expect(lines().join('\n')).not.toMatch(/is poison|is gone with/)
+  })
+
+  test('writes nothing more to who follows and has not read all', async () => {
+    const { come, aWorker, submit, waitFor, lead, tasks } = await aLeader()
+    let read = () => {}
+    const reads = new Promise<void>((resolve) => (read = resolve))
+    const told: unknown[] = []
+    const { dialogue } = await come('desk', {
+      task_results: (payload) => {
+        told.push(...(payload as unknown[]))
+        return reads
+      },
+    })
+    const worker = await aWorker('pi-1', { slots: 12, memory_mb: 100_000 })
+    await submit(
+      dialogue,
+      Array.from({ length: 12 }, () => ({ name: 'add' })),
+      true,
+    )
+    await waitFor(() => expect(worker.given).toHaveLength(12))
+    for (const task of worker.given) {
+      worker.send('task_ends', [{ ...task, term: 5, ms: 1, result: 'x'.repeat(1_000_000) }])
+      await waitFor(() => expect(worker.connection.socket.writableLength).toBe(0))
+    }
+    await waitFor(() => expect(tasks.tables.queue.get('queue')).toMatchObject({ done: 12 }))
+    lead.isHeld = false
+    read()
+    let before = -1
+    while (before < told.length) {
+      before = told.length
+      await sleep(100)
+    }
+    expect(told.length).toBeLessThan(12)
   })
 
   test('writes nothing more to a node that has not read all', async () => {

@@ -60,6 +60,7 @@ async function aDesk(name: string) {
     name,
     port: port(),
     said,
+    connections: () => node.roster.members.length,
     introductions: () => payloads<Introduction>('worker'),
     ends: () => payloads<Said[]>('task_ends').flat(),
     returned: () => payloads<Said[]>('task_returns').flat(),
@@ -83,16 +84,25 @@ async function aFollower(options: Partial<TaskWorkerOptions> = {}) {
   const { log, records } = recordingLog()
   let leader: Leader | undefined
   let newest: InstanceType<typeof ConnectingNode> | undefined
+  let isFree = Promise.resolve()
   const node = {
     get over() {
       return newest?.over ?? AbortSignal.abort()
     },
-    send: async (type: string, payload: unknown) => await newest?.send(type, payload),
+    send: async (type: string, payload: unknown) => {
+      const to = newest
+      await isFree
+      await to?.send(type, payload)
+    },
   }
   const worker = new TaskWorker({ node, desk: () => leader, file, tasks, slots: 2, log, stop, ...options })
   return {
     worker,
     lines: () => records.map(({ level, msg }) => `${level} ${msg}`),
+    /** Sends nothing before that. */
+    waitFor: (free: Promise<void>) => {
+      isFree = free
+    },
     /** What its election says. */
     hears: (now: Leader | undefined) => {
       leader = now
@@ -138,8 +148,12 @@ describe('a node that does tasks for whoever leads', () => {
     follow(desk, 5)
     await desk.introduced()
     expect(desk.introductions()).toMatchObject([{ term: 5, desk: 'node-1', slots: 1, holds: [] }])
-    await desk.tasks(5, aTask('a', 1, 'echo', 'x'), aTask('b', 2, 'busy', 600), aTask('c', 3, 'echo'))
-    await vi.waitFor(() => expect(worker.running.map(({ id }) => id)).toContain('b'), PATIENCE)
+    await desk.tasks(5, aTask('a', 1, 'echo', 'x'), aTask('b', 2, 'busy', 1_500), aTask('c', 3, 'echo'))
+    const progress = () => desk.said.find(({ type }) => type === 'task_progress')?.payload
+    await vi.waitFor(
+      () => expect(progress()).toEqual([{ id: 'b', lease: 2, term: 5, done: expect.any(Number) }]),
+      PATIENCE,
+    )
     await worker.drain()
     await desk.ended('a', 'b')
     expect(desk.ends()).toMatchObject([
@@ -147,8 +161,6 @@ describe('a node that does tasks for whoever leads', () => {
       { id: 'b', lease: 2, term: 5, result: 'worked' },
     ])
     expect(desk.returned()).toEqual([{ id: 'c', lease: 3, term: 5 }])
-    const progress = desk.said.filter(({ type }) => type === 'task_progress')
-    expect(progress[0]?.payload).toEqual([{ id: 'b', lease: 2, term: 5, done: expect.any(Number) }])
   })
 
   test('keeps what it has of one leader while another one leads, and tells it when the first leads again', async () => {
@@ -205,21 +217,45 @@ describe('a node that does tasks for whoever leads', () => {
     expect(lines().filter((line) => /^(warn|error)/.test(line))).toEqual([])
   })
 
+  test('tells a leader nothing of what ends while it introduces itself to the next one', async () => {
+    const [one, two] = [await aDesk('node-1'), await aDesk('node-2')]
+    const { follow, worker, waitFor } = await aFollower({ slots: 1 })
+    const leave = follow(one, 3)
+    await one.introduced()
+    const { input, open } = aGate()
+    await one.tasks(3, aTask('a', 1, 'attempts', input))
+    await vi.waitFor(() => expect(worker.running).toHaveLength(1), PATIENCE)
+    let free = () => {}
+    waitFor(new Promise((resolve) => (free = resolve)))
+    const from = two.connections()
+    follow(two, 4)
+    await vi.waitFor(() => expect(two.connections()).toBeGreaterThan(from), PATIENCE)
+    open()
+    await vi.waitFor(() => expect(worker.running).toEqual([]), PATIENCE)
+    free()
+    await two.introduced()
+    await two.tasks(4, aTask('b', 1, 'echo'))
+    await vi.waitFor(() => expect(two.ends().map(({ id }) => id)).toContain('b'), PATIENCE)
+    expect(two.ends().map(({ id }) => id)).toEqual(['b'])
+    leave()
+    follow(one, 5)
+    await vi.waitFor(() => expect(one.ends().map(({ id }) => id)).toEqual(['a']), PATIENCE)
+  })
+
   test('tells a leader that it is full of what another one gave it, and does what comes then in its turn', async () => {
     const [one, two] = [await aDesk('node-1'), await aDesk('node-2')]
     const { follow, worker } = await aFollower({ slots: 1, memoryMb: 100 })
-    const { input, open } = aGate()
     const leave = follow(one, 3)
     await one.introduced()
-    await one.tasks(3, aTask('a', 1, 'attempts', input))
+    await one.tasks(3, aTask('a', 1, 'busy', 1_500))
     await vi.waitFor(() => expect(worker.running).toHaveLength(1), PATIENCE)
     leave()
     follow(two, 4)
     await two.introduced()
     expect(two.introductions()).toMatchObject([{ slots: 1, memory_mb: 100 }])
     await two.tasks(4, aTask('b', 1, 'echo'))
-    open()
     await two.ended('b')
+    expect(two.said.map(({ type }) => type)).toEqual(['worker', 'task_ends'])
   })
 
   test('takes nothing of a lower term, and leaves nothing alone for it, and says so once', async () => {
