@@ -1,5 +1,5 @@
 /** Where a lab's programs run: a copy of their chapter, so that nothing that they write stays behind. */
-import { existsSync, mkdtempSync, realpathSync } from 'node:fs'
+import { mkdtempSync } from 'node:fs'
 import { cp, mkdir, symlink } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -28,8 +28,7 @@ export async function makeFolder(original: Chapter, onMade: (path: string) => vo
     recursive: true,
     filter: (file) => !NOT_COPIED.test(file.slice(original.folder.length)),
   })
-  const own = join(original.folder, 'node_modules') // a copy of the reader's may have none
-  const installed = existsSync(own) ? realpathSync(own) : join(CHAPTERS_FOLDER, original.name, 'node_modules')
+  const installed = join(CHAPTERS_FOLDER, original.name, 'node_modules') // a copy of the reader's may have none
   await symlink(installed, join(folder, 'node_modules'))
   for (const sub of ['state', 'clock']) await mkdir(join(path, sub))
   return {

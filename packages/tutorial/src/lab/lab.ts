@@ -54,6 +54,7 @@ export class Lab implements Watched {
   readonly #nodes: readonly LabNode[]
   readonly #commands: readonly LabNode[]
   readonly #links: readonly FaultyLink[]
+  readonly #endCluster: () => void
   readonly #happenings: Happenings
   #closed: Promise<void> | undefined
 
@@ -61,6 +62,7 @@ export class Lab implements Watched {
     nodes,
     commands,
     links,
+    end,
     folder,
     guard,
     happenings,
@@ -76,6 +78,7 @@ export class Lab implements Watched {
     this.#nodes = nodes
     this.#commands = commands
     this.#links = links
+    this.#endCluster = end
     this.#happenings = happenings
     this.lanes = nodes.map(({ lane }) => lane)
     this.commands = commands.map(({ lane }) => lane.name)
@@ -154,6 +157,7 @@ export class Lab implements Watched {
     const kinds = this.#chapter.programs.toReversed()
     for (const { name } of kinds)
       await Promise.all(this.#nodes.filter(({ lane }) => lane.program === name).map((node) => node.close()))
+    this.#endCluster()
     await Promise.all(this.#links.map((link) => link.close()))
     this.#happenings.close()
     await this.#guard.close()
