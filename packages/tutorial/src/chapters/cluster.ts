@@ -59,10 +59,7 @@ export interface Program {
   log: string
   /** A configuration file for each copy, which is handed over with `--config`: `node-{n}.cfg`. */
   config?: string
-  /**
-   * What it is started with besides. `{n}` stands for the number of the copy, and the plural of a program for how many of that
-   * there are: `{nodes}`.
-   */
+  /** What it is started with besides. `{n}` stands for the number of the copy. */
   args: string[]
   /** What it was called in the chapter before, if that was another name. */
   formerly?: string

@@ -155,8 +155,7 @@ export class ChapterCopy {
     if (!existsSync(join(this.folder, 'src', `${program}.ts`)))
       throw new HarnessError(`There is no program src/${program}.ts`)
     const { copy = 1, args = [] } = options
-    const usual = this.chapter.programs.find(({ name }) => name === program)?.copies ?? 1
-    const own = membersOf(this.chapter, { [program]: Math.max(copy, usual) }).find(
+    const own = membersOf(this.chapter, { [program]: copy }).find(
       (member) => member.program.name === program && member.copy === copy,
     )
     const built = this.#isPractised ? undefined : await builtProgram(this.chapter, program)

@@ -20,18 +20,11 @@ export type Copies = Readonly<Record<string, number>>
 
 /** The processes of a chapter's cluster, in the order in which they start. */
 export function membersOf({ programs, folder }: Chapter, copies: Copies = {}): Member[] {
-  const counts = new Map(programs.map(({ name, copies: usual }) => [name, copies[name] ?? usual]))
-  const withCounts = (text: string) =>
-    programs.reduce(
-      (text, { name, many }) =>
-        many === undefined ? text : text.replaceAll(`{${many}}`, `${counts.get(name)}`),
-      text,
-    )
   return programs.flatMap((program) => {
-    const count = counts.get(program.name) ?? program.copies
+    const count = copies[program.name] ?? program.copies
     return Array.from({ length: count }, (_, index): Member => {
       const copy = index + 1
-      const args = program.args.map((text) => withCounts(forCopy(text, copy)))
+      const args = program.args.map((text) => forCopy(text, copy))
       // An absolute path: others count from where the reader typed.
       const config =
         program.config === undefined ? [] : ['--config', join(folder, forCopy(program.config, copy))]
