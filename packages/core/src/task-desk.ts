@@ -51,6 +51,15 @@ export interface TasksOptions {
   submitters: () => readonly string[]
   /** What keeps tasks for another process. Default: nothing does; they are in memory. */
   journal?: TaskJournal | undefined
+  /**
+   * The term in which this node leads, and whether it still does, where others may lead after it or did before: an election
+   * gives it. Tasks are handed out with its number, and a node that has heard of a higher one does not take them. While it is
+   * not held, nothing is handed out, taken, written down or told, and who says something is cut off. To be given with `desk`.
+   * Default: nobody else ever leads.
+   */
+  term?: { readonly number: number; isHeld(): boolean } | undefined
+  /** Whose tasks these are: the name of this node, by which those who do them keep them apart from those of others who lead. */
+  desk?: string | undefined
   /** How many may wait. Default: 100,000. */
   mostWaiting?: number | undefined
   /** How many bytes of inputs may wait. Default: 64 MiB. */
@@ -86,7 +95,7 @@ export class Tasks {
   readonly #stop: AbortSignal
   readonly #queue: TaskQueue
   readonly #workers: TaskWorkers
-  readonly #followers = new TaskFollowers()
+  readonly #followers: TaskFollowers
   readonly #tables: TaskTables
   readonly #notes: TaskNotes | undefined
   #isDue = false
@@ -96,14 +105,21 @@ export class Tasks {
   #stuck: string[] = []
   #saysStuckFrom = 0
 
-  /** @throws what the journal throws when it is opened */
+  /**
+   * @throws what the journal throws when it is opened
+   * @throws TypeError when of `term` and `desk` there is only one
+   */
   constructor(options: TasksOptions) {
-    const { node, tasks, log, journal, attempts, keptMs, keptBytes, stop = stopRequest } = options
+    const { node, tasks, log, journal, attempts, keptMs, keptBytes, term, desk, stop = stopRequest } = options
+    if ((term === undefined) !== (desk === undefined))
+      throw new TypeError('Tasks need both of "term" and "desk", or none of them.')
     this.#options = options
     this.#stop = stop
     const changed = () => this.#changed()
+    const isHeld = () => this.#isHeld
     const mostWaiting = options.mostWaiting ?? DEFAULT_MOST_WAITING
-    this.#notes = journal && new TaskNotes({ journal, log })
+    this.#followers = new TaskFollowers(isHeld)
+    this.#notes = journal && new TaskNotes({ journal, log, mayWrite: isHeld })
     this.#queue = new TaskQueue({
       ...{ tasks, attempts, keptMs, keptBytes },
       clock: { now: () => performance.now(), date: () => Date.now() },
@@ -111,10 +127,13 @@ export class Tasks {
       recall: (worker, id) => this.#workers.recall(worker, id),
       tried: journal && ((task) => this.#notes?.add(triedEvent(task))),
     })
-    this.#workers = new TaskWorkers({ queue: this.#queue, roster: node.roster, log, changed })
+    this.#workers = new TaskWorkers({
+      ...{ queue: this.#queue, roster: node.roster, log, changed, isHeld },
+      reign: term && desk !== undefined ? { term: term.number, desk } : undefined,
+    })
     const { answers } = new TaskSubmitters({
       ...{ queue: this.#queue, followers: this.#followers, notes: this.#notes, log, changed, mostWaiting },
-      submitters: options.submitters,
+      ...{ submitters: options.submitters, isHeld },
       mostWaitingBytes: options.mostWaitingBytes ?? DEFAULT_MOST_WAITING_BYTES,
       write: journal && ((taken) => journal.write(taken.map(submittedEvent))),
     })
@@ -136,6 +155,11 @@ export class Tasks {
       clearImmediate(this.#turn)
     })
     this.#show()
+  }
+
+  /** Whether this desk decides: a timer may be due after a freeze, and another node lead by then. */
+  get #isHeld(): boolean {
+    return this.#options.term?.isHeld() ?? true
   }
 
   /** There may be something to place and to send: that is done once, when all has been read that has come. */
@@ -171,14 +195,14 @@ export class Tasks {
   }
 
   #ended(task: Task): void {
-    if (task.state === 'failed') this.#sayFailed(task)
+    if (task.state === 'failed' && this.#isHeld) this.#sayFailed(task)
     if (this.#notes) this.#notes.add(endedEvent(task), () => this.#tell(task))
     else this.#tell(task)
   }
 
   #tell(task: Task): void {
-    // Somebody may have had it tried again before its end was durable.
-    if (!task.ending) return
+    // Somebody may have had it tried again before its end was durable; and by then another node may lead.
+    if (!task.ending || !this.#isHeld) return
     this.#followers.tell(task)
     this.#options.ended?.(JSON.parse(stateJson(task)))
     if (this.#notes) this.#changed()
@@ -199,6 +223,7 @@ export class Tasks {
 
   /** What is beyond its limit, though its node is there, is taken to be lost. */
   #look(): void {
+    if (!this.#isHeld) return
     if (this.#saysStuckFrom > 0 && performance.now() >= this.#saysStuckFrom) {
       this.#saysStuckFrom = 0
       this.#changed()
@@ -214,6 +239,7 @@ export class Tasks {
 
   #show(): void {
     const { log } = this.#options
+    if (!this.#isHeld) return
     this.#workers.rename()
     const stuck = performance.now() < this.#saysStuckFrom ? [] : this.#queue.stuck()
     for (const why of stuck) if (!this.#stuck.includes(why)) log.warn(`Tasks wait that nobody can do: ${why}`)

@@ -21,14 +21,38 @@ const SENT_MS = 30_000
 /** How large a message is, in bytes, if not by one end alone: small enough to be written while others are made. */
 const MESSAGE_BYTES = 256 * 1024
 
-/** Which task, and as whose. */
-interface Leased {
+/**
+ * Which task, by which lease. Where several nodes hand out tasks, one after the other: whose it is, and in which term it was lent.
+ *
+ * @internal
+ */
+export interface Leased {
   readonly id: string
   lease: number
+  readonly desk: string | undefined
+  term: number | undefined
+}
+
+/**
+ * By what a task is known here: two desks may have one of the same id.
+ *
+ * @internal
+ */
+export function keyOf({ id, desk }: Pick<Leased, 'id' | 'desk'>): string {
+  return desk === undefined ? id : `${desk}\n${id}`
+}
+
+/**
+ * What is said of it wherever it is spoken of.
+ *
+ * @internal
+ */
+export function leaseOf({ id, lease, term }: Leased): { id: string; lease: number; term?: number } {
+  return { id, lease, ...(term !== undefined && { term }) }
 }
 
 interface End extends Leased {
-  /** As JSON: all that comes behind id and lease. */
+  /** As JSON: all that comes behind its lease. */
   readonly rest: string
   /** When it was sent, in ms of performance.now(). */
   sentAt: number
@@ -37,6 +61,7 @@ interface End extends Leased {
 /** Who sends, as a ConnectingNode does. */
 interface Sender {
   send(type: string, payload: unknown): Promise<void>
+  readonly over: AbortSignal
 }
 
 /**
@@ -47,13 +72,17 @@ interface Sender {
 export class TaskEnds {
   readonly #node: Sender
   readonly #log: Logger
-  /** By their ids, the oldest first. */
+  /** For the desk that is spoken to, the oldest first. */
   readonly #waiting = new Map<string, End>()
+  /** For others, until they are. */
+  readonly #kept = new Map<string, End>()
+  /** Of both. */
   #waitingBytes = 0
   readonly #sent = new Map<string, End>()
   #sentBytes = 0
   /** Aborted when the connection is over that they may go to. */
   #over = AbortSignal.abort()
+  #desk: string | undefined
   #isSending = false
   #dropped = 0
   #whenSent: () => void = () => {}
@@ -69,7 +98,7 @@ export class TaskEnds {
    * @param end its result, as JSON in ASCII; or why it has none
    */
   add(
-    { id, lease }: Leased,
+    { id, lease, desk, term }: Leased,
     ms: number,
     end: { result: string } | { kind: TaskFailureKind; reason: string },
   ): void {
@@ -77,32 +106,34 @@ export class TaskEnds {
       'result' in end
         ? `"result":${end.result}`
         : `"kind":${asciiJson(end.kind)},"reason":${asciiJson(end.reason)}`
-    this.#wait({ id, lease, rest: `"ms":${Math.round(ms * 1_000) / 1_000},${what}}`, sentAt: 0 })
+    this.#wait({ id, lease, desk, term, rest: `"ms":${Math.round(ms * 1_000) / 1_000},${what}}`, sentAt: 0 })
     this.#sendSoon()
   }
 
-  /** From now on they go over this connection, and what the last one may have lost. */
-  sendTo(over: AbortSignal): void {
+  /** From now on those for this desk go over this connection, and what the last one may have lost. */
+  sendTo(over: AbortSignal, desk: string | undefined): void {
     this.#over = over
-    addAbortListener(over, () => this.#takeBack())
+    if (desk !== this.#desk) this.#turnTo(desk)
+    addAbortListener(over, () => this.#takeBack(desk))
     this.#sendSoon()
+    if (this.#waiting.size === 0 && !this.#isSending) this.#whenSent()
   }
 
-  /** Those that wait, and their leases. */
-  holds(): [string, number][] {
-    return [...this.#waiting.values()].map(({ id, lease }) => [id, lease])
+  /** Those that wait for a desk. */
+  of(desk: string | undefined): Leased[] {
+    return [...this.#waiting.values(), ...this.#kept.values()].filter((end) => end.desk === desk)
   }
 
   /** The end of this task is sent with another lease, if it waits. */
-  adopt(id: string, lease: number): boolean {
-    const end = this.#waiting.get(id)
-    if (end) end.lease = lease
+  adopt(leased: Leased): boolean {
+    const end = this.#get(leased)
+    if (end) ({ lease: end.lease, term: end.term } = leased)
     return end !== undefined
   }
 
   /** Nobody wants to hear of this task any more. */
-  drop(id: string): void {
-    const end = this.#waiting.get(id)
+  drop(task: Pick<Leased, 'id' | 'desk'>): void {
+    const end = this.#get(task)
     if (end) this.#forget(end)
   }
 
@@ -115,10 +146,34 @@ export class TaskEnds {
     })
   }
 
+  #get(task: Pick<Leased, 'id' | 'desk'>): End | undefined {
+    const key = keyOf(task)
+    return this.#waiting.get(key) ?? this.#kept.get(key)
+  }
+
+  /** Another desk is spoken to. */
+  #turnTo(desk: string | undefined): void {
+    this.#desk = desk
+    const all = [...this.#kept, ...this.#waiting]
+    this.#kept.clear()
+    this.#waiting.clear()
+    for (const [key, end] of all) this.#placeOf(end).set(key, end)
+  }
+
+  #placeOf({ desk }: End): Map<string, End> {
+    return desk === this.#desk ? this.#waiting : this.#kept
+  }
+
   #wait(end: End): void {
-    this.#waiting.set(end.id, end)
+    this.#placeOf(end).set(keyOf(end), end)
     this.#waitingBytes += sizeOf(end)
-    for (const oldest of this.#waiting.values()) {
+    // A desk that is not spoken to may never ask for its own.
+    this.#dropOldest(this.#kept)
+    this.#dropOldest(this.#waiting)
+  }
+
+  #dropOldest(ends: ReadonlyMap<string, End>): void {
+    for (const oldest of ends.values()) {
       if (this.#waitingBytes <= MOST_WAITING_BYTES) return
       this.#forget(oldest)
       this.#dropped += 1
@@ -130,7 +185,7 @@ export class TaskEnds {
   }
 
   #forget(end: End): void {
-    if (this.#waiting.delete(end.id)) this.#waitingBytes -= sizeOf(end)
+    if (this.#placeOf(end).delete(keyOf(end))) this.#waitingBytes -= sizeOf(end)
   }
 
   #sendSoon(): void {
@@ -142,9 +197,10 @@ export class TaskEnds {
   async #send(): Promise<void> {
     const over = this.#over
     try {
-      while (this.#waiting.size > 0 && !over.aborted) {
+      // The node may have turned to another peer while this connection is not over yet.
+      while (this.#waiting.size > 0 && !over.aborted && over === this.#node.over) {
         const ends = this.#next()
-        const json = ends.map(({ id, lease, rest }) => `{"id":${asciiJson(id)},"lease":${lease},${rest}`)
+        const json = ends.map((end) => `${asciiJson(leaseOf(end)).slice(0, -1)},${end.rest}`)
         for (const end of ends) this.#keep(end)
         await this.#node.send('task_ends', new JsonText(`[${json.join(',')}]`))
       }
@@ -176,26 +232,28 @@ export class TaskEnds {
     this.#forget(end)
     const now = performance.now()
     end.sentAt = now
-    this.#sent.set(end.id, end)
+    const before = this.#sent.get(keyOf(end))
+    if (before) this.#forgetSent(before)
+    this.#sent.set(keyOf(end), end)
     this.#sentBytes += sizeOf(end)
     for (const oldest of this.#sent.values()) {
       if (this.#sentBytes <= MOST_SENT_BYTES && now - oldest.sentAt < SENT_MS) return
-      this.#sent.delete(oldest.id)
-      this.#sentBytes -= sizeOf(oldest)
+      this.#forgetSent(oldest)
     }
   }
 
-  /** What was sent just now may not have arrived: the connection is lost. */
-  #takeBack(): void {
+  #forgetSent(end: End): void {
+    if (this.#sent.delete(keyOf(end))) this.#sentBytes -= sizeOf(end)
+  }
+
+  /** What was sent just now may not have arrived: the connection to this desk is lost. */
+  #takeBack(desk: string | undefined): void {
     const since = performance.now() - SENT_MS
-    const newer = [...this.#waiting.values()]
-    const again = [...this.#sent.values()].filter(
-      ({ id, sentAt }) => sentAt > since && !this.#waiting.has(id),
-    )
-    this.#waiting.clear()
-    this.#waitingBytes = 0
-    this.#sent.clear()
-    this.#sentBytes = 0
+    const sent = [...this.#sent.values()].filter((end) => end.desk === desk)
+    for (const end of sent) this.#forgetSent(end)
+    const again = sent.filter((end) => end.sentAt > since && !this.#get(end))
+    const newer = [...this.#waiting.values()].filter((end) => end.desk === desk)
+    for (const end of newer) this.#forget(end)
     for (const end of [...again, ...newer]) this.#wait(end)
   }
 }

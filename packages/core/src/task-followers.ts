@@ -24,8 +24,14 @@ interface Follower {
  * @internal
  */
 export class TaskFollowers {
+  readonly #mayTell: () => boolean
   readonly #followers = new Map<Connection, Follower>()
   readonly #unflushed = new Set<TaskStream>()
+
+  /** @param mayTell whether anything may be told now */
+  constructor(mayTell: () => boolean) {
+    this.#mayTell = mayTell
+  }
 
   /** A peer hears of a task's end: with the next {@link flush}, if it has ended. */
   follow(task: Task, peer: Connection): void {
@@ -67,7 +73,7 @@ export class TaskFollowers {
   #followerOf(peer: Connection): Follower {
     let follower = this.#followers.get(peer)
     if (!follower) {
-      const stream = new TaskStream(peer)
+      const stream = new TaskStream(peer, { mayWrite: this.#mayTell })
       follower = { peer, stream }
       this.#followers.set(peer, follower)
       peer.socket.once('close', () => {

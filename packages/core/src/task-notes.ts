@@ -19,6 +19,8 @@ interface Note {
 export interface TaskNotesOptions {
   journal: TaskJournal
   log: Logger
+  /** Whether anything may be written now. */
+  mayWrite: () => boolean
 }
 
 /**
@@ -45,7 +47,7 @@ export class TaskNotes {
 
   /** Begins to write what there is, unless a write is on its way: then that does it at its end. */
   flush(): void {
-    if (this.#writing || this.#pause || this.#notes.length === 0) return
+    if (this.#writing || this.#pause || this.#notes.length === 0 || !this.#options.mayWrite()) return
     const notes = this.#notes
     const waiting = this.#waiting
     this.#notes = []

@@ -27,16 +27,32 @@ const LOOK_MS = 10
 export class TaskStream {
   readonly #peer: Connection
   readonly #hasRoom: () => void
+  readonly #mayWrite: () => boolean
+  readonly #about: string | undefined
   #types: string[] = []
   #texts: string[] = []
   #waiting = false
   /** How many bytes wait here. */
   bytes = 0
 
-  /** @param hasRoom called when the peer reads again, and all has been written that waited here */
-  constructor(peer: Connection, hasRoom: () => void = () => {}) {
+  /**
+   * @param hasRoom called when the peer reads again, and all has been written that waited here
+   * @param mayWrite asked before anything is written: what waits goes on waiting while it is false
+   * @param about what each message says of all that is in it, as the inside of a JSON object: then that has the list as its
+   *   `tasks`. By default the list is all that there is
+   */
+  constructor(
+    peer: Connection,
+    {
+      hasRoom = () => {},
+      mayWrite = () => true,
+      about,
+    }: { hasRoom?: () => void; mayWrite?: () => boolean; about?: string | undefined } = {},
+  ) {
     this.#peer = peer
     this.#hasRoom = hasRoom
+    this.#mayWrite = mayWrite
+    this.#about = about
   }
 
   /** Whether something waits for the peer to read. */
@@ -54,7 +70,7 @@ export class TaskStream {
 
   /** Writes what there is, as far as the peer reads. Never throws: that a connection is lost is told by whoever reads it. */
   flush(): void {
-    if (this.#waiting || this.#texts.length === 0) return
+    if (this.#waiting || this.#texts.length === 0 || !this.#mayWrite()) return
     try {
       this.#write()
     } catch (error) {
@@ -82,7 +98,8 @@ export class TaskStream {
       )
       if (!this.#hasRoomFor(bytes)) break
       const list = to - from === 1 ? texts[from] : texts.slice(from, to).join(',')
-      void sendJson(this.#peer, `{"type":${asciiJson(type)},"payload":[${list}]}`)?.catch(() => {})
+      const payload = this.#about === undefined ? `[${list}]` : `{${this.#about},"tasks":[${list}]}`
+      void sendJson(this.#peer, `{"type":${asciiJson(type)},"payload":${payload}}`)?.catch(() => {})
       this.bytes -= bytes - (to - from)
       from = to
     }

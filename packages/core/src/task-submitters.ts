@@ -8,6 +8,7 @@ import * as v from 'valibot'
 import type { Connection } from './connection.ts'
 import type { Answer, Answers } from './dialogue.ts'
 import { JsonText } from './frames.ts'
+import { OperationalError } from './lifecycle.ts'
 import type { Logger } from './logging.ts'
 import { textOf } from './messages.ts'
 import type { TaskFollowers } from './task-followers.ts'
@@ -50,6 +51,8 @@ export interface TaskSubmittersOptions {
   notes: TaskNotes | undefined
   log: Logger
   submitters: () => readonly string[]
+  /** Whether this desk is the one that decides. Who asks while it is not is cut off, and finds the other one. */
+  isHeld: () => boolean
   mostWaiting: number
   mostWaitingBytes: number
   /** Writes down what is taken, if anything is written down. */
@@ -94,19 +97,28 @@ export class TaskSubmitters {
     about: unknown,
     make: (about: unknown, by: string, peer: Connection) => unknown,
   ): Answer | Promise<Answer> {
+    const answered = (payload: unknown): Answer => {
+      this.#throwUnlessHeld(peer) // that may be over since it was asked
+      return { type, payload }
+    }
     const refused = (error: unknown): Answer => {
       if (!(error instanceof NotDone)) throw error
       const who = peer.node ?? peer.peer
       this.#options.log.warn(`${who} wants to ${what}, and is refused: ${error.message}`)
-      return { type, payload: { refused: error.message } }
+      return answered({ refused: error.message })
     }
+    this.#throwUnlessHeld(peer)
     try {
       const made = make(about, this.#submitter(peer), peer)
-      if (made instanceof Promise) return made.then((payload) => ({ type, payload }), refused)
-      return { type, payload: made }
+      if (made instanceof Promise) return made.then(answered, refused)
+      return answered(made)
     } catch (error) {
       return refused(error)
     }
+  }
+
+  #throwUnlessHeld({ peer }: Connection): void {
+    if (!this.#options.isHeld()) throw new OperationalError(`Cut off ${peer}: this node does not lead now.`)
   }
 
   #submitter({ node }: Connection): string {
@@ -132,6 +144,7 @@ export class TaskSubmitters {
     const underWay = [...new Set(tasks.flatMap(({ id }) => this.#written.get(id) ?? []))]
     if (underWay.length > 0) {
       await Promise.allSettled(underWay)
+      this.#throwUnlessHeld(peer)
       return await this.#submitWritten(write, tasks, follow, peer)
     }
     const wanted = tasks.slice(0, this.#fitting(tasks))

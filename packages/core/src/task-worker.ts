@@ -10,8 +10,8 @@ import * as v from 'valibot'
 import { OperationalError, stopRequest } from './lifecycle.ts'
 import type { Logger } from './logging.ts'
 import type { Handlers } from './messages.ts'
-import type { TaskDefinitions } from './task-definition.ts'
-import { TaskEnds } from './task-ends.ts'
+import { limitsOf, type TaskDefinitions } from './task-definition.ts'
+import { keyOf, type Leased, leaseOf, TaskEnds } from './task-ends.ts'
 import type { TaskFailure } from './task-failure.ts'
 import { type TakenWork, type TaskListener, TaskPool } from './task-pool.ts'
 
@@ -31,17 +31,41 @@ const MIB = 1024 * 1024
 
 const id = v.pipe(v.string(), v.minLength(1), v.maxLength(100))
 
+const whole = v.pipe(v.number(), v.safeInteger())
+
 const handedTasks = v.array(
   v.object({
     id,
-    lease: v.pipe(v.number(), v.safeInteger()),
+    lease: whole,
     name: v.string(),
     input: v.optional(v.unknown(), null),
-    attempt: v.fallback(v.pipe(v.number(), v.safeInteger()), 1),
+    attempt: v.fallback(whole, 1),
   }),
 )
 
 const ids = v.array(v.string())
+
+/** What a message says of all that is in it, where several nodes hand out tasks, one after the other. */
+const byDesk = { term: whole, desk: v.pipe(v.string(), v.minLength(1), v.maxLength(100)) }
+
+/** Where nobody else ever does, there is nothing to say of who it is. */
+const byTheOne = { term: undefined, desk: undefined }
+
+const handed = {
+  byDesk: v.object({ ...byDesk, tasks: handedTasks }),
+  byTheOne: v.pipe(
+    handedTasks,
+    v.transform((tasks) => ({ ...byTheOne, tasks })),
+  ),
+}
+
+const recalled = {
+  byDesk: v.object({ ...byDesk, tasks: ids }),
+  byTheOne: v.pipe(
+    ids,
+    v.transform((tasks) => ({ ...byTheOne, tasks })),
+  ),
+}
 
 /** Who sends, as a ConnectingNode does. */
 interface Sender {
@@ -66,6 +90,12 @@ export interface TaskWorkerOptions {
    * name of the system, as `linux`.
    */
   has?: readonly string[]
+  /**
+   * Whose tasks it does now, and in which term that one leads, where several nodes may lead one after the other: what an
+   * election says. What it holds is kept by desk, and each hears of its own alone; tasks of a lower term than the highest that
+   * was seen are not taken. `node` sends to whoever that is. Default: nobody else ever leads.
+   */
+  desk?: () => { readonly name: string; readonly term: number } | undefined
   /** Where is told what tasks print, and what goes wrong. */
   log: Logger
   /** Ends it. Default: the stop signal of this program. */
@@ -73,19 +103,23 @@ export interface TaskWorkerOptions {
 }
 
 /** A task that was handed to this node, until it has ended. */
-class Held implements TaskListener {
+class Held implements TaskListener, Leased {
   readonly id: string
   readonly name: string
+  readonly desk: string | undefined
   lease: number
+  term: number | undefined
   hasBegun = false
   /** What to cancel it by. */
   work: TakenWork | undefined
   readonly #owner: HeldOwner
 
-  constructor(id: string, name: string, lease: number, owner: HeldOwner) {
+  constructor({ id, lease, desk, term }: Leased, name: string, owner: HeldOwner) {
     this.id = id
     this.name = name
+    this.desk = desk
     this.lease = lease
+    this.term = term
     this.#owner = owner
   }
 
@@ -125,6 +159,8 @@ interface HeldOwner {
  * | tasks have ended | says so, those of one turn of the event loop together |
  * | one is cancelled | ends it, whatever it is at |
  * | the connection is lost | goes on |
+ * | another one leads, and hands out its own | goes on with what it has, and keeps the ends until the one who gave it leads again |
+ * | tasks, or a word to leave some, come of a lower term | passes them over |
  * | it is to drain | gives back what has not begun, takes no more, says what came of the rest |
  */
 export class TaskWorker {
@@ -148,6 +184,13 @@ export class TaskWorker {
   readonly #progress = new Map<Held, number>()
   #progressTimer: NodeJS.Timeout | undefined
   #isDraining = false
+  /** Whom it does tasks for, and over which connection it has said so. */
+  #desk: { readonly name: string; readonly term: number } | undefined
+  #over: AbortSignal | undefined
+  #saidSlots = 0
+  /** The highest term there has been, and the last lower one of which it was told. */
+  #highestTerm = 0
+  #toldTerm = 0
 
   constructor(options: TaskWorkerOptions) {
     const { file, tasks, slots = availableParallelism(), memoryMb, log, stop = stopRequest } = options
@@ -171,12 +214,17 @@ export class TaskWorker {
    * Says to the peer what this node can do, and what it holds: to be called in `greet`. Whatever has ended since the last
    * connection is sent then.
    *
-   * @throws OperationalError when there is no connection
+   * @throws OperationalError when there is no connection, or nobody who leads
    */
   async introduce(): Promise<void> {
-    const { over } = this.#options.node
+    const { node, desk } = this.#options
+    const { over } = node
+    this.#desk = desk?.()
+    if (desk && !this.#desk) throw new OperationalError('Nobody is known to lead now, so there are no tasks.')
+    const name = this.#desk?.name
+    this.#over = over
     await this.#say()
-    this.#ends.sendTo(over)
+    if (over === this.#over) this.#ends.sendTo(over, name)
   }
 
   /**
@@ -187,89 +235,142 @@ export class TaskWorker {
    */
   async drain(): Promise<void> {
     this.#isDraining = true
-    await this.#say().catch(() => {}) // there is no connection: the next greeting says it
-    while (this.#held.size > 0 && !this.#stop.aborted) {
+    if (this.#isConnected) await this.#say().catch(() => {}) // there is no connection: the next greeting says it
+    // What came of those of others could not be told any more.
+    const isAtWork = () => this.#heldOf(this.#desk?.name).length > 0
+    while (isAtWork() && !this.#stop.aborted) {
       await this.#giveBack()
-      if (this.#held.size > 0) await sleep(WITHDRAW_MS, undefined, { signal: this.#stop }).catch(() => {})
+      if (isAtWork()) await sleep(WITHDRAW_MS, undefined, { signal: this.#stop }).catch(() => {})
     }
     await this.#ends.sent(this.#stop)
   }
 
+  /** Whether what is sent goes to whom it has introduced itself to. */
+  get #isConnected(): boolean {
+    return !this.#options.desk || this.#options.node.over === this.#over
+  }
+
+  #heldOf(desk: string | undefined): Held[] {
+    return [...this.#held.values()].filter((held) => held.desk === desk)
+  }
+
+  /** How much it can do now for whom it does tasks, beside what it has of others. One more can always wait here. */
+  #room(): { slots: number; memoryMb: number } {
+    const { tasks } = this.#options
+    const others = [...this.#held.values()].filter(({ desk }) => desk !== this.#desk?.name)
+    if (others.length === 0) return { slots: this.#slots, memoryMb: this.#memoryMb }
+    const memoryOf = ({ name }: { name: string }) => limitsOf(tasks[name] ?? {}).memoryMb
+    const taken = others.reduce((sum, held) => sum + memoryOf(held), 0)
+    const largest = Math.max(...Object.keys(tasks).map((name) => memoryOf({ name })))
+    return {
+      slots: Math.max(1, this.#slots - others.length),
+      memoryMb: Math.max(this.#memoryMb - taken, Math.min(this.#memoryMb, largest)),
+    }
+  }
+
   async #say(): Promise<void> {
     const { node, tasks, has = [] } = this.#options
+    const { name: desk, term } = this.#desk ?? {}
     const versions = Object.entries(tasks).map(([name, { version }]) => [name, version])
-    const holds = [...this.#held.values()].map(({ id, lease }): [string, number] => [id, lease])
+    const holds = [...this.#heldOf(desk), ...this.#ends.of(desk)].slice(0, MOST_HELD_NAMED)
+    const { slots, memoryMb } = this.#room()
+    this.#saidSlots = slots
     await node.send('worker', {
       tasks: Object.fromEntries(versions),
-      slots: this.#slots,
-      memory_mb: this.#memoryMb,
+      slots,
+      memory_mb: memoryMb,
       has: [...new Set([...has, /64/.test(process.arch) ? '64-bit' : '32-bit', process.platform])],
       draining: this.#isDraining,
-      holds: [...holds, ...this.#ends.holds()].slice(0, MOST_HELD_NAMED),
+      holds: holds.map((held) => Object.values(leaseOf(held))),
+      ...(desk !== undefined && { term, desk }),
     })
   }
 
+  /** Whether somebody else leads since: a term is over as soon as there is a higher one. */
+  #isOver(term: number | undefined, desk: string | undefined): boolean {
+    if (term === undefined) return false
+    this.#highestTerm = Math.max(this.#highestTerm, term, this.#options.desk?.()?.term ?? 0)
+    if (term === this.#highestTerm) return false
+    if (term !== this.#toldTerm)
+      this.#options.log.warn(
+        `${desk} hands out tasks in term ${term}, and somebody leads in term ${this.#highestTerm}: it is not listened to`,
+      )
+    this.#toldTerm = term
+    return true
+  }
+
   #take(payload: unknown): void {
-    const { success, output, issues } = v.safeParse(handedTasks, payload)
+    const schema = this.#options.desk ? handed.byDesk : handed.byTheOne
+    const { success, output, issues } = v.safeParse(schema, payload)
     if (!success)
       throw new OperationalError(
         `Tasks that cannot be read were passed over: ${v.getDotPath(issues[0]) ?? 'all of it'} is not as it should be.`,
       )
-    const refused: { id: string; lease: number }[] = []
-    for (const task of output) {
-      const held = this.#held.get(task.id)
-      if (held && !held.work?.isCancelled) held.lease = task.lease
-      else if (this.#ends.adopt(task.id, task.lease)) continue
-      else if (held || this.#isDraining) refused.push({ id: task.id, lease: task.lease })
-      else this.#do(task)
+    const { term, desk } = output
+    if (this.#isOver(term, desk)) return
+    const refused: Leased[] = []
+    for (const task of output.tasks) {
+      const leased = { id: task.id, lease: task.lease, term, desk }
+      const held = this.#held.get(keyOf(leased))
+      if (held && !held.work?.isCancelled) ({ lease: held.lease, term: held.term } = leased)
+      else if (this.#ends.adopt(leased)) continue
+      else if (held || this.#isDraining) refused.push(leased)
+      else this.#do(leased, task)
     }
-    if (refused.length > 0) void this.#return(refused)
+    void this.#return(refused)
   }
 
-  #do({ id, lease, name, input, attempt }: v.InferOutput<typeof handedTasks>[number]): void {
-    const held = new Held(id, name, lease, this.#owner)
-    this.#held.set(id, held)
+  #do(leased: Leased, { id, name, input, attempt }: v.InferOutput<typeof handedTasks>[number]): void {
+    const held = new Held(leased, name, this.#owner)
+    this.#held.set(keyOf(held), held)
     held.work = this.#pool.take({ id, name, input: JSON.stringify(input), attempt }, held)
   }
 
   #ended(held: Held, ms: number, end: Parameters<TaskEnds['add']>[2]): void {
-    const { id, lease } = held
-    if (this.#held.get(id) !== held) return // it was given back
-    this.#held.delete(id)
+    if (this.#held.get(keyOf(held)) !== held) return // it was given back
+    this.#held.delete(keyOf(held))
     this.#progress.delete(held)
-    this.#ends.add({ id, lease }, ms, end)
+    this.#ends.add(held, ms, end)
+    const isRoom = held.desk !== this.#desk?.name && this.#room().slots !== this.#saidSlots
+    if (isRoom && this.#isConnected) void this.#say().catch(ignoreLoss)
   }
 
   #cancel(payload: unknown): void {
-    const { success, output } = v.safeParse(ids, payload)
+    const schema = this.#options.desk ? recalled.byDesk : recalled.byTheOne
+    const { success, output } = v.safeParse(schema, payload)
     if (!success)
       throw new OperationalError('What is to be cancelled cannot be read: it is no list of the ids of tasks.')
-    for (const id of output) {
-      this.#ends.drop(id)
-      const work = this.#held.get(id)?.work
+    const { term, desk } = output
+    if (this.#isOver(term, desk)) return
+    for (const id of output.tasks) {
+      this.#ends.drop({ id, desk })
+      const work = this.#held.get(keyOf({ id, desk }))?.work
       if (work) this.#pool.cancel(work)
     }
   }
 
   async #giveBack(): Promise<void> {
-    const waiting = new Set(this.#pool.takeBack().map(({ id }) => id))
-    const back = [...this.#held.values()].filter(({ id }) => waiting.has(id))
-    if (back.length === 0) return
-    for (const { id } of back) this.#held.delete(id)
-    await this.#return(back.map(({ id, lease }) => ({ id, lease })))
+    const waiting = new Set<unknown>(this.#pool.takeBack())
+    const back = [...this.#held.values()].filter(({ work }) => waiting.has(work))
+    for (const held of back) this.#held.delete(keyOf(held))
+    await this.#return(back)
   }
 
-  async #return(tasks: readonly { id: string; lease: number }[]): Promise<void> {
-    await this.#options.node.send('task_returns', tasks).catch(ignoreLoss) // it comes back with the lease
+  async #return(tasks: readonly Leased[]): Promise<void> {
+    const own = tasks.filter(({ desk }) => desk === this.#desk?.name)
+    if (own.length === 0 || !this.#isConnected) return
+    await this.#options.node.send('task_returns', own.map(leaseOf)).catch(ignoreLoss) // it comes back with the lease
   }
 
   #progressed(held: Held, part: number): void {
     this.#progress.set(held, part)
     this.#progressTimer ??= setTimeout(() => {
       this.#progressTimer = undefined
-      const progress = [...this.#progress].map(([{ id, lease }, done]) => ({ id, lease, done }))
+      const progress = [...this.#progress]
+        .filter(([{ desk }]) => desk === this.#desk?.name)
+        .map(([held, done]) => ({ ...leaseOf(held), done }))
       this.#progress.clear()
-      if (progress.length > 0 && !this.#options.node.over.aborted)
+      if (progress.length > 0 && this.#isConnected && !this.#options.node.over.aborted)
         void this.#options.node.send('task_progress', progress).catch(ignoreLoss)
     }, PROGRESS_MS).unref()
   }

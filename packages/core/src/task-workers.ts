@@ -6,6 +6,8 @@
  */
 import * as v from 'valibot'
 import type { Connection } from './connection.ts'
+import { asciiJson } from './frames.ts'
+import { OperationalError } from './lifecycle.ts'
 import type { Logger } from './logging.ts'
 import { type Handlers, textOf } from './messages.ts'
 import type { Roster } from './roster.ts'
@@ -37,7 +39,9 @@ const introduction = v.object({
   memory_mb: v.pipe(v.number(), v.finite(), v.minValue(0)),
   has: v.pipe(v.array(taskLabel), v.maxLength(MOST_HAS)),
   draining: v.fallback(v.boolean(), false),
-  holds: v.fallback(v.array(v.tuple([v.string(), lease])), []),
+  holds: v.fallback(v.array(v.tuple([v.string(), lease, v.optional(lease)])), []),
+  term: v.optional(lease),
+  desk: v.optional(v.string()),
 })
 
 /** @internal */
@@ -47,6 +51,10 @@ export interface TaskWorkersOptions {
   log: Logger
   /** Called when something has changed, so that there may be something to place, or to send. */
   changed: () => void
+  /** Whether this desk is the one that decides. Who says something while it is not is cut off, and says it again elsewhere. */
+  isHeld: () => boolean
+  /** Whose desk this is, and in which term, where several nodes may have one, one after the other. */
+  reign: { readonly term: number; readonly desk: string } | undefined
 }
 
 /**
@@ -102,7 +110,8 @@ export class TaskWorkers {
   }
 
   readonly #introduce = (payload: unknown, peer: Connection): void => {
-    const { queue, roster, log, changed } = this.#options
+    const { queue, roster, log, changed, reign } = this.#options
+    this.#throwUnlessHeld(peer)
     const parsed = v.safeParse(introduction, payload)
     const name = roster.nameOf(peer)
     if (!parsed.success) {
@@ -113,7 +122,13 @@ export class TaskWorkers {
       return
     }
     if (peer.socket.destroyed) return
-    const { tasks, slots, memory_mb, has, draining, holds } = parsed.output
+    const { tasks, slots, memory_mb, has, draining, holds, term, desk } = parsed.output
+    if (reign && !(term === reign.term && desk === reign.desk)) {
+      log.warn(
+        `${name} wants tasks of ${textOf({ desk, term }).slice(0, SHOWN)}, and gets none: this is ${reign.desk} in term ${reign.term}`,
+      )
+      return
+    }
     const abilities: Abilities = {
       tasks: new Map(Object.entries(tasks)),
       slots,
@@ -130,7 +145,9 @@ export class TaskWorkers {
       worker = this.#join(peer, name, abilities)
     }
     const given: string[] = []
-    for (const [id, number] of holds) {
+    for (const [id, lease, term] of holds) {
+      const number = this.#numberOf(lease, term)
+      if (number === undefined) continue // another one has given it that
       if (queue.resume(worker, id, number)) given.push(id)
       else this.#recallUnknown(worker, id)
     }
@@ -140,11 +157,15 @@ export class TaskWorkers {
   }
 
   #join(peer: Connection, name: string, abilities: Abilities): Worker {
-    const { queue, log, changed } = this.#options
+    const { queue, log, changed, isHeld, reign } = this.#options
     const worker = queue.join(name, peer.node ?? name, abilities)
-    const stream = new TaskStream(peer, () => {
-      worker.isFull = false // what is placed now is placed before the next look at all
-      changed()
+    const stream = new TaskStream(peer, {
+      hasRoom: () => {
+        worker.isFull = false // what is placed now is placed before the next look at all
+        changed()
+      },
+      mayWrite: isHeld,
+      about: reign && `"term":${reign.term},"desk":${asciiJson(reign.desk)}`,
     })
     this.#workers.set(peer, worker)
     this.#peers.set(worker, { peer, stream })
@@ -157,13 +178,30 @@ export class TaskWorkers {
       this.#peers.delete(worker)
       this.#unflushed.delete(stream)
       const { had, poisoned } = queue.leave(worker)
-      if (had > 0)
+      if (had > 0 && isHeld())
         log.warn(
           `${worker.name} is gone with ${tasksText(had)} in work: ${had - poisoned === 1 ? 'it waits' : `${had - poisoned} wait`} for another node${poisoned > 0 ? `, and ${tasksText(poisoned)} had lost ${LOST_TO_FAIL} nodes, and failed` : ''}`,
         )
       changed()
     })
     return worker
+  }
+
+  #throwUnlessHeld(peer: Connection): void {
+    const { isHeld, roster } = this.#options
+    if (!isHeld()) throw new OperationalError(`Cut off ${roster.nameOf(peer)}: this node does not lead now.`)
+  }
+
+  /**
+   * The number by which the queue knows a lease. That of one of an earlier term is negative there: with a clock that was wrong
+   * it may be one of this term, too.
+   *
+   * @returns undefined for one of a later term, which another one has given
+   */
+  #numberOf(lease: number, term: unknown): number | undefined {
+    const { reign } = this.#options
+    if (!reign || term === reign.term) return lease
+    return Number.isSafeInteger(term) && (term as number) < reign.term ? -lease : undefined
   }
 
   /** A node may hold what is no id here: it is told so in any case, if that can be said. */
@@ -180,6 +218,7 @@ export class TaskWorkers {
     backwards = false,
   ): void {
     const { log, roster, changed } = this.#options
+    this.#throwUnlessHeld(peer)
     const worker = this.#workers.get(peer)
     if (!worker || !Array.isArray(payload)) {
       const why = worker ? '' : ', by one that has not told which tasks it can do'
@@ -190,11 +229,10 @@ export class TaskWorkers {
     }
     let ignored = 0
     for (const said of backwards ? payload.reverse() : payload) {
-      const { id, lease } = (said ?? {}) as Record<string, unknown>
+      const { id, lease, term } = (said ?? {}) as Record<string, unknown>
+      const number = Number.isSafeInteger(lease) ? this.#numberOf(lease as number, term) : undefined
       const taken =
-        typeof id === 'string' && Number.isSafeInteger(lease)
-          ? take(worker, id, lease as number, said)
-          : undefined
+        typeof id === 'string' && number !== undefined ? take(worker, id, number, said) : undefined
       if (taken === false) ignored += 1
       else if (taken === undefined)
         log.warn(

@@ -23,6 +23,8 @@ export interface Given {
 
 export interface HandWorker {
   connection: Connection
+  /** What was said of tasks, to the letter. */
+  heard: unknown[]
   /** What has come, in order. */
   given: Given[]
   cancelled: string[]
@@ -78,14 +80,19 @@ export async function aPrimary(options: Partial<TasksOptions> = {}) {
     /** As long as it is pending, nothing more is read. */
     reads: Promise<void> | undefined = undefined,
   ): Promise<HandWorker> {
+    const heard: unknown[] = []
     const given: Given[] = []
     const cancelled: string[] = []
     const { connection } = await come(name, {
       tasks: (payload) => {
-        given.push(...(payload as Given[]))
+        heard.push(payload)
+        given.push(...listOf<Given>(payload))
         return reads
       },
-      task_cancel: (payload) => void cancelled.push(...(payload as string[])),
+      task_cancel: (payload) => {
+        heard.push(payload)
+        cancelled.push(...listOf<string>(payload))
+      },
     })
     const say = (type: string, payload: unknown) => void send(connection, type, payload)
     const introduce = (more: Record<string, unknown> = {}) =>
@@ -97,7 +104,7 @@ export async function aPrimary(options: Partial<TasksOptions> = {}) {
       })
     if (introduction) introduce()
     return {
-      ...{ connection, given, cancelled, send: say, introduce },
+      ...{ connection, heard, given, cancelled, send: say, introduce },
       end: ({ id, lease }, outcome = { result: id }) => say('task_ends', [{ id, lease, ms: 1, ...outcome }]),
       lose: () => connection.socket.destroy(),
     }
@@ -122,6 +129,11 @@ export async function aPrimary(options: Partial<TasksOptions> = {}) {
     submit,
     waitFor: (check: () => void) => vi.waitFor(check, PATIENCE),
   }
+}
+
+/** What is in a message, whether it says besides whose it is or not. */
+function listOf<Thing>(payload: unknown): Thing[] {
+  return Array.isArray(payload) ? payload : (payload as { tasks: Thing[] }).tasks
 }
 
 export async function closed({ socket }: Connection): Promise<void> {

@@ -43,12 +43,12 @@ export interface Program {
   copies: number
   /**
    * Where it listens: a port that is fixed in its code, such as `7000`, or where a port stands in its
-   * configuration file, such as `node.port`. `{n}` stands for the number of the copy.
+   * configuration file, such as `node.port`, or deeper in one of JSON. `{n}` stands for the number of the copy.
    */
   listens: (number | string)[]
-  /** The program that it connects to. */
+  /** The program that it connects to. Where that is itself, each copy connects to each other one. */
   connectsTo?: string
-  /** Where the address of that program stands in its configuration file: `node.peer_ip`. */
+  /** Where the address of that program stands in its configuration file, if it is one: `node.peer_ip`. */
   peerAddress?: string
   /**
    * What it does when that program is not there, or goes away: it `ends` with exit code 1, or it `waits`

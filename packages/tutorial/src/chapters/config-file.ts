@@ -8,6 +8,7 @@ import { findNodeAtLocation, getNodeValue, type Node, parseTree } from 'jsonc-pa
 /** A value and its place in a configuration. */
 export interface Setting {
   section: string
+  /** In JSON it may lie deeper, and its way there has a point between two names: `members.node-1.port`. */
   key: string
   /** As a reader would type it: the letters of a text alone, and anything else as JSON has it. */
   value: string
@@ -37,7 +38,7 @@ export function valueAt(text: string, place: string): unknown {
 /** The text with another value in one place; nothing where there is no such key. */
 export function textWith(text: string, { section, key, value }: Setting): string | undefined {
   if (isJsonConfig(text)) {
-    const node = nodeAt(text, [section, key])
+    const node = nodeAt(text, [section, ...key.split('.')])
     if (!node) return undefined
     const written = node.type === 'string' ? JSON.stringify(value) : jsonOf(value, node.type === 'array')
     return text.slice(0, node.offset) + written + text.slice(node.offset + node.length)
@@ -55,7 +56,7 @@ export function textWith(text: string, { section, key, value }: Setting): string
 export function settingsOf(text: string): Setting[] {
   if (isJsonConfig(text)) {
     return propertiesOf(rootOf(text)).flatMap(([section, node]) =>
-      propertiesOf(node).map(([key, { type, value, offset, length }]) => ({
+      valuesIn(node).map(([key, { type, value, offset, length }]) => ({
         section,
         key,
         value: type === 'string' ? String(value) : text.slice(offset, offset + length),
@@ -95,6 +96,15 @@ function rootOf(text: string): Node | undefined {
 function nodeAt(text: string, path: string[]): Node | undefined {
   const root = rootOf(text)
   return root && findNodeAtLocation(root, path)
+}
+
+/** What stands in an object, and in the objects in it. */
+function valuesIn(node: Node | undefined): [string, Node][] {
+  return propertiesOf(node).flatMap(([key, value]) =>
+    propertiesOf(value).length > 0
+      ? valuesIn(value).map(([inner, node]): [string, Node] => [`${key}.${inner}`, node])
+      : [[key, value]],
+  )
 }
 
 function propertiesOf(node: Node | undefined): [string, Node][] {

@@ -187,9 +187,11 @@ export class ChapterCopy {
    *
    * Its times are those of the test, and not of the programs' fast clock. Whoever is no program of the chapter connects to
    * its `port`. It ends with the copy.
+   *
+   * @param which of the ports that the program listens on, counted from 0
    */
-  async link(program = this.#peer, copy = 1): Promise<Link> {
-    const link = await Link.open({ port: this.portsOf(program, copy)[0] ?? this.port })
+  async link(program = this.#peer, copy = 1, which = 0): Promise<Link> {
+    const link = await Link.open({ port: this.portsOf(program, copy)[which] ?? this.port })
     this.#links.push(link)
     return link
   }

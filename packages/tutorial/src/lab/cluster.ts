@@ -17,6 +17,7 @@ import type { LabFolder } from './folder.ts'
 import type { Guard } from './guard.ts'
 import type { Happenings } from './happenings.ts'
 import { LabNode } from './node-process.ts'
+import { openWithTheirPorts, TELLS_WHO_LISTENS } from './open-ports.ts'
 import { commandsOf, type Lever } from './scenario.ts'
 
 const WITHOUT = new URL('without.js', import.meta.url)
@@ -26,6 +27,8 @@ export interface Cluster {
   nodes: LabNode[]
   commands: LabNode[]
   links: FaultyLink[]
+  /** Ends what it does by itself. */
+  end: () => void
 }
 
 export interface ClusterOptions {
@@ -56,11 +59,13 @@ export async function makeCluster({
   const members = membersOf(chapter, copies)
   const commands = commandsOf(chapter).map((name) => commandOf(name, chapter))
   const links: FaultyLink[] = []
+  /** Those to a program that listens on several ports: that it is up says nothing of each. */
+  let watched: readonly FaultyLink[] = []
   const seconds = () => happenings.seconds()
   const emit = (event: LabEvent) => {
     happenings.add(event)
     if (event.type !== 'state' || (event.state !== 'ready' && event.state !== 'ended')) return
-    for (const link of links)
+    for (const link of links.filter((link) => !watched.includes(link)))
       if (link.to === event.lane) void link.listens(event.state === 'ready').catch(() => {})
   }
   const names = [...members, ...commands].map(({ name }) => name)
@@ -71,6 +76,7 @@ export async function makeCluster({
       const listensAt = ports.get(port) ?? port
       links.push(await FaultyLink.open({ lane, to, port: listensAt, asked: port, watch, speed, random }))
     }
+    if (TELLS_WHO_LISTENS) watched = links.filter((link) => hasSeveralPorts(link.to, links))
     const taps = links.map(({ lane, asked, port }) => ({ lane, port: asked, tapPort: port }))
     const env = programEnvironment({ ports, speed, taps, preload: CLOCK })
     const make = async (member: Member, startedBy: 'restart' | 'run') => {
@@ -109,6 +115,7 @@ export async function makeCluster({
       nodes: await Promise.all(members.map((member) => make(member, 'restart'))),
       commands: await Promise.all(commands.map((command) => make(command, 'run'))),
       links,
+      end: openWithTheirPorts(watched),
     }
   } catch (error) {
     await Promise.all(links.map((link) => link.close()))
@@ -126,6 +133,10 @@ function commandOf(name: string, { programs }: Chapter): Member {
     args: [],
     program: { ...program, ...(connectsTo !== undefined && { connectsTo }) },
   }
+}
+
+function hasSeveralPorts(lane: string, links: readonly FaultyLink[]): boolean {
+  return new Set(links.filter(({ to }) => to === lane).map(({ asked }) => asked)).size > 1
 }
 
 function laneOf({ name, program }: Member): Lane {

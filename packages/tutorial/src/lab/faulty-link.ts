@@ -77,6 +77,11 @@ export class FaultyLink {
     return new FaultyLink(link, open, options)
   }
 
+  /** The port that the other listens on. */
+  get serverPort(): number {
+    return this.#link.serverPort
+  }
+
   /** The port to connect to in the other's place. */
   get port(): number {
     return this.#link.port

@@ -5,6 +5,7 @@
 import { writeFileSync } from 'node:fs'
 import { closest } from 'fastest-levenshtein'
 import type { Chapter } from '../chapters/chapters.ts'
+import type { Direction } from '../faults/fault.ts'
 import type { Ports } from '../run/environment.ts'
 import type { Copies } from '../run/members.ts'
 import { ReaderError } from '../workspace/reader-error.ts'
@@ -53,6 +54,7 @@ export class Lab implements Watched {
   readonly #nodes: readonly LabNode[]
   readonly #commands: readonly LabNode[]
   readonly #links: readonly FaultyLink[]
+  readonly #endCluster: () => void
   readonly #happenings: Happenings
   #closed: Promise<void> | undefined
 
@@ -60,6 +62,7 @@ export class Lab implements Watched {
     nodes,
     commands,
     links,
+    end,
     folder,
     guard,
     happenings,
@@ -75,6 +78,7 @@ export class Lab implements Watched {
     this.#nodes = nodes
     this.#commands = commands
     this.#links = links
+    this.#endCluster = end
     this.#happenings = happenings
     this.lanes = nodes.map(({ lane }) => lane)
     this.commands = commands.map(({ lane }) => lane.name)
@@ -153,6 +157,7 @@ export class Lab implements Watched {
     const kinds = this.#chapter.programs.toReversed()
     for (const { name } of kinds)
       await Promise.all(this.#nodes.filter(({ lane }) => lane.program === name).map((node) => node.close()))
+    this.#endCluster()
     await Promise.all(this.#links.map((link) => link.close()))
     this.#happenings.close()
     await this.#guard.close()
@@ -193,7 +198,9 @@ export class Lab implements Watched {
       case 'heal':
         return this.#onLinks(action.lane, (link) => link.heal())
       case 'black-hole':
-        return this.#onLinks(action.lane, (link) => link.blackHole(action.direction))
+        return this.#onLinks(action.lane, (link, isMade) =>
+          link.blackHole(isMade ? action.direction : opposite(action.direction)),
+        )
       case 'delay':
         return this.#onLinks(action.lane, (link) => link.delay(action.delayMs, action.jitterMs))
       case 'trickle':
@@ -221,9 +228,16 @@ export class Lab implements Watched {
     )
   }
 
-  #onLinks(name: string, change: (link: FaultyLink) => void): () => void {
+  /**
+   * Does something to the links of a node: those that it makes, and where its kind connects to each other, those that lead
+   * to it as well.
+   */
+  #onLinks(name: string, change: (link: FaultyLink, isMade: boolean) => void): () => void {
     const { lane } = this.#node(name)
-    const links = this.#links.filter((link) => link.lane === lane.name)
+    const isOneOfMany = lane.connectsTo === lane.program
+    const links = this.#links.filter(
+      (link) => link.lane === lane.name || (isOneOfMany && link.to === lane.name),
+    )
     if (links.length === 0) {
       const connecting = [...new Set(this.#links.map((link) => link.lane))]
       throw new ReaderError(
@@ -231,7 +245,7 @@ export class Lab implements Watched {
       )
     }
     return () => {
-      for (const link of links) change(link)
+      for (const link of links) change(link, link.lane === lane.name)
     }
   }
 
@@ -256,6 +270,12 @@ export class Lab implements Watched {
       for (const link of this.#links) link.part(isParted(link))
     }
   }
+}
+
+/** To the node or from it is the other way round on a link that leads to it. */
+function opposite(direction: Direction | 'both'): Direction | 'both' {
+  if (direction === 'both') return direction
+  return direction === 'toServer' ? 'toClient' : 'toServer'
 }
 
 /** What is typed behind the name of a command, as its arguments. */

@@ -194,9 +194,11 @@ class Presence {
   readonly #names: readonly string[]
   readonly #since: number
   readonly #connecting: ReadonlySet<string>
+  /** Which of them are of a kind that connects to itself, by their names: what that kind is. */
+  readonly #kinds: ReadonlyMap<string, string>
   readonly #running = new Set<string>()
   /** The connections that nobody has ended, and who has said something on each since then. */
-  readonly #open = new Map<number, { lane: string; heard: Set<string> }>()
+  readonly #open = new Map<number, { lanes: string[]; heard: Set<string> }>()
 
   constructor(lanes: readonly Lane[], names: readonly string[], since: number) {
     this.#names = names
@@ -204,22 +206,33 @@ class Presence {
     this.#connecting = new Set(
       lanes.filter(({ connectsTo }) => connectsTo !== undefined).map(({ name }) => name),
     )
+    this.#kinds = new Map(
+      lanes
+        .filter(({ program, connectsTo }) => connectsTo === program)
+        .map(({ name, program }) => [name, program]),
+    )
   }
 
   take(event: LabEvent): void {
     if (event.type === 'state') {
       if (event.state === 'started' || event.state === 'continued') this.#running.add(event.lane)
       if (event.state === 'ended' || event.state === 'stopped') this.#running.delete(event.lane)
-    } else if (event.type === 'opened')
-      this.#open.set(event.connection, { lane: event.from, heard: new Set() })
+    } else if (event.type === 'opened') this.#open.set(event.connection, this.#opened(event))
     else if (event.type === 'ended') this.#open.delete(event.connection)
     else if (event.type === 'bytes' && event.at >= this.#since)
       this.#open.get(event.connection)?.heard.add(event.from)
   }
 
+  /** Of two of a kind, it may be the other one that connects. */
+  #opened({ from, to }: { from: string; to: string }): { lanes: string[]; heard: Set<string> } {
+    const kind = this.#kinds.get(from)
+    const areAlike = kind !== undefined && kind === this.#kinds.get(to)
+    return { lanes: areAlike ? [from, to] : [from], heard: new Set() }
+  }
+
   get away(): string[] {
     const talking = new Set(
-      [...this.#open.values()].flatMap(({ lane, heard }) => (heard.size > 1 ? lane : [])),
+      [...this.#open.values()].flatMap(({ lanes, heard }) => (heard.size > 1 ? lanes : [])),
     )
     return this.#names.filter(
       (name) => !this.#running.has(name) || (this.#connecting.has(name) && !talking.has(name)),

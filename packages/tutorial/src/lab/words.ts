@@ -269,7 +269,9 @@ function lastWord(word: string, text: string): [before: string, last: string] {
 function usageOf(word: string, { lanes, commands }: Named): string {
   const connecting = lanes.filter(({ connectsTo }) => connectsTo !== undefined).map(({ name }) => name)
   const peer = lanes.find(({ connectsTo }) => connectsTo === undefined)?.name
-  const names = word === 'partition' ? [connecting[0], peer, connecting[1] ?? connecting[0]] : connecting
+  const [one, two, three] = connecting
+  const parted = peer === undefined ? [one, two, three] : [one, peer, two ?? one]
+  const names = word === 'partition' ? parted : connecting
   let next = 0
   return (WORDS[word]?.usage ?? word)
     .replace('COMMAND', commands[0] ?? 'COMMAND')

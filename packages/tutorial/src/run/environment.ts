@@ -75,6 +75,7 @@ export async function freePorts(chapters: readonly Chapter[]): Promise<Map<numbe
  * systems give to outgoing connections, so that test files that run at once do not meet.
  */
 export function freePort(): Promise<number> {
-  const first = 13_000 + (process.pid % 180) * 100
-  return getPort({ port: portNumbers(first, first + 99) })
+  // In a lab of five that all connect to each other, commands included, there are more than a hundred links.
+  const first = 13_000 + (process.pid % 90) * 200
+  return getPort({ port: portNumbers(first, first + 199) })
 }

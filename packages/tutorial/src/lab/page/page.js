@@ -48,7 +48,7 @@ const timeline = createTimeline(part('timeline', HTMLDivElement), { lanes })
 
 /** @type {Lane | undefined} */
 let chosen = lanes.find(({ connectsTo }) => connectsTo !== undefined) ?? lanes[0]
-const listener = lanes.find(({ connectsTo }) => connectsTo === undefined)
+const listener = lanes.find(({ connectsTo }) => connectsTo === undefined) ?? lanes[0]
 
 /**
  * @typedef {object} Choice something that can be done
