@@ -210,6 +210,7 @@ export function within(ms: number, stop: AbortSignal): AbortSignal {
     () => end(new DOMException(`It took more than ${ms} ms.`, 'TimeoutError')),
     ms,
   ).unref()
+  setMaxListeners(0, stop) // each that still counts listens: that is no leak
   stop.addEventListener('abort', stopped)
   return ending.signal
 }

@@ -51,6 +51,19 @@ describe('within', () => {
     expect(await ended).toBe('enough')
     expect(within(60_000, stop.signal)).toBe(stop.signal)
   })
+
+  test('many of one signal are no leak, of which Node warns', async () => {
+    const { signal: stop } = stopAfterTest()
+    const warned = vi.fn()
+    process.on('warning', warned)
+    try {
+      for (let count = 0; count < 20; count += 1) within(60_000, stop)
+      await sleep(1) // Node warns in a turn of its own
+      expect(warned).not.toHaveBeenCalled()
+    } finally {
+      process.off('warning', warned)
+    }
+  })
 })
 
 describe('every', () => {
