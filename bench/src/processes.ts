@@ -41,7 +41,8 @@ export function holdToCore(child: ChildProcess, core: number): void {
 /** The next thing that a process tells. */
 export async function told<T>(child: ChildProcess): Promise<T> {
   const settled = new AbortController()
-  const signal = AbortSignal.any([settled.signal, AbortSignal.timeout(DEADLINE_MS)])
+  const { signal } = settled
+  const timer = setTimeout(() => settled.abort(`it took more than ${DEADLINE_MS} ms`), DEADLINE_MS)
   try {
     const [said] = await Promise.race([
       once(child, 'message', { signal }),
@@ -51,6 +52,7 @@ export async function told<T>(child: ChildProcess): Promise<T> {
     ])
     return said as T
   } finally {
+    clearTimeout(timer)
     settled.abort()
   }
 }

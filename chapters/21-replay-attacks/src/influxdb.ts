@@ -28,13 +28,11 @@ export function influxWriter(options: InfluxOptions): ((sample: NodeSample) => v
   const user = Buffer.from(`${options.influxdbUser}:${options.influxdbPassword}`)
   const authorization = `Basic ${user.toString('base64')}`
 
-  function post(path: string, query: Record<string, string>, body = ''): Promise<Response> {
-    const signal = AbortSignal.any([stop, AbortSignal.timeout(10_000)])
-    const url = `${site}${path}?${new URLSearchParams(query)}`
-    return fetch(url, { method: 'POST', body, signal, headers: { authorization } })
-  }
-
-  async function send(texts: string[]): Promise<void> {
+  async function send(texts: string[], signal: AbortSignal): Promise<void> {
+    const post = (path: string, query: Record<string, string>, body = '') => {
+      const url = `${site}${path}?${new URLSearchParams(query)}`
+      return fetch(url, { method: 'POST', body, signal, headers: { authorization } })
+    }
     const write = () => post('/write', { db: database, precision: 's' }, texts.join('\n'))
     let response = await write()
     if (response.status === 404) {

@@ -1,6 +1,6 @@
 import { readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { type ChapterCopy, test } from '@rpi-cluster/tutorial/harness'
+import { type ChapterCopy, COLLECTS_GARBAGE, test } from '@rpi-cluster/tutorial/harness'
 import { decode } from 'fast-png'
 import { expect, vi } from 'vitest'
 
@@ -124,11 +124,11 @@ test('who may not hand in work is refused, and told why; so is a task that nobod
   expect(primary.messages.join('\n')).toMatch(/submitter/)
 })
 
-test('a picture is handed in by HTTP, with the token alone, and is on the page when it is drawn', async ({
+test('a picture is handed in by HTTP, with the token alone, and is on the page when it is drawn; without a primary that is refused', async ({
   chapter,
 }) => {
-  await cluster(chapter, 1)
-  const webserver = await chapter.run('webserver')
+  const { primary } = await cluster(chapter, 1)
+  const webserver = await chapter.run('webserver', { preload: COLLECTS_GARBAGE })
   await webserver.says(/ To change something on the page, open /) // the link comes before
   const [, link = ''] = webserver.lines.join('\n').match(/(http:\S+\?token=\S+)/) ?? []
   const { origin, searchParams } = new URL(link)
@@ -153,4 +153,10 @@ test('a picture is handed in by HTTP, with the token alone, and is on the page w
     expect([png.width, png.height]).toEqual([200, 150])
     expect(await (await fetch(origin)).text()).toMatch(/secondary-1/)
   }, PATIENCE)
+  await primary.kill()
+  const late = await order(`Bearer ${searchParams.get('token')}`)
+  expect([late.status, await late.json()]).toEqual([
+    503,
+    { error: 'The primary does not answer. Try again when it is here.' },
+  ])
 })

@@ -13,18 +13,20 @@ const LONGEST_MS = 10_000
 /** Adds the API to a site. What changes something is asked only by who may: the site sees to that. */
 export function addApi(site: Site, tasks: TaskClient, pictures: Pictures) {
   const submit = async (list: NewTask[]) => {
-    const full = new AbortController()
-    const stop = AbortSignal.any([full.signal, AbortSignal.timeout(LONGEST_MS)])
+    const giveUp = new AbortController()
+    const timer = setTimeout(() => giveUp.abort('late'), LONGEST_MS)
     try {
-      return await tasks.submit(list, { onFull: () => full.abort(), stop })
+      return await tasks.submit(list, { onFull: () => giveUp.abort('full'), stop: giveUp.signal })
     } catch (error) {
-      if (!stop.aborted) throw error
+      if (!giveUp.signal.aborted) throw error
       throw new NotDone(
         503,
-        full.signal.aborted
+        giveUp.signal.reason === 'full'
           ? 'The queue is full. Try again when less waits.'
           : 'The primary does not answer. Try again when it is here.',
       )
+    } finally {
+      clearTimeout(timer)
     }
   }
 

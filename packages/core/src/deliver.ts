@@ -6,7 +6,7 @@
  */
 import { setTimeout as sleep } from 'node:timers/promises'
 import { BackOff } from './back-off.ts'
-import { stopRequest } from './lifecycle.ts'
+import { stopRequest, within } from './lifecycle.ts'
 import type { Logger } from './logging.ts'
 import type { Outbox } from './store.ts'
 
@@ -16,6 +16,9 @@ const LOOK_INTERVAL_MS = 5_000
 /** How many texts are sent at a time, unless told otherwise. */
 const DEFAULT_BATCH = 500
 
+/** How long they may take to be sent, in ms, unless told otherwise. */
+const DEFAULT_TIMEOUT_MS = 10_000
+
 export interface DeliverOptions {
   /** Where it goes, in the words of the log: `InfluxDB at http://127.0.0.1:8086`. */
   to: string
@@ -24,14 +27,19 @@ export interface DeliverOptions {
   /**
    * Sends some texts. They have arrived when it resolves. When it rejects, they are sent again: what came of them
    * nobody knows, so to get a text twice has to be the same as to get it once.
+   *
+   * The signal is for all that waits in it, as `fetch` does: it is aborted when the delivery is stopped, or has taken
+   * longer than `timeoutMs`. So nobody holds it up for good who accepts a connection and never answers.
    */
-  send: (texts: string[]) => Promise<void>
+  send: (texts: string[], signal: AbortSignal) => Promise<void>
   /** Where is told that it is not taken, and that it is again. */
   log: Logger
   /** Ends it. Default: the stop signal of this program. */
   stop?: AbortSignal
   /** How many texts are sent at a time. Default: 500. */
   batch?: number
+  /** How long `send` may take, in ms: 1 to 2147483647. Default: 10,000. */
+  timeoutMs?: number
 }
 
 /** Delivers, until it is stopped. It never rejects. */
@@ -42,6 +50,7 @@ export async function deliver({
   log,
   stop = stopRequest,
   batch = DEFAULT_BATCH,
+  timeoutMs = DEFAULT_TIMEOUT_MS,
 }: DeliverOptions): Promise<void> {
   const backOff = new BackOff()
   let isTaken = true
@@ -52,7 +61,10 @@ export async function deliver({
         waiting.length > 0 && !stop.aborted;
         waiting = await outbox.oldest(batch)
       ) {
-        await send(waiting.map(({ text }) => text))
+        await send(
+          waiting.map(({ text }) => text),
+          within(timeoutMs, stop),
+        )
         await outbox.drop(waiting.at(-1)?.id ?? 0)
         if (!isTaken) log.info(`${to} takes it again`)
         isTaken = true

@@ -1,4 +1,9 @@
-import { describe, expect, test, vi } from 'vitest'
+import { once } from 'node:events'
+import { createServer } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import { setFlagsFromString } from 'node:v8'
+import { runInNewContext } from 'node:vm'
+import { describe, expect, onTestFinished, test, vi } from 'vitest'
 import { deliver } from '../src/deliver.ts'
 import { openStore } from '../src/store.ts'
 import { recordingLog, stopAfterTest, tempFolder } from './support.ts'
@@ -6,18 +11,18 @@ import { recordingLog, stopAfterTest, tempFolder } from './support.ts'
 const PATIENCE = { timeout: 20_000, interval: 5 }
 
 /** An outbox on a disk, and a place that takes what comes, or throws. */
-async function post({ folder = tempFolder(), batch = 500 } = {}) {
+async function post({ folder = tempFolder(), batch = 500, timeoutMs = 60_000 } = {}) {
   const { log, records } = recordingLog()
   const stop = stopAfterTest()
   const store = await openStore({ name: 'post', folder, log, stop: stop.signal, commitMs: 1 })
   const outbox = store.outbox('there')
   const arrived: string[][] = []
   const place: { trouble: Error | undefined } = { trouble: undefined }
-  const send = vi.fn(async (texts: string[]) => {
+  const send = vi.fn(async (texts: string[], _signal: AbortSignal) => {
     if (place.trouble) throw place.trouble
     arrived.push(texts)
   })
-  const begin = () => deliver({ to: 'There', outbox, send, log, stop: stop.signal, batch })
+  const begin = () => deliver({ to: 'There', outbox, send, log, stop: stop.signal, batch, timeoutMs })
   return {
     folder,
     store,
@@ -66,6 +71,33 @@ describe('what waits in an outbox', () => {
     const second = await post({ folder: first.folder })
     void second.begin()
     await vi.waitFor(() => expect(second.arrived).toEqual([['a']]), PATIENCE)
+  })
+
+  test('goes again where somebody has accepted it and never answered, though all garbage was collected', async () => {
+    const { outbox, begin, send, told } = await post({ timeoutMs: 300 })
+    const server = createServer((_, response) => {
+      if (send.mock.calls.length > 1) response.end()
+    }).listen(0, '127.0.0.1')
+    onTestFinished(() => void server.close().closeAllConnections())
+    await once(server, 'listening')
+    const { port } = server.address() as AddressInfo
+    send.mockImplementation(async (texts, signal) => {
+      const url = `http://127.0.0.1:${port}/`
+      await fetch(url, { method: 'POST', body: texts.join(), signal })
+    })
+    setFlagsFromString('--expose-gc')
+    const collecting = setInterval(runInNewContext('gc'), 20)
+    onTestFinished(() => clearInterval(collecting))
+    outbox.add('a')
+    void begin()
+    await vi.waitFor(
+      () =>
+        expect(told()).toEqual([
+          'There does not take what is sent, so it waits: It took more than 300 ms.',
+          'There takes it again',
+        ]),
+      PATIENCE,
+    )
   })
 
   test('is sent no more by a program that is stopped', async () => {

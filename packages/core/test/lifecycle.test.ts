@@ -2,8 +2,10 @@ import { execFileSync, spawnSync } from 'node:child_process'
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
+import { setFlagsFromString } from 'node:v8'
+import { runInNewContext } from 'node:vm'
 import { describe, expect, test, vi } from 'vitest'
-import { every, OperationalError } from '../src/lifecycle.ts'
+import { every, OperationalError, within } from '../src/lifecycle.ts'
 import { jsonLines, start, stopAfterTest, tempFolder } from './support.ts'
 
 const hasCompiler = process.platform === 'linux' && spawnSync('cc', ['--version']).status === 0
@@ -16,6 +18,51 @@ describe('OperationalError', () => {
       message: 'one\ntwo',
       problems: ['one', 'two'],
     })
+  })
+})
+
+describe('within', () => {
+  setFlagsFromString('--expose-gc')
+  const collectGarbage: () => void = runInNewContext('gc')
+
+  /** Resolves when a signal is aborted that only its listener knows of. */
+  function aborted(ms: number, stop: AbortSignal): Promise<unknown> {
+    return new Promise((resolve) => {
+      const signal = within(ms, stop)
+      signal.addEventListener('abort', () => resolve(signal.reason))
+    })
+  }
+
+  test('ends after its time, though nobody else holds its signal and all garbage was collected', async () => {
+    const { signal: stop } = stopAfterTest()
+    const ended = aborted(300, stop)
+    const collecting = setInterval(collectGarbage, 20)
+    try {
+      expect(await ended).toMatchObject({ name: 'TimeoutError', message: 'It took more than 300 ms.' })
+    } finally {
+      clearInterval(collecting)
+    }
+  })
+
+  test('ends when it is stopped, with that reason, and at once when it was', async () => {
+    const stop = new AbortController()
+    const ended = aborted(60_000, stop.signal)
+    stop.abort('enough')
+    expect(await ended).toBe('enough')
+    expect(within(60_000, stop.signal)).toBe(stop.signal)
+  })
+
+  test('many of one signal are no leak, of which Node warns', async () => {
+    const { signal: stop } = stopAfterTest()
+    const warned = vi.fn()
+    process.on('warning', warned)
+    try {
+      for (let count = 0; count < 20; count += 1) within(60_000, stop)
+      await sleep(1) // Node warns in a turn of its own
+      expect(warned).not.toHaveBeenCalled()
+    } finally {
+      process.off('warning', warned)
+    }
   })
 })
 

@@ -2,7 +2,7 @@
  * Runs a chapter's programs for its tests, as the reader runs them: real processes, real sockets, real
  * files. This is what a test imports; each of the files beside it holds one part.
  */
-import { basename, dirname } from 'node:path'
+import { basename, dirname, join } from 'node:path'
 import { test as baseTest, vi } from 'vitest'
 import { allChapters } from '../chapters/chapters.ts'
 import { formerNames } from '../chapters/former-names.ts'
@@ -22,6 +22,9 @@ export { StandIn } from './stand-in.ts'
 
 // A test's own limit comes after the harness's, which can say what was missing.
 vi.setConfig({ testTimeout: 3 * PATIENCE_MS })
+
+/** What to load into a program whose garbage is to be collected twenty times a second. */
+export const COLLECTS_GARBAGE = join(import.meta.dirname, 'collects-garbage.js')
 
 /** vitest's `test`, with a copy of a chapter to run. By default it is the chapter that the test file belongs to. */
 export function chapterTest(name?: string) {
