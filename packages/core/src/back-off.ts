@@ -23,18 +23,23 @@ const WINDOWS_MS = [1_000, 2_000, 4_000, 8_000, 16_000, 30_000]
  */
 export class BackOff {
   readonly #random: () => number
+  readonly #windows: readonly number[]
   #window = 0
   /** What is left of the window after its try, in ms. */
   #rest = 0
 
-  /** @param random gives a number from 0 to 1, without 1. Default: Math.random */
-  constructor(random: () => number = Math.random) {
+  /**
+   * @param random gives a number from 0 to 1, without 1. Default: Math.random
+   * @param longestPauseMs how long a pause is at most, in ms: two windows. Default: as long as two of the last
+   */
+  constructor(random: () => number = Math.random, longestPauseMs = Number.POSITIVE_INFINITY) {
     this.#random = random
+    this.#windows = WINDOWS_MS.map((length) => Math.min(length, longestPauseMs / 2))
   }
 
   /** How long to wait before the next try, in ms. */
   next(): number {
-    const length = WINDOWS_MS[this.#window] as number
+    const length = this.#windows[this.#window] as number
     this.#window = Math.min(this.#window + 1, WINDOWS_MS.length - 1)
     const moment = this.#random() * length
     const pause = this.#rest + moment

@@ -20,7 +20,7 @@ import {
 } from './election-view.ts'
 import { encryptedBy } from './encrypted-connecting.ts'
 import { Leaders } from './leaders.ts'
-import { OperationalError } from './lifecycle.ts'
+import { OperationalError, within } from './lifecycle.ts'
 import type { Logger } from './logging.ts'
 import { MemberLinks } from './member-links.ts'
 import { type Handlers, send, textOf } from './messages.ts'
@@ -302,9 +302,9 @@ export class Election {
   }
 
   async #anotherLeads(term: number, stop: AbortSignal): Promise<boolean> {
-    const timeout = AbortSignal.timeout(LONG_IN_ELECTIONS * timesOf(this.#options).electionMs)
+    const late = within(LONG_IN_ELECTIONS * timesOf(this.#options).electionMs, stop)
     const isAnother = (leader: Leader) => leader.term > term && leader.name !== this.name
-    return (await this.#leaders.find(isAnother, AbortSignal.any([stop, timeout]))) !== undefined
+    return (await this.#leaders.find(isAnother, late)) !== undefined
   }
 
   #stepped(step: TakenStep): void {

@@ -3,6 +3,7 @@
  *
  * @since 0.26.0
  */
+import { setMaxListeners } from 'node:events'
 import * as v from 'valibot'
 import type { SecureConnecting } from './connecting.ts'
 import {
@@ -13,7 +14,7 @@ import {
   type MemberView,
 } from './election-view.ts'
 import { Leaders } from './leaders.ts'
-import { OperationalError } from './lifecycle.ts'
+import { OperationalError, within } from './lifecycle.ts'
 import type { Logger } from './logging.ts'
 import { MemberLinks } from './member-links.ts'
 
@@ -47,14 +48,18 @@ export class ElectionWatch {
   readonly #options: ElectionWatchOptions
   readonly #links: MemberLinks
   readonly #leaders = new Leaders(LONG_MS)
+  /** Those who wait for something to see. */
+  readonly #looking = new Set<() => void>()
 
   constructor(options: ElectionWatchOptions) {
     this.#options = options
     const { members, secure, log, stop, changed } = options
+    setMaxListeners(0, stop) // a few for each member
     this.#links = new MemberLinks({
       ...{ members, secure, silenceMs: SILENCE_MS, log, stop },
       changed: () => {
         this.#leaders.hear(this.leader)
+        for (const look of [...this.#looking]) look()
         changed?.()
       },
     })
@@ -105,12 +110,20 @@ export class ElectionWatch {
    */
   async whenLed({ withinMs = DEFAULT_WITHIN_MS }: { withinMs?: number } = {}): Promise<SeenLeader> {
     const { stop } = this.#options
-    const either = AbortSignal.any([stop, AbortSignal.timeout(withinMs)])
-    await this.#leaders.find(() => this.leader !== undefined, either)
+    await this.#leaders.find(() => this.leader !== undefined, within(withinMs, stop))
     stop.throwIfAborted()
     const { leader } = this
     if (leader) return leader
     throw new OperationalError(`Nobody leads. ${this.#howAllAre()}`)
+  }
+
+  /**
+   * Waits until all members were reached, or sought in vain.
+   *
+   * @throws the signal's reason, an AbortError, when `stop` is aborted first
+   */
+  async whenSeen(): Promise<void> {
+    await this.#when(() => this.#links.wereTried)
   }
 
   /**
@@ -121,6 +134,7 @@ export class ElectionWatch {
    *   cannot
    */
   async handOver(to?: string): Promise<boolean> {
+    await this.whenSeen()
     const { name } = await this.whenLed()
     const about = to === undefined ? {} : { to }
     const answer = v.safeParse(
@@ -132,6 +146,30 @@ export class ElectionWatch {
     const { done, why } = answer.output
     if (why !== undefined) throw new OperationalError(`${name} does not hand over: ${why}`)
     return done
+  }
+
+  /** Resolves when something is so; it is looked at whenever there is something new to see. */
+  async #when(isSo: () => boolean): Promise<void> {
+    const { stop } = this.#options
+    stop.throwIfAborted()
+    if (isSo()) return
+    await new Promise<void>((resolve, reject) => {
+      const end = () => {
+        this.#looking.delete(look)
+        stop.removeEventListener('abort', abort)
+      }
+      const look = () => {
+        if (!isSo()) return
+        end()
+        resolve()
+      }
+      const abort = () => {
+        end()
+        reject(stop.reason)
+      }
+      this.#looking.add(look)
+      stop.addEventListener('abort', abort, { once: true })
+    })
   }
 
   #howAllAre(): string {

@@ -10,6 +10,8 @@
 
 // A member of the election.
 export { type Election, type ElectionOptions, openElection, type Reign } from './election-member.ts'
+// Who they are, in a configuration.
+export { type ClusterMember, members } from './election-members.ts'
 // How members see it.
 export type { ElectionMember, ElectionView, Leader, MemberView } from './election-view.ts'
 // A program that is no member, and follows who leads.

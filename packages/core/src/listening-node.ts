@@ -10,8 +10,15 @@ import { OperationalError } from './lifecycle.ts'
 import { type Listener, type ListenOptions, listen } from './listening.ts'
 import { watch } from './liveness.ts'
 import { type Handlers, textOf } from './messages.ts'
-import { Roster } from './roster.ts'
+import { Roster, type RosterOptions } from './roster.ts'
 import { ServiceManager } from './service-manager.ts'
+
+/**
+ * What a node listens with, and whether people read who comes and goes.
+ *
+ * @internal
+ */
+export interface ListeningNodeOptions extends ListenOptions, Pick<RosterOptions, 'tellsWhoIsHere'> {}
 
 /**
  * A node that listens.
@@ -38,7 +45,7 @@ export class ListeningNode {
   readonly #dialogues = new Map<Connection, Dialogue>()
   #server: Listener | undefined
 
-  constructor(options: ListenOptions) {
+  constructor(options: ListeningNodeOptions) {
     this.#options = options
     this.roster = new Roster(options)
   }

@@ -35,6 +35,7 @@ const ASKED_IN_A_SILENCE = 4
 /** For how long why a member is not reached is nobody's business, in ms: all of them start at the same time. */
 const GRACE_MS = 3_000
 
+/** @internal */
 export interface MemberLinksOptions {
   members: readonly ElectionMember[]
   secure: SecureConnecting | undefined
@@ -58,6 +59,8 @@ interface Link extends MemberView {
   lostAt: number
   /** Why, as far as it was told. */
   readonly told: Set<string>
+  /** Whether it was reached, or sought in vain, since this began. */
+  wasTried: boolean
 }
 
 /** @internal */
@@ -79,6 +82,7 @@ export class MemberLinks {
           since,
           lostAt,
           told: new Set(),
+          wasTried: false,
         },
       ]),
     )
@@ -87,6 +91,11 @@ export class MemberLinks {
   /** What is known of each. */
   get views(): ReadonlyMap<string, MemberView> {
     return this.#links
+  }
+
+  /** Whether each was reached or sought in vain by now. */
+  get wereTried(): boolean {
+    return [...this.#links.values()].every(({ wasTried }) => wasTried)
   }
 
   /** Who is reached now. */
@@ -125,6 +134,8 @@ export class MemberLinks {
         if (stop.aborted) return
         if (!(error instanceof OperationalError)) throw error
         this.#tell(link, error)
+        link.wasTried = true
+        this.#options.changed()
       }
       const pause = randomInt(SHORTEST_PAUSE_MS, LONGEST_PAUSE_MS)
       await sleep(pause, undefined, { signal: stop }).catch(() => {})
@@ -163,6 +174,7 @@ export class MemberLinks {
 
   #see(link: Link, said: unknown): void {
     link.view = viewFrom(said)
+    link.wasTried = true
     link.told.clear()
     if (link.isReachable) this.#options.changed()
     else this.#set(link, true)

@@ -5,7 +5,7 @@
  */
 import { EventEmitter } from 'node:events'
 import { type FSWatcher, watch } from 'node:fs'
-import { mkdir, readdir, rename, rm, stat } from 'node:fs/promises'
+import { mkdir, mkdtemp, readdir, rename, rm, stat } from 'node:fs/promises'
 import { dirname, join, resolve } from 'node:path'
 import {
   checkNodeName,
@@ -261,14 +261,22 @@ async function isThere(path: string): Promise<boolean> {
   }
 }
 
-/** Makes all keys, or none: a folder with some of them would be taken for one that somebody has chosen so. */
+/**
+ * Makes all keys, or none: a folder with some of them would be taken for one that somebody has chosen so. Of several programs
+ * that do so at once, the first makes them for all.
+ */
 async function makeKeys(path: string, nodes: readonly string[], log: Logger): Promise<void> {
-  const beside = `${path}.new`
-  await rm(beside, { recursive: true, force: true })
-  await mkdir(beside, { recursive: true, mode: 0o700 })
+  await mkdir(dirname(path), { recursive: true, mode: 0o700 })
+  const beside = await mkdtemp(`${path}.new-`)
   const each = [...new Set(nodes)]
   for (const node of each) await writeKeyFile(join(beside, keyFileName(node)), { node, keys: [newKey()] })
-  await rename(beside, path)
+  try {
+    await rename(beside, path)
+  } catch (error) {
+    await rm(beside, { recursive: true, force: true })
+    if (await isThere(path)) return // another program was first
+    throw error
+  }
   await syncFolder(dirname(path))
   log.info(
     each.length > 0

@@ -30,13 +30,21 @@ const AFTER_TROUBLE_MS = 1_000
  */
 const EARLY = 1.5
 
-/** What a member is given: that time has passed, a message and over which connection it came, the wish to hand over. */
+/**
+ * What a member is given: that time has passed, a message and over which connection it came, the wish to hand over.
+ *
+ * @internal
+ */
 export type DriverInput =
   | { readonly kind: 'time' }
   | { readonly kind: 'message'; readonly message: RaftMessage; readonly via: Connection }
   | { readonly kind: 'hand_over'; readonly to?: string }
 
-/** A step that was taken. */
+/**
+ * A step that was taken.
+ *
+ * @internal
+ */
 export interface TakenStep {
   readonly before: RaftState
   readonly after: RaftState
@@ -45,6 +53,7 @@ export interface TakenStep {
   readonly sinceLastMs: number
 }
 
+/** @internal */
 export interface RaftDriverOptions {
   settings: RaftSettings
   durable: Durable

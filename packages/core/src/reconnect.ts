@@ -24,6 +24,11 @@ export interface StayConnectedOptions extends ConnectOptions {
    * peer must have said something. Default: 10,000.
    */
   lastingMs?: number
+  /**
+   * How long a pause is at most, in milliseconds: for a peer that is back soon, or never, such as one of several that lead in
+   * turn. Then nothing is told before it was away for two such pauses. Default: 60,000.
+   */
+  longestPauseMs?: number | undefined
 }
 
 /**
@@ -46,10 +51,12 @@ export async function stayConnected(
   options: StayConnectedOptions,
   use: (connection: Connection, over: AbortSignal) => Promise<void>,
 ): Promise<void> {
-  const { peer, stop, log, lastingMs = DEFAULT_LASTING_MS } = options
-  const backOff = new BackOff()
+  const { peer, stop, log, lastingMs = DEFAULT_LASTING_MS, longestPauseMs } = options
+  const backOff = new BackOff(Math.random, longestPauseMs)
   /** Why there was no connection, as far as it was told since one has lasted. */
   const told = new Set<string>()
+  /** Since when there is none, in ms. */
+  let lostAt = performance.now()
 
   while (!stop.aborted) {
     let wasConnected = false
@@ -64,6 +71,7 @@ export async function stayConnected(
         await useUntilLost(connection, stop, use)
       } finally {
         clearTimeout(timer)
+        lostAt = performance.now()
         if (isOld && connection.socket.bytesRead > 0) {
           backOff.reset()
           told.clear()
@@ -78,6 +86,10 @@ export async function stayConnected(
   }
 
   function tell({ problems }: OperationalError, isLoss: boolean) {
+    if (!isLoss && longestPauseMs !== undefined && performance.now() - lostAt < 2 * longestPauseMs) {
+      for (const problem of problems) log.debug(problem)
+      return
+    }
     const isFirst = told.size === 0
     for (const problem of problems) {
       // Who has read that there is a connection has to read that there is none.
@@ -86,9 +98,11 @@ export async function stayConnected(
       told.add(problem)
     }
     if (!isFirst) return
-    log.info(
-      `Waiting until the ${peer} is there: trying again within a second, then less and less often, up to a minute after the last try.`,
-    )
+    const pauses =
+      longestPauseMs === undefined
+        ? 'trying again within a second, then less and less often, up to a minute after the last try.'
+        : `trying again and again, up to ${longestPauseMs / 1_000} s after the last try.`
+    log.info(`Waiting until the ${peer} is there: ${pauses}`)
   }
 }
 

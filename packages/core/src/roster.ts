@@ -69,13 +69,15 @@ interface Row extends Member {
 export interface RosterOptions {
   /** Where joins, leaves and the table are logged. */
   log: Logger
+  /** Whether people are to read that. Otherwise it is logged at the level `debug`. Default: true. */
+  tellsWhoIsHere?: boolean | undefined
   /** Ends the table: a program that ends need not tell how its roster empties. Default: the stop signal of this program. */
   stop?: AbortSignal
 }
 
 /** The peers of a listener, from the moment that each is added until its connection ends. */
 export class Roster {
-  readonly #log: Logger
+  readonly #say: (line: string) => void
   readonly #stop: AbortSignal
   readonly #rows = new Map<Connection, Row>()
   readonly #names = new Set<string>()
@@ -84,8 +86,8 @@ export class Roster {
   #timer: NodeJS.Timeout | undefined
   #logged = ''
 
-  constructor({ log, stop = stopRequest }: RosterOptions) {
-    this.#log = log
+  constructor({ log, tellsWhoIsHere = true, stop = stopRequest }: RosterOptions) {
+    this.#say = (line) => (tellsWhoIsHere ? log.info(line) : log.debug(line))
     this.#stop = stop
     addAbortListener(stop, () => clearTimeout(this.#timer))
   }
@@ -151,7 +153,7 @@ export class Roster {
     if (peer.node !== undefined) this.#takeAway(wanted)
     this.#rename(peer, row, wanted)
     if (row.name === before) return
-    this.#log.info(
+    this.#say(
       before === row.address
         ? `${row.name} has joined, from ${row.address}`
         : `${before} calls itself ${row.name} now`,
@@ -177,7 +179,7 @@ export class Roster {
     const row = peer && this.#rows.get(peer)
     if (!row) return
     this.#rename(peer, row, `${name} without a key`)
-    this.#log.info(`${name} is ${row.name} now`)
+    this.#say(`${name} is ${row.name} now`)
   }
 
   #remove(peer: Connection): void {
@@ -187,7 +189,7 @@ export class Roster {
     this.#giveUp(peer, row)
     const stayed = durationText(performance.now() - row.cameAt)
     const unnamed = row.name === row.address ? ', and has not told who it was' : ''
-    this.#log.info(`${row.name} has left, after ${stayed}${unnamed}`)
+    this.#say(`${row.name} has left, after ${stayed}${unnamed}`)
     this.#passOn(row.name)
     this.#change()
   }
@@ -199,7 +201,7 @@ export class Roster {
     if (!row) return
     const before = row.name
     this.#rename(heir, row, name)
-    this.#log.info(`${before} is ${name} now`)
+    this.#say(`${before} is ${name} now`)
   }
 
   /** A peer does not want its name any more. */
@@ -224,7 +226,7 @@ export class Roster {
     const text = table.join('\n')
     if (text === this.#logged) return
     this.#logged = text
-    for (const line of table) this.#log.info(line)
+    for (const line of table) this.#say(line)
   }
 }
 

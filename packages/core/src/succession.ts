@@ -3,6 +3,7 @@
  *
  * @since 0.26.0
  */
+import { setMaxListeners } from 'node:events'
 
 /**
  * One holder after the other, with pauses in which there is none.
@@ -49,6 +50,7 @@ export class Succession<Holder extends object> {
     use: (holder: Holder, over: AbortSignal) => Promise<void>,
   ): Promise<void> {
     const ending = new AbortController()
+    setMaxListeners(0, ending.signal) // as many as there are connections
     const end = () => ending.abort()
     this.#waiting.add(end)
     stop.addEventListener('abort', end)

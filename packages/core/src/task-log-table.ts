@@ -60,6 +60,13 @@ export class TaskTable {
     return this.#tasks.size
   }
 
+  /** How many of them have not ended. */
+  get open(): number {
+    let open = 0
+    for (const { ended } of this.#tasks.values()) if (!ended) open += 1
+    return open
+  }
+
   /** Takes what a record says. Returns what a history keeps, when a task has ended by it. */
   apply(number: number, content: Buffer): EndedTask | undefined {
     const { kind, id } = peekEvent(content)

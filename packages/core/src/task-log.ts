@@ -100,6 +100,12 @@ export class TaskLog {
     return this.#parts.table.size
   }
 
+  /** How many tasks have not ended. */
+  get open(): number {
+    this.#apply()
+    return this.#parts.table.open
+  }
+
   /** The number of the last record. */
   get last(): number {
     return this.#parts.last

@@ -43,7 +43,7 @@ export type TaskReply =
   | { refused: string[] }
   /** Events that were there, as bytes: some of them, and then that these were all. */
   | { recovered: Uint8Array<ArrayBuffer> }
-  | { began: true }
+  | { began: true; open: number }
   /** To the log. */
   | { warning: string }
   | { id: number; page?: TaskHistoryPage }
@@ -73,7 +73,7 @@ async function begin(): Promise<void> {
     const recovered = encodeRaw(contents)
     reply({ recovered }, [recovered.buffer])
   }
-  reply({ began: true })
+  reply({ began: true, open: log.open })
 
   let before: Promise<void> = Promise.resolve()
   port.on('message', (request: TaskRequest) => {

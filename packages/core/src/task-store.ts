@@ -55,6 +55,8 @@ interface Waiting {
 export class TaskStore implements TaskJournal {
   /** Its folder. */
   readonly path: string
+  /** How many tasks had not ended when it was opened: what waits in it while nobody takes {@link recovered}. */
+  openTasks = 0
   readonly #log: Logger
   readonly #keep: TaskHistoryKeep
   #thread: Worker | undefined
@@ -88,8 +90,10 @@ export class TaskStore implements TaskJournal {
           reject(new OperationalError(reply.refused))
           this.#end('it was refused')
         } else if ('recovered' in reply) this.#recovered?.push(reply.recovered)
-        else if ('began' in reply) resolve()
-        else if ('warning' in reply) this.#log.warn(reply.warning)
+        else if ('began' in reply) {
+          this.openTasks = reply.open
+          resolve()
+        } else if ('warning' in reply) this.#log.warn(reply.warning)
         else {
           this.#open.get(reply.id)?.(reply)
           this.#open.delete(reply.id)

@@ -26,6 +26,14 @@ describe('the tries', () => {
     expect(Math.max(...all.map((at, index) => at - (all[index - 1] ?? 0)))).toBeLessThanOrEqual(60)
   })
 
+  test('have no pause that is longer than is asked for', () => {
+    const extremes = [0.999_999, 0, 0.999_999, 0, 0.999_999, 0]
+    const backOff = new BackOff(() => extremes.pop() as number, 500)
+    const pauses = Array.from({ length: extremes.length }, () => backOff.next())
+    expect(Math.max(...pauses)).toBeLessThanOrEqual(500)
+    expect(Math.max(...pauses)).toBeGreaterThan(499)
+  })
+
   test('are at other moments for everybody', () => {
     const moments = Array.from({ length: 100 }, () => new BackOff().next())
     expect(new Set(moments).size).toBeGreaterThan(90)

@@ -34,6 +34,15 @@ function aPlace() {
 }
 
 describe('the keys of all nodes', () => {
+  test('are the same for all of several programs that find none at the same moment', async () => {
+    const { opened, folder, lines } = aPlace()
+    const all = await Promise.all(Array.from({ length: 5 }, () => opened('pi-3', 'pi-4')))
+    const kept = (await readKeyFile(join(folder, 'pi-3.key'))).keys[0]?.key
+    for (const keys of all) expect(keys.keysOf('pi-3')[0]?.toString('base64url')).toBe(kept)
+    expect(lines()).toEqual([expect.stringMatching(/^Made a key for each of pi-3, pi-4, in /)])
+    expect(readdirSync(join(folder, '..'))).toEqual(['keys'])
+  })
+
   whereFilesHaveOwners(
     'are made at the first start, for nobody but their owner, and never again',
     async () => {

@@ -48,6 +48,7 @@ describe('a task store', () => {
     for (const event of events) await store.write([event])
     await store.close()
     const again = await opened({ folder })
+    expect(again.store.openTasks).toBe(1)
     expect([...again.store.recovered()]).toEqual(events)
     expect(() => [...again.store.recovered()]).toThrow('was taken already')
   })
