@@ -1,6 +1,6 @@
 /** What programs and forms may ask of the cluster: as JSON, or by a button of the page. */
 import { randomUUID } from 'node:crypto'
-import { OperationalError } from '@rpi-cluster/core/lifecycle'
+import { OperationalError, stopSignal } from '@rpi-cluster/core/lifecycle'
 import type { NewTask, TaskClient } from '@rpi-cluster/core/tasks'
 import { html, type Site } from '@rpi-cluster/core/web'
 import { layout } from './parts.ts'
@@ -12,12 +12,15 @@ const LONGEST_MS = 10_000
 
 /** Adds the API to a site. What changes something is asked only by who may: the site sees to that. */
 export function addApi(site: Site, tasks: TaskClient, pictures: Pictures) {
+  const stop = stopSignal()
   const submit = async (list: NewTask[]) => {
     const giveUp = new AbortController()
     const timer = setTimeout(() => giveUp.abort('late'), LONGEST_MS)
     try {
-      return await tasks.submit(list, { onFull: () => giveUp.abort('full'), stop: giveUp.signal })
+      const either = AbortSignal.any([stop, giveUp.signal])
+      return await tasks.submit(list, { onFull: () => giveUp.abort('full'), stop: either })
     } catch (error) {
+      if (stop.aborted) throw new NotDone(503, 'The web server is being stopped.')
       if (!giveUp.signal.aborted) throw error
       throw new NotDone(
         503,

@@ -159,4 +159,10 @@ test('a picture is handed in by HTTP, with the token alone, and is on the page w
     503,
     { error: 'The primary does not answer. Try again when it is here.' },
   ])
+  // Who waits for a primary does not keep the web server.
+  const waiting = order(`Bearer ${searchParams.get('token')}`).catch(() => {})
+  await fetch(origin) // by then it has heard that
+  await webserver.stop()
+  expect(webserver.exitCode).toBe(0)
+  await waiting
 })
