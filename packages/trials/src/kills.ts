@@ -9,5 +9,5 @@ const { values } = parseArgs({
 const seed = wholeNumber(values.seed ?? String(randomInt(1_000_000_000)))
 const times = wholeNumber(values.times)
 
-await runTrial('task-store-kills.test.ts', { KILLS_SEED: seed, KILLS_TIMES: times })
+await runTrial('task-store-kills.test.ts', { KILLS_SEED: seed, KILLS_TIMES: times }, '@rpi-cluster/core')
 console.log(`pnpm kills --seed ${seed} --times ${times} kills at the same moments.`)

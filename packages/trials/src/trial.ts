@@ -12,9 +12,13 @@ export function wholeNumber(value: string): string {
   return value
 }
 
-/** Runs a test file with this in its environment. When it fails, so does this program. */
-export async function runTrial(file: string, env: Record<string, string>): Promise<void> {
-  const { exitCode } = await execa('vitest', ['run', '--project', '@rpi-cluster/trials', file], {
+/** Runs a test file of a package with this in its environment. When it fails, so does this program. */
+export async function runTrial(
+  file: string,
+  env: Record<string, string>,
+  project = '@rpi-cluster/trials',
+): Promise<void> {
+  const { exitCode } = await execa('vitest', ['run', '--project', project, file], {
     cwd: join(import.meta.dirname, '../../..'),
     preferLocal: true,
     stdio: 'inherit',
