@@ -5,7 +5,7 @@ import { encryptedWith } from '@rpi-cluster/core/secure-sockets'
 import { belongToMachine } from './belong.ts'
 import { lead, primary } from './primary.ts'
 import { worker, workFor } from './secondary.ts'
-import { key, keys, log, read, self, settings, stop } from './self.ts'
+import { key, keys, log, program, read, self, settings, stop } from './self.ts'
 import { store } from './store.ts'
 
 const { members, electionMs, heartbeatMs, bindIp: host } = settings
@@ -23,7 +23,7 @@ class Member extends ListeningNode {
 const secure = encryptedWith(keys, { stop, log })
 const member = new Member({ peer: 'member', host, port, secure, tellsWhoIsHere: false, stop, log })
 await belongToMachine({
-  program: name,
+  program,
   config: settings,
   read,
   live: ['submitters'],

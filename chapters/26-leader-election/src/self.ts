@@ -12,6 +12,9 @@ export const log = createLogger('node')
 
 const [asked] = process.argv[2]?.startsWith('-') ? [] : process.argv.splice(2, 1)
 
+/** By what name "status" asks for it: a service is the only one of its machine. */
+export const program = asked ?? 'node'
+
 /** Reads what holds for a node. */
 export function read() {
   const { cluster, node } = loadJsonConfig(config, ['cluster', 'node'], log)
