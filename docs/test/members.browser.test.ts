@@ -80,7 +80,7 @@ test('the page follows each leader: one is killed, one is told to lead', async (
   const dead = page.locator(`#member-${first}`)
   await expect.poll(() => dead.textContent(), PATIENCE).toMatch(/not reached/)
   expect(await dead.getByRole('button').count()).toBe(0)
-  await expect.poll(() => page.getByText(`The primary is ${second}.`).count(), PATIENCE).toBe(1)
+  await expect.poll(() => page.getByText(`What stands below comes from ${second}.`).count(), PATIENCE).toBe(1)
 
   await start(first)
   await expect.poll(() => dead.textContent(), PATIENCE).toMatch(new RegExp(`follows ${second}`))

@@ -45,8 +45,14 @@ export function addApi(site: Site, tasks: TaskClient, pictures: Pictures, watch:
   site.post('/api/leader/:name', (context) =>
     answer(context, 200, async () => {
       const name = context.req.param('name')
+      if (!watch.views.has(name))
+        throw new NotDone(404, `There is no such member: ${[...watch.views.keys()].join(', ')}.`)
       const leads = watch.leader?.name === name || (await watch.handOver(name))
-      if (!leads) throw new NotDone(503, `${name} was not elected. Is it there?`)
+      if (!leads)
+        throw new NotDone(
+          503,
+          `${name} was not elected: ${watch.leader?.name ?? 'nobody'} leads. Is it there?`,
+        )
       return { leader: name }
     }),
   )

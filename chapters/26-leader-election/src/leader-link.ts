@@ -48,7 +48,7 @@ export class LeaderLink {
 /** How to connect to a leader: it is there in a moment, or another one leads. */
 export function wayTo({ name }: Leader, members: readonly ClusterMember[]) {
   const { host, leaderPort: port } = memberCalled(name, members)
-  return { peer: 'primary', host, port, longestPauseMs: 500 }
+  return { peer: `primary ${name}`, host, port, longestPauseMs: 500 }
 }
 
 /**

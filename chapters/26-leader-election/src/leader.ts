@@ -28,6 +28,8 @@ if (wanted === undefined) {
       isReachable && view ? `${member}: ${view.role} in term ${view.term}` : `${member} is not reached`,
     )
 } else if (wanted !== name && !(await watch.handOver(wanted)))
-  throw new OperationalError(`${wanted} was not elected. Is it there? Try again, or ask without a name.`)
+  throw new OperationalError(
+    `${wanted} was not elected: ${watch.leader?.name ?? 'nobody'} leads. Is it there?`,
+  )
 log.info(`${(await watch.whenLed()).name} leads`)
 done.abort()

@@ -11,7 +11,7 @@ import { store } from './store.ts'
 const { members, electionMs, heartbeatMs, bindIp: host } = settings
 const { name, port } = self
 const mayHandOver = () => settings.submitters
-const details = () => ({ waiting: store.openTasks })
+const details = () => ({ waiting: primary ? 0 : store.openTasks })
 const times = { electionMs, heartbeatMs }
 const election = await openElection({ name, members, key, ...times, mayHandOver, details, log, stop })
 

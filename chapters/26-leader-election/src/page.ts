@@ -81,7 +81,7 @@ function primaryPart(name: string | undefined, heard: Date | undefined): Html {
     ? `No primary is here, since ${timeText(heard.getTime())}. What stands below is of then. The web server goes on trying.`
     : 'No primary has been reached yet. The web server goes on trying.'
   return html`<div id="primary" data-part>
-    <p class="state ${name ? 'good' : 'bad'}">${name ? `The primary is ${name}.` : gone}</p>
+    <p class="state ${name ? 'good' : 'bad'}">${name ? `What stands below comes from ${name}.` : gone}</p>
   </div>`
 }
 

@@ -16,6 +16,7 @@ export class ElectionLog {
   readonly #settings: RaftSettings
   #reached = ''
   #timer: NodeJS.Timeout | undefined
+  #isEnding = false
 
   constructor(log: Logger, settings: RaftSettings) {
     this.#log = log
@@ -25,13 +26,15 @@ export class ElectionLog {
   /** Tells who is reached, when that has not changed for a moment. */
   reaches(names: readonly string[]): void {
     const reached = names.join(', ')
-    if (reached === this.#reached) return
+    if (reached === this.#reached || this.#isEnding) return
     this.#reached = reached
     clearTimeout(this.#timer)
     this.#timer = setTimeout(() => this.#tellReached(names), SETTLE_MS)
   }
 
+  /** Tells no more than to whom it hands over. */
   end(): void {
+    this.#isEnding = true
     clearTimeout(this.#timer)
   }
 
@@ -41,6 +44,8 @@ export class ElectionLog {
     const { id } = this.#settings
     const { term, votedFor, role, leader, handOver } = after
     const isNewTerm = term > before.term
+    if (handOver && !before.handOver) this.#log.info(`Hands over to ${handOver.to}`)
+    if (this.#isEnding) return
     if (before.role === 'leader' && (role !== 'leader' || isNewTerm))
       this.#log[before.handOver && isNewTerm ? 'info' : 'warn'](
         `Leads no more, in term ${before.term}: ${this.#whyNoMore(step)}`,
@@ -59,7 +64,6 @@ export class ElectionLog {
       this.#log.info(`Leads in term ${term}, by the votes of ${votersOf(id, after).join(', ')}`)
     else if (leader !== null && leader !== id && (leader !== before.leader || isNewTerm))
       this.#log.info(`${leader} leads in term ${term}`)
-    if (handOver && !before.handOver) this.#log.info(`Hands over to ${handOver.to}`)
   }
 
   #whyNoMore({ before, after, input, sinceLastMs }: TakenStep): string {

@@ -44,6 +44,9 @@ const SILENCE_IN_ELECTIONS = 2
 /** How many time-outs nobody has to lead before that is told to those who follow, or who wait for another one. */
 const LONG_IN_ELECTIONS = 4
 
+/** For how many time-outs one that is stopped waits for who takes over: longer than it leads without that. */
+const SHORT_IN_ELECTIONS = 1.5
+
 /** How many bytes may wait for a member that reads slowly. What is said meanwhile would be old before it is read. */
 const MOST_WAITING_BYTES = 16 * 1024
 
@@ -176,7 +179,7 @@ export class Election {
         const allowed = [...members.map(({ name }) => name), ...(mayHandOver?.() ?? [])]
         if (peer.node === undefined || !allowed.includes(peer.node)) return undefined
         const { to } = v.parse(handOverTo, about)
-        log.info(`${peer.node} asks it to hand over`)
+        log.info(`${peer.node} asks it to hand over${to === undefined ? '' : ` to ${textOf(to)}`}`)
         return { type: HAND_OVER, payload: await this.#tryHandOver(to) }
       },
     }
@@ -271,7 +274,7 @@ export class Election {
    * @throws OperationalError when `to` is no other member
    */
   async handOver(to?: string): Promise<boolean> {
-    const { members, stop } = this.#options
+    const { members } = this.#options
     const others = members.map(({ name }) => name).filter((name) => name !== this.name)
     if (to !== undefined && !others.includes(to))
       throw new OperationalError(`${to} is no other member. These are: ${others.join(', ')}.`)
@@ -279,18 +282,24 @@ export class Election {
     if (role !== 'leader') return false
     this.#driver.give({ kind: 'hand_over', ...(to !== undefined && { to }) })
     if (!this.#driver.state.handOver) return false
-    return await this.#anotherLeads(term, stop)
+    const next = await this.#nextLeader(term, LONG_IN_ELECTIONS)
+    return next !== undefined && (to === undefined || next.name === to)
   }
 
-  /** Hands over, if it leads, before it is stopped. Never rejects. */
+  /**
+   * Hands over, if it leads, before it is stopped. From then on it tells nothing more of the election: all members may be about
+   * to stop. Never rejects.
+   */
   async drain(): Promise<void> {
     const { log, members } = this.#options
-    if (this.#driver.state.role !== 'leader' || members.length === 1) return
+    this.#log.end()
+    const { role, term } = this.#driver.state
+    if (role !== 'leader' || members.length === 1) return
     const begin = performance.now()
-    const isDone = await this.handOver().catch(() => false)
-    if (isDone)
-      log.info(`Handed over within ${(performance.now() - begin).toFixed()} ms: ${this.leader?.name} leads`)
-    else log.warn('Found nobody to hand over to: the others elect one after their time-outs')
+    this.#driver.give({ kind: 'hand_over' })
+    const next = this.#driver.state.handOver && (await this.#nextLeader(term, SHORT_IN_ELECTIONS))
+    if (next) log.info(`Handed over within ${(performance.now() - begin).toFixed()} ms: ${next.name} leads`)
+    else log.info('Nobody takes the lead over now: members that stay elect one after their time-outs')
   }
 
   async #tryHandOver(to: string | undefined): Promise<v.InferOutput<typeof handOverAnswer>> {
@@ -301,10 +310,11 @@ export class Election {
     }
   }
 
-  async #anotherLeads(term: number, stop: AbortSignal): Promise<boolean> {
-    const late = within(LONG_IN_ELECTIONS * timesOf(this.#options).electionMs, stop)
+  /** Waits for another leader, for so many time-outs at most. */
+  async #nextLeader(term: number, elections: number): Promise<Leader | undefined> {
+    const late = within(elections * timesOf(this.#options).electionMs, this.#options.stop)
     const isAnother = (leader: Leader) => leader.term > term && leader.name !== this.name
-    return (await this.#leaders.find(isAnother, late)) !== undefined
+    return await this.#leaders.find(isAnother, late)
   }
 
   #stepped(step: TakenStep): void {

@@ -129,7 +129,7 @@ export class ElectionWatch {
   /**
    * Has the leader hand over, to the member `to`, or to one that is reached.
    *
-   * @returns whether another one leads now
+   * @returns whether that one leads now, or without `to` another one
    * @throws OperationalError when nobody leads, or the leader is not reached, does not take that from this node, or says why it
    *   cannot
    */

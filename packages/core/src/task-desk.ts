@@ -253,7 +253,7 @@ export class Tasks {
       const how = bad.length > 0 ? `ended, ${bad.join(', ')}` : 'done'
       const when =
         since === undefined
-          ? ', begun before this start'
+          ? `, begun before this ${this.#options.term ? 'term' : 'start'}`
           : `${bad.length > 0 ? ',' : ''} in ${((performance.now() - since) / 1_000).toFixed(1)} s`
       log.info(`${name}: ${tasksText(total)} ${how}${when}`)
     }

@@ -55,8 +55,9 @@ async function sendAll(peer: Connection, topic: string, table: LiveTable<unknown
     for await (const changes of table.follow(closed.signal))
       for (const piece of inPieces(changes)) await send(peer, topic, piece)
   } catch (error) {
-    // Why a connection is lost is told by whoever reads it.
-    if (!(error instanceof OperationalError)) throw error
+    // Why a connection is lost, or closed by this end, is told by whoever reads it.
+    if (!(error instanceof OperationalError || (error instanceof Error && error.name === 'AbortError')))
+      throw error
   }
 }
 

@@ -277,6 +277,13 @@ describe('a watch', () => {
       PATIENCE,
     )
     await expect(watch.handOver('node-9')).rejects.toThrow(/node-9 is no other member/)
+    // One that stands still is not elected, though another one is.
+    const frozen = members
+      .map(({ name }) => name)
+      .find((name) => ![first.name, heir].includes(name)) as string
+    get(frozen).kill('SIGSTOP')
+    expect(await watch.handOver(frozen)).toBe(false)
+    get(frozen).kill('SIGCONT')
     get(heir).kill('SIGKILL')
     await vi.waitFor(() => expect(watch.views.get(heir)?.isReachable).toBe(false), PATIENCE)
   })

@@ -135,6 +135,30 @@ async function overAConnection<Row>(table: LiveTable<Row>, row: v.GenericSchema<
 }
 
 describe('over a connection', () => {
+  test('what is still to be sent when this end closes it, as whoever leads no more does, is no mistake', async () => {
+    const table = new LiveTable<unknown>()
+    const { master, slave } = await connectedPair()
+    const topics = new Topics({ log: recordingLog().log, tables: { roster: table } })
+    void handleMessages(master, { subscribe: topics.subscribe }, () => {}).catch(() => {})
+    const rejected = vi.fn()
+    process.on('unhandledRejection', rejected)
+    try {
+      await send(slave, 'subscribe', 'roster')
+      // It reads nothing, so the rows wait as soon as the system takes no more.
+      let rows = 0
+      await vi.waitFor(() => {
+        rows += 1
+        table.set('a', `${rows}${'x'.repeat(500_000)}`)
+        expect(master.socket.writableLength).toBeGreaterThan(0)
+      }, PATIENCE)
+      await master.close(new DOMException('Its term is over.', 'AbortError'))
+      await sleep(10) // Node tells of it in a later turn
+      expect(rejected).not.toHaveBeenCalled()
+    } finally {
+      process.off('unhandledRejection', rejected)
+    }
+  })
+
   test('nothing comes to who has not subscribed; then all rows, and what changes', async () => {
     const table = new LiveTable<number>()
     table.set('a', 1)
