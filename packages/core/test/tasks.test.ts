@@ -46,7 +46,7 @@ describe('a task', () => {
     expect(told).toEqual([end])
     expect(await states()).toEqual({ tasks: [end], more: false })
     await waitFor(() =>
-      expect(lines()).toContainEqual(expect.stringMatching(/^info a picture: 1 task done, in /)),
+      expect(lines()).toContainEqual(expect.stringMatching(/^info a picture: 1 task done in /)),
     )
     await waitFor(() =>
       expect(tasks.tables.queue.get('queue')).toMatchObject({ waiting: 0, running: 0, done: 1 }),
