@@ -426,6 +426,13 @@ function check(options: ElectionOptions): void {
   if (!names.includes(name)) problems.push(`${name} is not among the members: ${names.join(', ')}.`)
   for (const twice of names.filter((name, index) => names.indexOf(name) !== index))
     problems.push(`The member ${twice} is there twice.`)
+  for (const [index, { name: other, host, port }] of members.entries()) {
+    const first = members.findIndex((member) => member.host === host && member.port === port)
+    if (first < index)
+      problems.push(
+        `${members[first]?.name} and ${other} are both at ${host}:${port}. Each is at a place of its own.`,
+      )
+  }
   if (key.node !== name)
     problems.push(
       `The key is that of ${key.node}, and this member is ${name}. Each has a key of its own: ${key.file}.`,

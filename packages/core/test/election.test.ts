@@ -223,7 +223,7 @@ test('what cannot be right is told, all of it, before anything is written', asyn
   const { log } = recordingLog()
   await addKey({ folder, node: 'node-2' })
   const key = await openKey({ file: join(folder, 'node-2.key'), log, stop })
-  const member = (name: string) => ({ name, host: '127.0.0.1', port: 12_351 })
+  const member = (name: string, index = 0) => ({ name, host: '127.0.0.1', port: 12_351 + (index % 2) })
   const file = join(folder, 'vote.json')
   const options = { key, file, log, stop }
   const members = ['node-2', 'node-3', 'node-3'].map(member)
@@ -232,6 +232,7 @@ test('what cannot be right is told, all of it, before anything is written', asyn
     problems: [
       'node-1 is not among the members: node-2, node-3, node-3.',
       'The member node-3 is there twice.',
+      'node-2 and node-3 are both at 127.0.0.1:12351. Each is at a place of its own.',
       expect.stringMatching(/^The key is that of node-2, and this member is node-1\./),
       expect.stringMatching(/^A time-out of 100 ms leaves no room for two heartbeats, one each 50 ms/),
     ],
