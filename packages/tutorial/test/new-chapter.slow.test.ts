@@ -24,10 +24,17 @@ const name = `${String(number).padStart(2, '0')}-made-up`
 const peer =
   newest?.programs.find(({ name }) => newest.programs.some(({ connectsTo }) => connectsTo === name))?.name ??
   ''
-const other = newest?.programs.find(({ connectsTo }) => connectsTo === peer)?.name ?? ''
+const other =
+  newest?.programs.find(({ name, connectsTo }) => connectsTo === peer && name !== peer)?.name ?? ''
+
+/** Whether the nodes of the newest chapter are alike, and elect who leads. A made-up one has a single member. */
+const elects = newest?.programs.some(({ name, connectsTo }) => name === connectsTo) ?? false
+
+/** The program's file in which it says what to do with messages. */
+const handling = elects ? 'primary' : peer
 
 /** Where the made-up chapter's third program listens. */
-const VISITOR_PORT = 8123
+const VISITOR_PORT = 8124
 
 let clone: string
 let dispose: () => void
@@ -170,6 +177,45 @@ test('the skeleton runs, and is red until its author has written it', async () =
 function gateway(submitter: string): string {
   const [, secure = '', module = ''] =
     /import \{ (\w+By) \} from '(@rpi-cluster\/[\w/-]+)'/.exec(submitter) ?? []
+  const own = `class Gateway extends ConnectingNode {
+  override async greet() {
+    await this.send('greeting', greeting('the gateway'))
+  }
+
+  override async performAction() {
+    await this.send('info', 'node_baseinfo')
+    await this.pause(4_000)
+  }
+}`
+  if (elects)
+    return `import { ElectionWatch } from '@rpi-cluster/core/election'
+import { greeting } from '@rpi-cluster/core/greeting'
+import { loadJsonConfig } from '@rpi-cluster/core/json-config'
+import { openKey } from '@rpi-cluster/core/key-files'
+import { stopSignal } from '@rpi-cluster/core/lifecycle'
+import { createLogger } from '@rpi-cluster/core/logging'
+import { ConnectingNode } from '@rpi-cluster/core/node'
+import { ${secure} } from '${module}'
+import { listen } from '@rpi-cluster/core/sockets'
+import { config } from './config.ts'
+import { LeaderLink, wayTo } from './leader-link.ts'
+
+const stop = stopSignal()
+const log = createLogger('gateway')
+const { cluster, submitter, gateway } = loadJsonConfig(config, ['cluster', 'submitter', 'gateway'], log)
+const { members } = cluster
+const secure = ${secure}(await openKey({ file: submitter.key, log, stop }))
+const link = new LeaderLink()
+
+${own}
+
+const visitors = { peer: 'visitor', host: '127.0.0.1', port: gateway.visitorPort, stop, log }
+const server = await listen(visitors, (visitor) => link.send('greeting', greeting(visitor.address)))
+log.info(\`Open at \${server.address}\`)
+await new ElectionWatch({ members, secure, log, stop }).follow(async (leader, over) => {
+  await link.run(leader, new Gateway({ ...wayTo(leader, members), secure, stop: over, log }))
+})
+`
   return `import { greeting } from '@rpi-cluster/core/greeting'
 import { loadJsonConfig } from '@rpi-cluster/core/json-config'
 import { openKey } from '@rpi-cluster/core/key-files'
@@ -186,16 +232,7 @@ const { ${other}: there, submitter, gateway } = loadJsonConfig(config, ['${other
 const { primaryIp: host, socketPort: port } = there
 const key = await openKey({ file: submitter.key, log, stop })
 
-class Gateway extends ConnectingNode {
-  override async greet() {
-    await this.send('greeting', greeting('the gateway'))
-  }
-
-  override async performAction() {
-    await this.send('info', 'node_baseinfo')
-    await this.pause(4_000)
-  }
-}
+${own}
 
 const node = new Gateway({ peer: '${peer}', host, port, secure: ${secure}(key), stop, log })
 const visitors = { peer: 'visitor', host: '127.0.0.1', port: gateway.visitorPort, stop, log }
@@ -228,20 +265,25 @@ function beAuthor(): void {
   "webserver": {
 `,
   ])
-  const [start = ''] = /^ +override handlers.*\{\n/m.exec(read(`${folder}/src/${peer}.ts`)) ?? []
-  const logging = "import { createLogger } from '@rpi-cluster/core/logging'\n"
+  const [start = '', indent = ''] =
+    /^( +)override handlers.*\{\n/m.exec(read(`${folder}/src/${handling}.ts`)) ?? []
+  const next = "import { ListeningNode } from '@rpi-cluster/core/node'\n"
   change(
-    `${folder}/src/${peer}.ts`,
-    [start, `${start}    greeting: (text: unknown) => log.info(\`Greeted: \${textOf(text)}\`),\n`],
-    [logging, `${logging}import { textOf } from '@rpi-cluster/core/messages'\n`],
+    `${folder}/src/${handling}.ts`,
+    [start, `${start}${indent}  greeting: (text: unknown) => log.info(\`Greeted: \${textOf(text)}\`),\n`],
+    [next, `import { textOf } from '@rpi-cluster/core/messages'\n${next}`],
   )
+  if (elects) {
+    const config = `${folder}/rpicluster.json`
+    write(config, read(config).replace(/,\n +"node-\d": \{[^}]*\}/g, ''))
+  }
   const pkg = JSON.parse(read(`${folder}/package.json`))
   pkg.description = 'A third kind of program, which lets visitors in'
   pkg.homepage = 'https://chewett.co.uk/blog/9999/a-gateway/'
   pkg.scripts.gateway = 'node --import tsx src/gateway.ts'
   const { programs } = pkg.cluster
   pkg.cluster.programs = {
-    [peer]: programs[peer],
+    [peer]: elects ? { ...programs[peer], copies: 1, many: undefined } : programs[peer],
     gateway: {
       ready: 'Connected to',
       listens: ['gateway.visitor_port'],
@@ -319,7 +361,7 @@ export function greeting(name: string): string {
       `### The gateway\n\nIt tells the ${peer} of each visitor.\n\n\`\`\`ts program=src/gateway.ts\n\`\`\`\n\nIts configuration has [a section](src/config.ts#config) of its own.\n\n## Try it\n`,
     ],
   )
-  for (const changed of ['config', peer]) {
+  for (const changed of ['config', handling]) {
     const shown = read(`${folder}/README.md`)
     write(
       `${folder}/README.md`,
@@ -373,9 +415,10 @@ test('a chapter with three kinds of programs passes every check, and every tool 
   const recorded = await run(process.execPath, [TUTORIAL, 'record', String(number)], 1)
   expect(recorded.exitCode, recorded.all).toBe(0)
   const wire = JSON.parse(read(`docs/recordings/${name}.wire.json`))
-  expect(wire.lanes).toEqual([peer, 'gateway', `${other} 1`, `${other} 2`])
+  const others = elects ? [other] : [`${other} 1`, `${other} 2`]
+  expect(wire.lanes).toEqual([peer, 'gateway', ...others])
   expect(new Set(wire.connections.map(({ lane }: { lane: string }) => lane))).toEqual(
-    new Set(['gateway', `${other} 1`, `${other} 2`]),
+    new Set(['gateway', ...others]),
   )
 
   const texts = await tutorial('texts')

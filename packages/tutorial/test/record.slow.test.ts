@@ -42,12 +42,34 @@ async function staleness(chapter: Chapter, { speed = 4 } = {}): Promise<string[]
         `${relative(ROOT, file)} is stale (pnpm record ${chapter.number} mends it): the chapter ${difference}`,
       )
     }
+    if (elects(chapter)) {
+      hold(castFile(chapter), differenceBetween(saidByAll(committedCast(chapter)), saidByAll(cast)))
+      if (wire) hold(wireFile(chapter), differenceBetween(committedWire(chapter).lanes, wire.lanes))
+      return problems
+    }
     hold(castFile(chapter), differenceOfCasts(committedCast(chapter), cast))
     if (wire) hold(wireFile(chapter), differenceBetween(storyOf(committedWire(chapter)), storyOf(wire)))
     return problems
   } finally {
     await copy.remove()
   }
+}
+
+/** Whether all programs of a kind are alike, and connect to each other: which of them does what is decided anew in each run. */
+function elects({ programs }: Chapter): boolean {
+  return programs.some(({ name, connectsTo }) => connectsTo === name)
+}
+
+/** What they say whoever is elected, each once, and in any order. */
+const ALWAYS =
+  /\(started, pid|Made a key for each|Votes as |Listening on |Reaches .* 5 of 5| leads in term 1$|Leads in term 1,|Connected to | does tasks: |Serving the page|Asked to stop|Stopped$/
+
+function saidByAll(cast: Cast): string[] {
+  const lines = castLines(cast).map(({ text }) => text)
+  const always = lines.filter((line) => ALWAYS.test(line)).map(normalized)
+  // Which of the nodes says it, and which file is its own.
+  const unnumbered = always.map((line) => line.replace(/^node \d/, 'node N').replace(/-\d+\.json/, '-N.json'))
+  return [...new Set(unnumbered)].toSorted()
 }
 
 function differenceOfCasts(committed: Cast, today: Cast): string | undefined {
