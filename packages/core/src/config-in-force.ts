@@ -4,17 +4,13 @@
  *
  * @since 0.20.0
  */
-import { closest, distance } from 'fastest-levenshtein'
 import * as v from 'valibot'
-import { TYPO_DISTANCE } from './config.ts'
 import type { AnyDefinition, KeyShape, SectionShape } from './config-definition.ts'
 import { type EnvironmentValues, environmentValues, variableOf } from './config-environment.ts'
+import { misspelled, nearestOf, problemsOf, whatIsKnown } from './config-problems.ts'
 import type { ConfigText, Found, FoundSection } from './config-text.ts'
 import { fromText, isSecret, takenBy } from './config-values.ts'
 import { showInvisible } from './log-text.ts'
-
-/** How much of a wrong value is shown, in characters. */
-const LONGEST_VALUE = 80
 
 /**
  * A value, and where it comes from.
@@ -143,12 +139,11 @@ class Gathering {
     return current
   }
 
-  #take(key: string, shape: KeyShape, found: Found, from: 'file' | 'environment'): void {
-    const { schema } = shape
+  #take(key: string, { schema }: KeyShape, found: Found, from: 'file' | 'environment'): void {
     const value = found.isText ? fromText(schema, String(found.value)) : found.value
     const result = v.safeParse(schema, value)
     if (!result.success) {
-      this.#all.problems.push(problemOf(shape, found, value, result.issues[0]))
+      this.#all.problems.push(...problemsOf(schema, found, value, result.issues))
       return
     }
     const { place } = found
@@ -187,18 +182,14 @@ class Gathering {
       )
       if (near !== undefined) meant.add(near)
       const place = unknown.find(([name]) => name === near)?.[1].place
-      const hint =
-        near === undefined ? '' : ` ${showInvisible(near)} is there, at ${place}: is that ${key}, misspelled?`
       const what = found
         ? `${found.place} ${this.#nameOf(key)} is missing.`
         : `${this.#section}.${key} is missing: there is no configuration file, and no ${variableOf(this.#section, key)} in the environment.`
-      this.#all.problems.push(`${what}${takes}${hint}`)
+      this.#all.problems.push(`${what}${takes}${misspelled(key, near, place)}`)
     }
     for (const [key, { title }] of unknown) {
       if (meant.has(key)) continue
-      const known = Object.keys(this.#shape.keys)
-      const near = nearestOf(key, known)
-      const hint = near === undefined ? ` Known here: ${known.join(', ')}.` : ` Did you mean ${near}?`
+      const hint = whatIsKnown(key, Object.keys(this.#shape.keys))
       this.#all.warnings.push(`${title} is not known here, and is ignored.${hint}`)
     }
   }
@@ -231,34 +222,4 @@ class Gathering {
   #nameOf(key: string): string {
     return this.#file?.nameOf(this.#section, key) ?? `${this.#section}.${key}`
   }
-}
-
-function problemOf({ schema }: KeyShape, found: Found, value: unknown, issue: v.BaseIssue<unknown>): string {
-  const { title, titleOf, isText } = found
-  const takes = `It takes ${takenBy(schema)}.`
-  if (isSecret(schema)) return `${title} is not right. ${takes} (What it is, is a secret, and not shown.)`
-  const index = issue.path?.[0]?.key
-  if (titleOf && typeof index === 'number' && Array.isArray(value)) {
-    const { item = schema } = schema as { item?: v.GenericSchema }
-    return `${titleOf(index)} is ${shownValue(value[index])}. It takes ${takenBy(item)}.`
-  }
-  const isQuoted = !isText && typeof value === 'string' && v.is(schema, fromText(schema, value))
-  const hint = isQuoted
-    ? ` Write ${JSON.stringify(fromText(schema, value))}, without the quotation marks.`
-    : ''
-  return `${title} is ${shownValue(isText ? found.value : value)}. ${takes}${hint}`
-}
-
-/** A value as JSON has it, for a reader. */
-function shownValue(value: unknown): string {
-  if (Array.isArray(value) && value.length > 0) return 'a list'
-  if (typeof value === 'object' && value !== null && Object.keys(value).length > 0) return 'an object'
-  const json = typeof value === 'string' ? `"${value}"` : (JSON.stringify(value) ?? 'nothing')
-  return showInvisible(json.length > LONGEST_VALUE ? `${json.slice(0, LONGEST_VALUE)}...` : json)
-}
-
-function nearestOf(name: string, names: readonly string[]): string | undefined {
-  if (names.length === 0) return undefined
-  const nearest = closest(name, names)
-  return distance(name, nearest) <= TYPO_DISTANCE ? nearest : undefined
 }

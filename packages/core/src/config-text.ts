@@ -5,7 +5,7 @@
  *
  * @since 0.20.0
  */
-import { type Node, type ParseError, parseTree } from 'jsonc-parser'
+import { findNodeAtLocation, type Node, type ParseError, parseTree } from 'jsonc-parser'
 import { notes } from './config.ts'
 import { DEFAULT_SECTION, type Note, readConfigLines, readValue } from './config-lines.ts'
 import { Explainer, type Mistake, tokensOf } from './json-mistakes.ts'
@@ -27,10 +27,31 @@ export interface Found {
   place: string
   /** How a message about it begins: `rpicluster.json:3:18 node.socket_port`. */
   title: string
-  /** The same for an item of it, by its index. */
-  titleOf?(index: number): string
+  /** What stands within it. Of a text nothing is known but the whole. */
+  within?: Within
   /** Whether it holds for all sections, and so may be none of this one's. */
   isShared?: boolean
+}
+
+/**
+ * The names and indexes that lead from a value to one within it.
+ *
+ * @internal
+ */
+export type Path = readonly (string | number)[]
+
+/**
+ * What to call what stands within a value, and where it is.
+ *
+ * @internal
+ */
+export interface Within {
+  /** `cluster.members.node-1.port`, `node.friends[2]` */
+  nameOf(path: Path): string
+  /** Where a value begins, in short. */
+  placeOf(path: Path): string
+  /** Where the name before it does. */
+  placeOfName(path: Path): string
 }
 
 /**
@@ -138,12 +159,24 @@ function readJson(path: string, whole: string, secrets: readonly string[]): Conf
       if (!property.value) continue
       const node = property.value
       const called = found.nameOf(name, keyName)
+      const nameOf = (path: Path) =>
+        path.reduce<string>(
+          (name, step) => name + (typeof step === 'number' ? `[${step}]` : `.${shownKey(step, secrets)}`),
+          called,
+        )
+      const nodeAt = (path: Path) => findNodeAtLocation(node, [...path]) ?? node
       section.keys.set(keyName, {
-        value: valueIn(node),
+        value: valueIn(node, (of, path) =>
+          properties(of, (key) => nameOf([...path, key]), places, found.problems),
+        ),
         isText: false,
         place: places.at(node.offset),
         title: `${places.at(node.offset)} ${called}`,
-        titleOf: (index) => `${places.at(node.children?.[index]?.offset ?? node.offset)} ${called}[${index}]`,
+        within: {
+          nameOf,
+          placeOf: (path) => places.at(nodeAt(path).offset),
+          placeOfName: (path) => places.at((nodeAt(path).parent?.children?.[0] ?? node).offset),
+        },
       })
     }
   }
@@ -173,11 +206,16 @@ function properties(
 }
 
 /** A value of the tree. (The parser's own `getNodeValue` sets prototypes.) */
-function valueIn(node: Node): unknown {
-  if (node.type === 'array') return (node.children ?? []).map(valueIn)
+function valueIn(
+  node: Node,
+  propertiesOf: (node: Node, path: Path) => ReturnType<typeof properties>,
+  path: Path = [],
+): unknown {
+  const inner = (value: Node, step: string | number) => valueIn(value, propertiesOf, [...path, step])
+  if (node.type === 'array') return (node.children ?? []).map(inner)
   if (node.type !== 'object') return node.value
   return Object.fromEntries(
-    (node.children ?? []).map(({ children: [key, value] = [] }) => [key?.value, value && valueIn(value)]),
+    [...propertiesOf(node, path)].map(([key, { value }]) => [key, value && inner(value, key)]),
   )
 }
 

@@ -128,6 +128,34 @@ export function fromText(schema: v.GenericSchema, text: string): unknown {
   return text
 }
 
+/**
+ * The schemas of what is in a list or an object.
+ *
+ * @internal
+ */
+export interface Parts {
+  /** Of each item of a list. */
+  item?: v.GenericSchema
+  /** Of an object whose keys are known, by these. */
+  entries?: Readonly<Record<string, v.GenericSchema>>
+  /** Of each key of another object, and of what that has. */
+  key?: v.GenericSchema
+  value?: v.GenericSchema
+}
+
+/**
+ * What a schema has for what is in a list or an object. Of any other value there is nothing.
+ *
+ * @internal
+ */
+export function partsOf(schema: v.GenericSchema): Parts {
+  const { type, wrapped, item, entries, key, value } = schema as v.GenericSchema &
+    Parts & { wrapped?: v.GenericSchema }
+  if (wrapped) return partsOf(wrapped)
+  if (type === 'record') return { ...(key && { key }), ...(value && { value }) }
+  return { ...(item && { item }), ...(entries && { entries }) }
+}
+
 function said(schema: v.GenericSchema): Said {
   return v.getMetadata(schema) as Said
 }

@@ -16,18 +16,31 @@ export interface ClusterMember extends ElectionMember {
   readonly leaderPort: number
 }
 
-const member = v.strictObject({ host: anyHost, port: anyPort, leader_port: anyPort })
+const memberName = v.pipe(
+  v.string(),
+  v.regex(/^[A-Za-z0-9][\w.-]{0,62}$/),
+  v.metadata({
+    takes: 'up to 63 letters, digits, "_", "-" and ".", of which the first is a letter or a digit',
+  }),
+)
+
+const member = v.pipe(
+  v.strictObject({ host: anyHost, port: anyPort, leader_port: anyPort }),
+  v.metadata({
+    takes: `${takenBy(anyHost)}, as "host", and two ports, "port" and "leader_port"`,
+  }),
+)
 
 /**
  * The members of a cluster, for a configuration: `{"pi-1": {"host": "192.168.1.21", "port": 12351, "leader_port": 12345}}`, and
  * so on. It reads as a list.
  */
 export const members = v.pipe(
-  v.record(v.pipe(v.string(), v.regex(/^[A-Za-z0-9][\w.-]{0,62}$/)), member),
+  v.record(memberName, member),
   v.minEntries(1),
   v.maxEntries(MOST_MEMBERS),
   v.metadata({
-    takes: `1 to ${MOST_MEMBERS} members by the names of their keys, each with ${takenBy(anyHost)}, as "host", and two ports, "port" and "leader_port"`,
+    takes: `1 to ${MOST_MEMBERS} members by the names of their keys, each with ${takenBy(member)}`,
   }),
   v.transform((all): ClusterMember[] =>
     Object.entries(all).map(([name, { host, port, leader_port: leaderPort }]) => ({

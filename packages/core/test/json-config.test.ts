@@ -16,7 +16,18 @@ import { describe, expect, onTestFinished, test, vi } from 'vitest'
 import { inForce } from '../src/config-in-force.ts'
 import { migratedText, secretNames } from '../src/config-migration.ts'
 import { readConfigText } from '../src/config-text.ts'
-import { bindAddress, defineConfig, host, loadJsonConfig, port } from '../src/json-config.ts'
+import { members } from '../src/election-members.ts'
+import {
+  bindAddress,
+  defineConfig,
+  host,
+  listOf,
+  loadJsonConfig,
+  orNothing,
+  port,
+  secret,
+  text,
+} from '../src/json-config.ts'
 import { OperationalError } from '../src/lifecycle.ts'
 import { BUILT_FIXTURES } from './built-fixtures.ts'
 import { config } from './json-definition.ts'
@@ -282,6 +293,122 @@ describe('the environment', () => {
     expect(of('secret')).toEqual([])
     writeFileSync(secret, 'x'.repeat(65 * 1024))
     expect(of(secret)[0]).toMatch(/larger than 64 KiB/)
+  })
+})
+
+describe('what is wrong within a value', () => {
+  const place = v.strictObject({ host, port, password: v.optional(secret(text)) })
+  const nested = defineConfig({
+    hub: {
+      description: 'The node that others connect to.',
+      keys: {
+        members: {
+          schema: members,
+          description: 'Its members.',
+          default: { a: { host: 'a', port: 1, leader_port: 2 } },
+        },
+        places: { schema: listOf(place), description: 'Some places.', default: [] },
+        backup: { schema: orNothing(place), description: 'Another place.', default: null },
+        numbers: { schema: listOf(port), description: 'Some ports.', default: [] },
+        hidden: { schema: secret(listOf(place)), description: 'Secret places.', default: [] },
+        loose: { schema: v.object({ port }), description: 'One that may have more.', default: { port: 1 } },
+        either: { schema: v.union([port, place]), description: 'One or the other.', default: 1 },
+      },
+    },
+  })
+  const hosts = 'It takes a host name or an IP address, such as 127.0.0.1.'
+
+  function problemsOf(text: string): string[] {
+    const file = readConfigText('FILE', text, secretNames(nested))
+    return inForce(nested, ['hub'], file, {}).problems
+  }
+
+  test('is told where it is, by its path: in an object, and in one of those in it', () => {
+    const text = `{
+  "hub": {
+    "members": {
+      "node-1": { "host": "127.0.0.1", "port": "12351", "leader_port": 12341 },
+      "node-2": { "host": "127.0.0.1", "port": 0, "leader_port": 0.5 },
+      "node-3": { "port": 12353, "leader_port": 12343 },
+      "node-4": { "host": "", "port": 12354 },
+      "node-5": { "host": "127.0.0.1", "port": 12355, "leader_port": 12345, "colour": 1, "hots": 2 },
+      "node 6": { "host": "127.0.0.1", "port": 12356, "leader_port": 12346 },
+      "node-7": 7,
+      "node-8": []
+    }
+  }
+}`
+    const names =
+      'It takes up to 63 letters, digits, "_", "-" and ".", of which the first is a letter or a digit.'
+    const each = `${hosts.slice(0, -1)}, as "host", and two ports, "port" and "leader_port".`
+    expect(problemsOf(text)).toEqual([
+      `FILE:4:48 hub.members.node-1.port is "12351". ${ports} Write 12351, without the quotation marks.`,
+      `FILE:5:48 hub.members.node-2.port is 0. ${ports}`,
+      `FILE:5:66 hub.members.node-2.leader_port is 0.5. ${ports}`,
+      `FILE:6:17 hub.members.node-3.host is missing. ${hosts}`,
+      `FILE:7:27 hub.members.node-4.host is "". ${hosts}`,
+      `FILE:7:17 hub.members.node-4.leader_port is missing. ${ports}`,
+      'FILE:8:87 hub.members.node-5.colour is not known here. Known here: host, port, leader_port.',
+      'FILE:8:98 hub.members.node-5.hots is not known here. Did you mean host?',
+      `FILE:9:7 A name in hub.members is "node 6". ${names}`,
+      `FILE:10:17 hub.members.node-7 is 7. ${each}`,
+      'FILE:3:16 hub.members has more mistakes: 1.',
+    ])
+    expect(problemsOf('{"hub": {"members": {"node-8": []}}}')).toEqual([
+      `FILE:1:32 hub.members.node-8 is []. ${each}`,
+    ])
+  })
+
+  test.each([
+    [
+      '"members": {}',
+      '{}. It takes 1 to 25 members by the names of their keys, each with a host name or an IP address, such as 127.0.0.1, as "host", and two ports, "port" and "leader_port".',
+    ],
+    ['"numbers": 5', `5. It takes a list, and for each of it a whole number from 1 to 65535.`],
+    ['"loose": []', '[]. It takes Object.'],
+    ['"either": {"host": "b c", "port": 1}', 'an object. It takes (number | Object).'],
+  ])('it is told as a whole where nothing within is to blame: %s', (text, problem) => {
+    const [, key] = /^"(\w+)"/.exec(text) ?? []
+    expect(problemsOf(`{"hub": {\n  ${text}}}`)).toEqual([
+      `FILE:2:${text.indexOf(':') + 5} hub.${key} is ${problem}`,
+    ])
+  })
+
+  test('so is an item of a list, and what is in it, and in what may be nothing', () => {
+    const text = `{"hub": {
+  "places": [{ "host": "a", "port": 1 }, { "host": "a b", "prt": 1 }, null],
+  "backup": { "host": "a" },
+  "numbers": [1, "2", 3, 0]
+}}`
+    expect(problemsOf(text)).toEqual([
+      `FILE:2:52 hub.places[1].host is "a b". ${hosts}`,
+      `FILE:2:42 hub.places[1].port is missing. ${ports} prt is there, at FILE:2:66: is that port, misspelled?`,
+      'FILE:2:71 hub.places[2] is null. It takes Object.',
+      `FILE:3:13 hub.backup.port is missing. ${ports}`,
+      `FILE:4:18 hub.numbers[1] is "2". ${ports} Write 2, without the quotation marks.`,
+      `FILE:4:26 hub.numbers[3] is 0. ${ports}`,
+    ])
+    expect(problemsOf('{"hub": {"loose": {"port": 1, "more": 2}}}')).toEqual([])
+  })
+
+  test('a secret is not told there either', () => {
+    const text =
+      '{"hub": {"hidden": [{"host": "geheim 1"}], "backup": {"host": "a", "port": 1, "password": 5}}}'
+    expect(problemsOf(text)).toEqual([
+      'FILE:1:91 hub.backup.password is not right. It takes any text. (What it is, is a secret, and not shown.)',
+      'FILE:1:20 hub.hidden is not right. It takes a list, and for each of it Object. (What it is, is a secret, and not shown.)',
+    ])
+  })
+
+  test('what stands there twice is told, however deep', () => {
+    const text = `{"hub": {"members": {
+  "node-1": { "host": "a", "port": 1, "leader_port": 2 },
+  "node-1": { "host": "b", "port": 1, "port": 0, "leader_port": 2 }
+}, "places": [{ "host": "a", "port": 1, "host": "a" }]}}`
+    expect(problemsOf(text)).toEqual([
+      'FILE:3:3 hub.members.node-1 stands on line 2 already. Leave one of them.',
+      'FILE:4:41 hub.places[0].host stands on line 4 already. Leave one of them.',
+    ])
   })
 })
 

@@ -406,8 +406,7 @@ try {
   for (const command of [start, lab]) addCopiesOptions(command, readersChapters())
   await tutorial.parseAsync()
 } catch (error) {
-  console.error(toldOf(error))
-  process.exitCode = 2
+  fail(error)
 }
 
 /** Ends a command that cannot go on. */

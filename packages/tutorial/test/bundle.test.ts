@@ -11,6 +11,7 @@ import { bundleChapter, filesOf } from '../src/bundle/bundle-chapter.ts'
 import { bundleReadme } from '../src/bundle/bundle-readme.ts'
 import { OutFolder } from '../src/bundle/out-folder.ts'
 import { findChapter, readChapter } from '../src/chapters/chapters.ts'
+import { belongsTo } from '../src/chapters/copied.ts'
 import { freePort, Running } from '../src/harness/harness.ts'
 import { ROOT } from '../src/workspace/repository.ts'
 
@@ -324,7 +325,7 @@ stop.abort()\n`,
 test('a transport of pino, which a bundle cannot hold, is told', async () => {
   const chapter = join(folder, '01-logging-liveness')
   const { folder: original } = findChapter('1')
-  await cp(original, chapter, { recursive: true, filter: (path) => !path.includes('node_modules') })
+  await cp(original, chapter, { recursive: true, filter: belongsTo(original) })
   await symlink(join(original, 'node_modules'), join(chapter, 'node_modules'))
   await writeFile(
     join(chapter, 'src/main.ts'),
@@ -341,10 +342,8 @@ test('what cannot be compiled is told with file and line', async () => {
   const said = vi.spyOn(console, 'error').mockImplementation(() => {})
   onTestFinished(() => said.mockRestore())
   const chapter = join(folder, 'broken')
-  await cp(findChapter('2').folder, chapter, {
-    recursive: true,
-    filter: (path) => !path.includes('node_modules'),
-  })
+  const { folder: original } = findChapter('2')
+  await cp(original, chapter, { recursive: true, filter: belongsTo(original) })
   await writeFile(join(chapter, 'src/master.ts'), `const stop = \nconst log = 1\n`)
   await expect(bundleChapter(readChapter(chapter), join(folder, 'of-broken'))).rejects.toThrow(
     /^\S*broken\/src\/master\.ts:2:1: Unexpected "const"$/,

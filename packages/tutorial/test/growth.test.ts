@@ -2,6 +2,7 @@ import { cp, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { test as base, describe, expect } from 'vitest'
+import { canBeCopied } from '../src/chapters/copied.ts'
 import { growthProblems } from '../src/chapters/growth.ts'
 
 const ROOT = join(import.meta.dirname, '../../..')
@@ -12,7 +13,7 @@ const test = base.extend<{ copy: string }>({
     for (const part of ['chapters', 'packages/core/src']) {
       await cp(join(ROOT, part), join(folder, part), {
         recursive: true,
-        filter: (path) => !path.includes('node_modules'),
+        filter: (path) => !path.includes('node_modules') && canBeCopied(path),
       })
     }
     await use(folder)

@@ -1,10 +1,11 @@
 import { spawn } from 'node:child_process'
-import { mkdtempSync, readdirSync } from 'node:fs'
+import { cpSync, mkdirSync, mkdtempSync, readdirSync } from 'node:fs'
 import { rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
 import { allChapters, type Chapter, findChapter } from '../src/chapters/chapters.ts'
+import { belongsTo } from '../src/chapters/copied.ts'
 import { isAlive, Running } from '../src/harness/harness.ts'
 import { readRecording } from '../src/lab/recording.ts'
 import { type Outcome, tryScenario } from '../src/lab/run-scenario.ts'
@@ -48,26 +49,28 @@ describe.for(all)('$name of $chapter.name', ({ chapter, name }) => {
 })
 
 /** `pnpm lab`, with everything that it leaves in one folder. */
-async function runLab(...args: string[]) {
+const runLab = (...args: string[]) => runLabIn(folder, folder, ...args)
+
+async function runLabIn(cwd: string, temporary: string, ...args: string[]) {
   const child = spawn(process.execPath, [TOOL, 'lab', ...args], {
-    cwd: folder,
+    cwd,
     detached: true,
     env: {
       ...programEnvironment({ ports: await freePorts([chapter]), speed: 1, from: folder }),
-      TMPDIR: folder,
+      TMPDIR: temporary,
     },
     stdio: ['pipe', 'pipe', 'pipe'],
   })
   return { lab: new Running(child), type: (line: string) => child.stdin.write(`${line}\n`), child }
 }
 
-/** The pids of the programs whose folder is in ours. */
-async function programs(): Promise<number[]> {
+/** The pids of the programs whose folder is in ours, and of the guard. */
+async function programs(temporary = folder): Promise<number[]> {
   const { execa } = await import('execa')
   const { stdout } = await execa('ps', ['-eo', 'pid,args'])
   return stdout
     .split('\n')
-    .flatMap((line) => (line.includes(`${folder}/lab-`) ? [Number.parseInt(line, 10)] : []))
+    .flatMap((line) => (line.includes(`${temporary}/lab-`) ? [Number.parseInt(line, 10)] : []))
 }
 
 /** What the lab has left. What tsx keeps for the next command is not the lab's. */
@@ -154,4 +157,19 @@ test('a start that cannot work is one line, and exit code 2', async () => {
     expect(lab.exitCode).toBe(2)
     expect(left()).toEqual([])
   }
+})
+
+test('a start that fails on the way is one line and exit code 2, too, and leaves nothing', async () => {
+  const own = join(folder, chapter.name)
+  cpSync(chapter.folder, own, { recursive: true, filter: belongsTo(chapter.folder) })
+  // A folder cannot be copied into itself.
+  const temporary = join(own, 'temporary')
+  mkdirSync(temporary)
+  const { lab } = await runLabIn(own, temporary)
+  await lab.ends()
+  expect(lab.lines).toEqual([expect.stringMatching(/^That did not work: .* to a subdirectory of self/)])
+  expect(lab.exitCode).toBe(2)
+  expect(readdirSync(temporary).filter((file) => !file.startsWith('tsx-'))).toEqual([])
+  expect(readdirSync(own)).not.toContain(RECORDING)
+  expect(await programs(temporary)).toEqual([])
 })

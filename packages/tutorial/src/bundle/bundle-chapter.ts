@@ -5,6 +5,7 @@
 import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs'
 import { dirname, join, normalize } from 'node:path'
 import { type Chapter, INSTALLER } from '../chapters/chapters.ts'
+import { canBeCopied } from '../chapters/copied.ts'
 import { configFilesOf } from '../chapters/ports.ts'
 import { ReaderError } from '../workspace/reader-error.ts'
 import { bundleReadme } from './bundle-readme.ts'
@@ -78,7 +79,7 @@ function dataNamedBy({ folder }: Chapter, files: readonly string[]): string[] {
 
 function copy(from: string, to: string): void {
   mkdirSync(dirname(to), { recursive: true })
-  cpSync(from, to, { recursive: true, dereference: true })
+  cpSync(from, to, { recursive: true, dereference: true, filter: canBeCopied })
 }
 
 /** This folder is a program's own, its JavaScript is in modules, which Node it takes, and which programs can be services. */

@@ -3,11 +3,12 @@
  * and its ports are free ones, in the programs' code and in their configuration.
  */
 import { spawn } from 'node:child_process'
-import { existsSync, lstatSync, realpathSync } from 'node:fs'
+import { existsSync, realpathSync } from 'node:fs'
 import { cp, mkdtemp, readFile, rm, symlink, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { basename, dirname, join, resolve } from 'node:path'
 import { CHAPTERS_FOLDER, type Chapter, readChapter } from '../chapters/chapters.ts'
+import { belongsTo } from '../chapters/copied.ts'
 import { configFilesOf, portsOf } from '../chapters/ports.ts'
 import { Link } from '../faults/link.ts'
 import { freePort, freePorts, type Ports, programEnvironment } from '../run/environment.ts'
@@ -86,12 +87,7 @@ export class ChapterCopy {
   ): Promise<ChapterCopy> {
     const original = resolve(CHAPTERS_FOLDER, chapter)
     const folder = await mkdtemp(join(tmpdir(), `${basename(original)}-`))
-    await cp(original, folder, {
-      recursive: true,
-      filter: (path) =>
-        !/node_modules|\.log$|\/state(\/|$)|\.practice\.json$/.test(path.slice(original.length)) &&
-        isCopied(path),
-    })
+    await cp(original, folder, { recursive: true, filter: belongsTo(original) })
     await symlink(realpathSync(join(original, 'node_modules')), join(folder, 'node_modules'))
 
     const copy = readChapter(folder)
@@ -243,10 +239,4 @@ export class ChapterCopy {
 /** The text of a configuration with other ports in it, wherever they stand: alone, in a list, in an address. */
 function withPorts(text: string, standIns: Ports): string {
   return text.replace(/(?<![\w.])\d+(?![\w.])/g, (number) => String(standIns.get(Number(number)) ?? number))
-}
-
-/** False for sockets and the like, which a reader's other tools may leave there, and which nothing can copy. */
-function isCopied(path: string): boolean {
-  const stat = lstatSync(path)
-  return stat.isFile() || stat.isDirectory() || stat.isSymbolicLink()
 }

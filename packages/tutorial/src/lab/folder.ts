@@ -2,11 +2,12 @@
 import { mkdtempSync } from 'node:fs'
 import { cp, mkdir, symlink } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { join, relative } from 'node:path'
 import { CHAPTERS_FOLDER, type Chapter, readChapter } from '../chapters/chapters.ts'
+import { belongsTo } from '../chapters/copied.ts'
 
-/** What stands in a chapter's folder and is not the chapter: what its programs and its author leave there. */
-const NOT_COPIED = /\/(node_modules|test|state|scenarios)(\/|$)|\.log(\.\w+)?$/
+/** What of a chapter its programs do without. */
+const NOT_COPIED = /^(test|scenarios)(\/|$)/
 
 export interface LabFolder {
   /** Its absolute path. */
@@ -24,9 +25,10 @@ export async function makeFolder(original: Chapter, onMade: (path: string) => vo
   const path = mkdtempSync(join(tmpdir(), `lab-${original.name}-`))
   onMade(path)
   const folder = join(path, 'chapter')
+  const isOfChapter = belongsTo(original.folder)
   await cp(original.folder, folder, {
     recursive: true,
-    filter: (file) => !NOT_COPIED.test(file.slice(original.folder.length)),
+    filter: (path) => !NOT_COPIED.test(relative(original.folder, path)) && isOfChapter(path),
   })
   const installed = join(CHAPTERS_FOLDER, original.name, 'node_modules') // a copy of the reader's may have none
   await symlink(installed, join(folder, 'node_modules'))

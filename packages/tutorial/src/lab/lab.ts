@@ -106,11 +106,11 @@ export class Lab implements Watched {
         `In ${original.name} no program connects to another, so there is no link to make a fault on. Chapters from 03 on have some.`,
       )
     let guard: Guard | undefined
-    const folder = await makeFolder(original, (path) => {
-      guard = new Guard(path)
-    })
-    if (!guard) throw new Error('a folder without its guard')
     try {
+      const folder = await makeFolder(original, (path) => {
+        guard = new Guard(path)
+      })
+      if (!guard) throw new Error('a folder without its guard')
       change?.(folder.path)
       const random = randomBy(seed)
       const happenings = new Happenings(speed)
@@ -118,7 +118,7 @@ export class Lab implements Watched {
       const made = { folder, guard, happenings, speed, random, ports, copies, config, without }
       return new Lab({ ...(await makeCluster(made)), ...made, seed })
     } catch (error) {
-      await guard.close()
+      await guard?.close()
       throw error
     }
   }

@@ -6,6 +6,7 @@ import { execa } from 'execa'
 import { markdownTable } from 'markdown-table'
 import { versionBefore } from '../chapters/back.ts'
 import { allChapters, type Chapter } from '../chapters/chapters.ts'
+import { belongsTo } from '../chapters/copied.ts'
 import { textOfFile } from '../workspace/files.ts'
 import { ReaderError } from '../workspace/reader-error.ts'
 import { ROOT } from '../workspace/repository.ts'
@@ -110,10 +111,7 @@ async function noticesNothing(chapter: Chapter): Promise<void> {
 async function noticedBy(chapter: Chapter, file: string, { text }: Mutant): Promise<string | undefined> {
   const folder = mkdtempSync(join(tmpdir(), `${chapter.name}-`))
   try {
-    cpSync(chapter.folder, folder, {
-      recursive: true,
-      filter: (path) => !/node_modules|\.log$/.test(path.slice(chapter.folder.length)),
-    })
+    cpSync(chapter.folder, folder, { recursive: true, filter: belongsTo(chapter.folder) })
     symlinkSync(join(chapter.folder, 'node_modules'), join(folder, 'node_modules'))
     writeFileSync(join(folder, file), text)
     return await firstFailure(chapter, folder)
