@@ -17,7 +17,7 @@ const LOOK_INTERVAL_MS = 5_000
 const DEFAULT_BATCH = 500
 
 /** How long they may take to be sent, in ms, unless told otherwise. */
-const DEFAULT_TIMEOUT_MS = 10_000
+const DEFAULT_TIMEOUT_MS = 60_000
 
 export interface DeliverOptions {
   /** Where it goes, in the words of the log: `InfluxDB at http://127.0.0.1:8086`. */
@@ -38,7 +38,7 @@ export interface DeliverOptions {
   stop?: AbortSignal
   /** How many texts are sent at a time. Default: 500. */
   batch?: number
-  /** How long `send` may take, in ms: 1 to 2147483647. Default: 10,000. */
+  /** How long `send` may take, in ms: 1 to 2147483647. Default: 60,000: a database on an SD card takes its time. */
   timeoutMs?: number
 }
 

@@ -198,9 +198,12 @@ describe('a node', () => {
       expect(tasks.tables.workers.get('pi-1')).toMatchObject({ state: 'draining', done: 1 }),
     )
     expect(lines().filter((line) => /goes on/.test(line))).toEqual([])
+    const running = [{ name: 'add' }, { name: 'add' }]
+    await waitFor(() =>
+      expect(tasks.tables.workers.get('pi-2')).toMatchObject({ slots: 2, inFlight: 2, running }),
+    )
     const row = tasks.tables.workers.get('pi-2')
     expect(v.is(workerRow, row)).toBe(true)
-    expect(row).toMatchObject({ slots: 2, inFlight: 2, running: [{ name: 'add' }, { name: 'add' }] })
     expect(row?.why).toMatch(/^add was expected to be done here in /)
   })
 
