@@ -158,7 +158,7 @@ describe('a task', () => {
     await waitFor(() => expect(worker.given).toHaveLength(2))
     worker.end(worker.given[1] as Given)
     await waitFor(() => expect(tasks.tables.failed.size).toBe(0))
-    expect(tasks.tables.queue.get('queue')).toMatchObject({ done: 1, failed: 0 })
+    await waitFor(() => expect(tasks.tables.queue.get('queue')).toMatchObject({ done: 1, failed: 0 }))
   })
 
   test('that kills each node that it meets has failed after three', async () => {
