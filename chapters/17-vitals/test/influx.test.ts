@@ -49,6 +49,35 @@ test('an InfluxDB that takes what is sent and never answers is given up, and ask
   expect(asked).toBe(2)
 })
 
+test('nothing is written before the database is whole, though the answer has begun that it is made', async ({
+  chapter,
+}) => {
+  const writes: string[] = []
+  let state = 'missing'
+  const slow = createServer((request, response) => {
+    if (request.url?.startsWith('/write')) {
+      writes.push(state)
+      response.writeHead(state === 'missing' ? 404 : 204).end()
+      return
+    }
+    state = 'begun'
+    response.writeHead(200).flushHeaders()
+    setTimeout(() => {
+      state = 'whole'
+      response.end('{}')
+    }, 500)
+  })
+  slow.listen(0, '127.0.0.1')
+  onTestFinished(() => void slow.close().closeAllConnections())
+  await once(slow, 'listening')
+  const { port } = slow.address() as AddressInfo
+  await configure(chapter, { influxdb_host: '127.0.0.1', influxdb_port: port })
+  const primary = await chapter.run('primary')
+  await sayVitals(chapter.port, primary, 1_500)
+  await vi.waitFor(() => expect(writes).toHaveLength(2), PATIENCE)
+  expect(writes).toEqual(['missing', 'whole'])
+})
+
 describe.runIf(hasInflux())('with an InfluxDB', () => {
   test('what is sent while it is away waits on disk, comes when it is there, and none twice', async ({
     chapter,

@@ -36,7 +36,8 @@ export function influxWriter(options: InfluxOptions): ((sample: NodeSample) => v
     const write = () => post('/write', { db: database, precision: 's' }, texts.join('\n'))
     let response = await write()
     if (response.status === 404) {
-      await post('/query', { q: creationOf(database) })
+      // Its answer begins after the first statement, and what is written before the second is done goes elsewhere.
+      await (await post('/query', { q: creationOf(database) })).text()
       response = await write()
     }
     const text = (await response.text()).trim()
