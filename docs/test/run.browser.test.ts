@@ -69,6 +69,7 @@ test.for(onWire)(
 
     const items = page.locator('.wire li')
     expect(await items.count()).toBe(wire.events.length)
+    expect(await page.getByText('more pieces are not shown').count()).toBe(wire.leftOut ? 1 : 0)
     const messages = wire.events.filter((event) => event.type === 'bytes')
     expect(await items.locator('.bytes').allInnerTexts()).toEqual(
       // Of what is encrypted only some happens to be text.

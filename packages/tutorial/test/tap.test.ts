@@ -4,7 +4,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import fc from 'fast-check'
 import { test as base, expect } from 'vitest'
 import { openTap } from '../src/record/tap.ts'
-import { bytesOf, type WireEvent, WireLog } from '../src/record/wire.ts'
+import { bytesOf, shortened, type WireEvent, WireLog } from '../src/record/wire.ts'
 import { freePort } from '../src/run/environment.ts'
 
 /** A tap before a master of the test's own, and what it takes down. */
@@ -257,4 +257,25 @@ test('a connection is open before whoever is connected to can know of it', async
   expect(tooLate).toEqual([])
   const times = master.events.map(({ at }) => at)
   expect(times).toEqual(times.toSorted((a, b) => a - b))
+})
+
+test('a recording of very many bytes has those with which each connection begins, and says how many it lacks', () => {
+  let now = 0
+  const log = new WireLog(['master', 'slave 1', 'slave 2'], () => now)
+  const said = (text: string) => expect.objectContaining({ text })
+  const connections = ['slave 1', 'slave 2'].map((lane) =>
+    log.opened({ at: 0, lane, to: 'master', address: lane }),
+  )
+  for (let count = 1; count <= 400; count += 1) {
+    now = count
+    connections[0]?.bytes('lane', Buffer.from(`one ${count}`))
+    if (count <= 3) connections[1]?.bytes('lane', Buffer.from(`two ${count}`))
+  }
+  for (const each of connections) each.ended('lane')
+  const { events, leftOut } = shortened(log.recording('03-sockets'))
+  expect(events.filter(({ type }) => type !== 'bytes')).toHaveLength(4)
+  expect(events).toEqual(expect.arrayContaining(['one 1', 'one 198', 'two 1', 'two 3'].map(said)))
+  expect(events).not.toContainEqual(said('one 199'))
+  expect(leftOut).toBe(202)
+  expect(events.map(({ at }) => at)).toEqual(events.map(({ at }) => at).toSorted((one, other) => one - other))
 })

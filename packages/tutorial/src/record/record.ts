@@ -14,7 +14,7 @@ import { ROOT } from '../workspace/repository.ts'
 import { type Cast, castLines, castText } from './cast.ts'
 import { openTap } from './tap.ts'
 import { runInTerminal } from './terminal.ts'
-import { WireLog, type WireRecording, wireText } from './wire.ts'
+import { shortened, WireLog, type WireRecording, wireText } from './wire.ts'
 
 /** Where the recordings are kept. */
 export const RECORDINGS_FOLDER = join(ROOT, 'docs/recordings')
@@ -127,7 +127,7 @@ export async function recordRun(chapter: Chapter, options: RecordOptions = {}): 
   rmSync(state, { recursive: true })
   cast.header.height = Math.max(ROWS, rowsOf(cast) + 1)
   await Promise.all(taps.map(({ close }) => close()))
-  return { cast, exitCode, ...(taps.length > 0 && { wire: log.recording(chapter.name) }) }
+  return { cast, exitCode, ...(taps.length > 0 && { wire: shortened(log.recording(chapter.name)) }) }
 }
 
 /** What pnpm runs for the command that is shown, without the lines that pnpm adds. */

@@ -14,6 +14,8 @@ export interface WireRecording {
   connections: WireConnection[]
   /** What happened on them, in the order of time. */
   events: WireEvent[]
+  /** How many entries of bytes are left out: where there are many, each connection has only its first ones. */
+  leftOut?: number
 }
 
 export interface WireConnection {
@@ -70,6 +72,9 @@ const SEPARATOR = 0x0d
 
 /** How a connection begins that is encrypted, from chapter 22 on: a handshake of TLS. */
 const TLS_BEGINS = Buffer.from([0x16, 0x03])
+
+/** How many entries a recording has, about: more than that nobody reads, and a page takes minutes to draw. */
+const MOST_EVENTS = 400
 
 /** Takes down what happens on the wire. */
 export class WireLog {
@@ -137,6 +142,22 @@ export class WireLog {
     if (this.#onEvent) this.#onEvent(event)
     else this.#events.splice(this.#events.findLastIndex(({ at }) => at <= event.at) + 1, 0, event)
   }
+}
+
+/** A recording with as many entries of bytes as there is room for: those with which each connection begins. */
+export function shortened(recording: WireRecording): WireRecording {
+  const { connections, events } = recording
+  if (events.length <= MOST_EVENTS) return recording
+  const others = events.filter(({ type }) => type !== 'bytes').length
+  const share = Math.max(1, Math.floor((MOST_EVENTS - others) / connections.length))
+  const counts = new Map<number, number>()
+  const kept = events.filter(({ type, connection }) => {
+    if (type !== 'bytes') return true
+    const count = (counts.get(connection) ?? 0) + 1
+    counts.set(connection, count)
+    return count <= share
+  })
+  return { ...recording, events: kept, leftOut: events.length - kept.length }
 }
 
 /** The bytes that an entry tells of. */
