@@ -1,9 +1,9 @@
 /** Members, their machines, and the network between them, in one process: what happens next is the next event of a queue. */
 import type * as raftModule from '@rpi-cluster/core/raft'
 import type { RaftMessage, RaftState, RaftStep } from '@rpi-cluster/core/raft'
+import { DueTimes } from '@rpi-cluster/core/task-lists'
 import { toldOf } from '../../../core/test/raft-telling.ts'
 import type { Chance, DrawnWorld } from './drawn-world.ts'
-import { EventQueue } from './event-queue.ts'
 import { type Happening, Machine } from './machine.ts'
 import { BrokenRule, Rules } from './rules.ts'
 
@@ -32,7 +32,7 @@ export class World {
   readonly #raft: Raft
   readonly #chance: Chance
   readonly #tell: ((line: string) => void) | undefined
-  readonly #events = new EventQueue<Event>()
+  readonly #events = new DueTimes<Event>()
   readonly #byName = new Map<string, Machine>()
   #news = ''
   /** Who does not hear whom: `to < from`. */
@@ -68,15 +68,18 @@ export class World {
 
   /** Something happens in so many ms. */
   later(ms: number, then: () => void): void {
-    this.#events.put(this.now + ms, { then })
+    this.#events.add(this.now + ms, { then })
   }
 
   /** Lets time go by. */
   run(ms: number): void {
     const end = this.now + ms
-    while (this.#events.nextAt <= end) {
-      this.now = this.#events.nextAt
-      this.#happens(this.#events.take() as Event)
+    for (;;) {
+      const { next } = this.#events
+      const event = this.#events.take(end)
+      if (next === undefined || event === undefined) break
+      this.now = next
+      this.#happens(event)
     }
     this.now = end
   }
@@ -218,7 +221,7 @@ export class World {
       machine.saving = step
       const isHanging = this.isTroubled && this.#chance.is(0.02)
       const ms = isHanging ? this.#chance.wait(this.drawn.electionMs) : this.#takes(this.drawn.saveMs)
-      this.#events.put(this.now + ms, { saved: machine, process: machine.process })
+      this.#events.add(this.now + ms, { saved: machine, process: machine.process })
       if (this.isTroubled && this.#chance.is(CRASH_WHEN_SAVING)) this.#crashFor(machine)
     } else this.#finish(machine, step)
   }
@@ -246,7 +249,7 @@ export class World {
     const isLate = this.isTroubled && this.#chance.is(drawn.late)
     const ms = isLate ? this.#chance.between(0, 3 * drawn.electionMs) : this.#takes(drawn.delayMs)
     const stalledUntil = this.#stalled.get(`${message.to} < ${message.from}`) ?? 0
-    this.#events.put(Math.max(this.now + ms, stalledUntil), { arrives: message })
+    this.#events.add(Math.max(this.now + ms, stalledUntil), { arrives: message })
   }
 
   #takes(mean: number): number {
@@ -259,7 +262,7 @@ export class World {
     const at = Math.max(this.now, machine.timeAt(this.#raft.wakeAt(settings, state))) + 0.01
     if (at >= machine.wakesAt && machine.wakesAt > this.now) return
     machine.wakesAt = at
-    this.#events.put(at, { wakes: machine, process: machine.process })
+    this.#events.add(at, { wakes: machine, process: machine.process })
   }
 
   /** What must hold of those who lead. */
