@@ -91,7 +91,8 @@ export class ReplicaDriver
   #sinceSnapshot = 0
   #snapshotSize = 0
   #isSnapshotting = false
-  #isInTrouble = false
+  /** When it is written again what the disk did not take: the store has told that. */
+  #again: NodeJS.Timeout | undefined
 
   constructor(options: ReplicaDriverOptions) {
     const { settings, store, log, state } = options
@@ -290,30 +291,16 @@ export class ReplicaDriver
   #write(entries: readonly LogEntry[]): void {
     const last = entries.at(-1)
     if (!last) return
-    const { store, log } = this.#options
-    store.append(entries).then(
+    this.#options.store.append(entries).then(
+      () => this.give({ kind: 'durable', last: { term: last.term, index: last.index } }),
       () => {
-        if (this.#isInTrouble) log.info('The disk takes entries of the log again')
-        this.#isInTrouble = false
-        this.give({ kind: 'durable', last: { term: last.term, index: last.index } })
-      },
-      (error: Error) => {
-        if (!this.#isInTrouble)
-          log.error(
-            `Cannot write to the log (${error.message}): this member counts in no majority until the disk takes it. It is tried each second.`,
-          )
-        if (!this.#isInTrouble) setTimeout(() => this.#writeAgain(), AFTER_TROUBLE_MS).unref()
-        this.#isInTrouble = true
+        this.#again ??= setTimeout(() => {
+          this.#again = undefined
+          const { durable } = this.#state
+          this.#write(entriesOf(this.#state, durable + 1, lastOf(this.#state).index))
+        }, AFTER_TROUBLE_MS).unref()
       },
     )
-  }
-
-  #writeAgain(): void {
-    if (!this.#isInTrouble) return
-    this.#isInTrouble = false
-    const { durable } = this.#state
-    const { index } = lastOf(this.#state)
-    this.#write(entriesOf(this.#state, durable + 1, index))
   }
 
   /** A leader's snapshot takes the place of all there is. */
