@@ -8,8 +8,8 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import * as v from 'valibot'
 import type { Answers } from './dialogue.ts'
 import type { Logger } from './logging.ts'
-import { textOf } from './messages.ts'
 import { nameOfMember } from './member-ids.ts'
+import { textOf } from './messages.ts'
 import { type LogMember, membersOf, type ReplicaState, whyNoChange } from './replica.ts'
 import type { ReplicaDriver } from './replica-driver.ts'
 
@@ -23,7 +23,11 @@ const WANTS_FOR_MS = 5_000
 /** How many time-outs a change may take until it is told that it is not done yet. */
 const PATIENCE_IN_ELECTIONS = 10
 
-const join = v.object({ cluster: v.string(), id: v.pipe(v.string(), v.maxLength(100)), about: v.optional(v.unknown()) })
+const join = v.object({
+  cluster: v.string(),
+  id: v.pipe(v.string(), v.maxLength(100)),
+  about: v.optional(v.unknown()),
+})
 const change = v.object({ add: v.optional(v.string()), remove: v.optional(v.string()) })
 
 /** Who the members of a log are, as is answered to who asks, and to who changes them. */
@@ -89,7 +93,9 @@ export class LogChanges {
       return `${node} is no member of this cluster, and nobody has added it`
     }
     if (former) {
-      this.#tellOnce(`${node} comes with another store than it had: the member that it was is removed, and it learns anew`)
+      this.#tellOnce(
+        `${node} comes with another store than it had: the member that it was is removed, and it learns anew`,
+      )
       this.#invited.add(node)
       return this.#become(members.filter((member) => member !== former))
     }

@@ -9,12 +9,15 @@ import { randomBytes } from 'node:crypto'
 import * as v from 'valibot'
 import type { Answers } from './dialogue.ts'
 import { memberId, nameOfMember } from './member-ids.ts'
-import { logMembers, type LogMember } from './replica.ts'
+import { type LogMember, logMembers } from './replica.ts'
 
 /** The question that is asked of all while a node belongs to no cluster, and what its answer is called. */
 export const FOUNDING = 'log_founding'
 
-const founding = v.object({ cluster: v.pipe(v.string(), v.regex(/^[a-z0-9]{12}$/)), members: v.array(v.unknown()) })
+const founding = v.object({
+  cluster: v.pipe(v.string(), v.regex(/^[a-z0-9]{12}$/)),
+  members: v.array(v.unknown()),
+})
 
 /**
  * The record of how a cluster began: its id, and who the first members were. None for who has come later.
@@ -63,7 +66,10 @@ export function findFounding(
   const all = [own, ...answers].filter(({ id }) => founders.includes(nameOfMember(id)))
   const [first] = [...founders].sort()
   if (all.length < founders.length || nameOfMember(own.id) !== first) return undefined
-  const cluster = BigInt(`0x${randomBytes(8).toString('hex')}`).toString(36).padStart(12, '0').slice(-12)
+  const cluster = BigInt(`0x${randomBytes(8).toString('hex')}`)
+    .toString(36)
+    .padStart(12, '0')
+    .slice(-12)
   return { cluster, members: all.map(({ id, about }) => ({ id, isVoter: true, about: about ?? null })) }
 }
 

@@ -9,9 +9,9 @@ import type { Connection } from './connection.ts'
 import { asciiJson, JsonText } from './frames.ts'
 import { OperationalError } from './lifecycle.ts'
 import type { Logger } from './logging.ts'
+import { nameOfMember } from './member-ids.ts'
 import { type Handlers, send, textOf } from './messages.ts'
 import { type ReplicaMessage, replicaMessage } from './replica.ts'
-import { nameOfMember } from './member-ids.ts'
 
 /** The type of a message, and of a piece that belongs to the next one. */
 const MESSAGE = 'raft'
@@ -106,7 +106,9 @@ export class LogWire {
     this.#collected.set(peer, all)
     all.size += text.length
     if (all.size > MOST_IN_PIECES)
-      throw new OperationalError(`Cut off ${peer.peer}: it sends more than ${MOST_IN_PIECES} characters in pieces.`)
+      throw new OperationalError(
+        `Cut off ${peer.peer}: it sends more than ${MOST_IN_PIECES} characters in pieces.`,
+      )
     const last = all.pieces.length - 1
     if (all.goesOn) all.pieces[last] = `${all.pieces[last]}${text}`
     else all.pieces.push(text)
@@ -128,7 +130,10 @@ export class LogWire {
     const message = v.safeParse(replicaMessage, made)
     if (!message.success) return this.#tellOnce(`What ${who} says of the log is not understood`, made)
     if (nameOfMember(message.output.from) !== proven)
-      return this.#tellOnce(`${who} says something about the log in the name of another, which is refused`, made)
+      return this.#tellOnce(
+        `${who} says something about the log in the name of another, which is refused`,
+        made,
+      )
     this.#options.take(message.output, peer)
   }
 

@@ -7,8 +7,8 @@
 import { setImmediate as turn } from 'node:timers/promises'
 import type { Connection } from './connection.ts'
 import type { LogEntry } from './entry-log.ts'
-import type { Logger } from './logging.ts'
 import { OperationalError } from './lifecycle.ts'
+import type { Logger } from './logging.ts'
 import { nameOfMember } from './member-ids.ts'
 import type { LogPosition, RaftState } from './raft.ts'
 import type { DriverInput, ElectionDriver, TakenStep } from './raft-driver.ts'
@@ -226,7 +226,11 @@ export class ReplicaDriver
   protected step(input: Input, now: number, random: number): ReplicaStep {
     if (input.kind === 'propose') this.#refuseLate()
     const given = input.kind === 'propose' ? { ...input, data: this.#waiting.map(({ data }) => data) } : input
-    return stepReplica(this.#options.settings, this.#state, { ...withoutVia(given), now, random } as ReplicaInput)
+    return stepReplica(this.#options.settings, this.#state, {
+      ...withoutVia(given),
+      now,
+      random,
+    } as ReplicaInput)
   }
 
   protected took(step: ReplicaStep, input: Input, now: number): void {
@@ -394,7 +398,11 @@ export class ReplicaDriver
   takeSnapshot(): { snapshot: LogSnapshot; pieces: Iterable<string> } {
     const { members } = this.#state
     const then = members.findLast(({ index }) => index <= this.#applied.index)
-    const snapshot = { last: this.#applied, time: this.#appliedTime, members: then?.members ?? membersOf(this.#state) }
+    const snapshot = {
+      last: this.#applied,
+      time: this.#appliedTime,
+      members: then?.members ?? membersOf(this.#state),
+    }
     return { snapshot, pieces: this.#options.machine.snapshot() }
   }
 }
@@ -417,7 +425,9 @@ function namedRaft(raft: RaftState): RaftState {
     ...raft,
     leader: named(raft.leader),
     votedFor: named(raft.votedFor),
-    answers: Object.fromEntries(Object.entries(raft.answers).map(([id, answer]) => [nameOfMember(id), answer])),
+    answers: Object.fromEntries(
+      Object.entries(raft.answers).map(([id, answer]) => [nameOfMember(id), answer]),
+    ),
     handOver: raft.handOver && { ...raft.handOver, to: nameOfMember(raft.handOver.to) },
   }
 }

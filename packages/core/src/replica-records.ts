@@ -14,8 +14,9 @@
  *
  * @since 0.27.0
  */
-import { OperationalError } from './lifecycle.ts'
+
 import type { LogEntry } from './entry-log.ts'
+import { OperationalError } from './lifecycle.ts'
 import type { LogMember, LogSnapshot } from './replica-state.ts'
 import { MOST_EVENT_BYTES } from './task-log-event.ts'
 

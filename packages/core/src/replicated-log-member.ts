@@ -13,11 +13,18 @@ import { checkElection, Election, type ElectionOptions, type Reign } from './ele
 import type { ElectionView, Leader, MemberView } from './election-view.ts'
 import { OperationalError } from './lifecycle.ts'
 import { JOIN, LogChanges } from './log-changes.ts'
-import { answerFounding, FOUNDING, findFounding, type Founding, foundingIn } from './log-founding.ts'
+import { answerFounding, FOUNDING, type Founding, findFounding, foundingIn } from './log-founding.ts'
 import { LogWire } from './log-wire.ts'
 import { memberId, nameOfMember } from './member-ids.ts'
 import type { Handlers } from './messages.ts'
-import { lastOf, membersOf, type ReplicaDurable, type ReplicaMessage, startReplica, votersOf } from './replica.ts'
+import {
+  lastOf,
+  membersOf,
+  type ReplicaDurable,
+  type ReplicaMessage,
+  startReplica,
+  votersOf,
+} from './replica.ts'
 import { ReplicaDriver } from './replica-driver.ts'
 import { openReplicaStore, type ReplicaStore } from './replica-store.ts'
 import type { StateMachine } from './state-machine.ts'
@@ -299,7 +306,9 @@ export class ReplicatedLog {
     const { members, founders = members.map(({ name }) => name), log, stop } = this.#options
     const others = members.map(({ name }) => name).filter((name) => name !== this.name)
     const asked = await Promise.all(
-      others.map((name) => this.#election.ask(name, FOUNDING, { answer: FOUNDING, stop }).catch(() => undefined)),
+      others.map((name) =>
+        this.#election.ask(name, FOUNDING, { answer: FOUNDING, stop }).catch(() => undefined),
+      ),
     )
     const answers = asked.flatMap((said) => foundingIn(said) ?? [])
     const begun = findFounding({ id: this.id, about: this.#about }, founders, answers)
@@ -307,7 +316,9 @@ export class ReplicatedLog {
       const here = [this.id, ...answers.map(({ id }) => id)].map(nameOfMember)
       const missing = founders.filter((name) => !here.includes(name))
       if (missing.length > 0)
-        tell(`The cluster begins when all of ${founders.join(', ')} are there: it waits for ${missing.join(', ')}`)
+        tell(
+          `The cluster begins when all of ${founders.join(', ')} are there: it waits for ${missing.join(', ')}`,
+        )
       return
     }
     await this.#store.found(begun)
@@ -341,7 +352,9 @@ export class ReplicatedLog {
   #tellMembers(): void {
     const { members, commit } = this.#driver.replica
     const now = members.findLast(({ index }) => index <= commit)
-    const names = (now?.members ?? []).map(({ id, isVoter }) => `${nameOfMember(id)}${isVoter ? '' : ', which learns,'}`)
+    const names = (now?.members ?? []).map(
+      ({ id, isVoter }) => `${nameOfMember(id)}${isVoter ? '' : ', which learns,'}`,
+    )
     const told = names.join(', ')
     if (told === this.#toldMembers) return
     if (this.#toldMembers !== '') this.#options.log.info(`Members from now on: ${told}`)

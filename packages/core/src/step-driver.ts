@@ -40,7 +40,12 @@ export interface StepDriverOptions<Saved> {
 }
 
 /** @internal */
-export abstract class StepDriver<Message, Other extends { readonly kind: string }, Step extends { save?: Saved }, Saved> {
+export abstract class StepDriver<
+  Message,
+  Other extends { readonly kind: string },
+  Step extends { save?: Saved },
+  Saved,
+> {
   readonly #options: StepDriverOptions<Saved>
   readonly #inputs: StepInput<Message, Other>[] = []
   #messages = 0
