@@ -379,11 +379,13 @@ export class Election {
   /**
    * A connection to a member: one on which it has just spoken, or another. Undefined while there is none.
    *
+   * @param isBulk whether much is to be said: where there are two, that goes over the one that was made here, on which more may
+   *   wait, and what is urgent over the other
    * @internal
    */
-  wayTo(member: string, via?: Connection): Connection | undefined {
-    const ways = [via, this.#links.connectionTo(member), this.#incoming.get(member)]
-    return ways.find((connection) => connection?.socket.writable)
+  wayTo(member: string, via?: Connection, isBulk = true): Connection | undefined {
+    const ways = [this.#links.connectionTo(member), this.#incoming.get(member)]
+    return [via, ...(isBulk ? ways : ways.reverse())].find((connection) => connection?.socket.writable)
   }
 
   /**

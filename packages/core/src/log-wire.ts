@@ -6,7 +6,7 @@
  */
 import * as v from 'valibot'
 import type { Connection } from './connection.ts'
-import { asciiJson, JsonText } from './frames.ts'
+import type { LogEntry } from './entry-log.ts'
 import { OperationalError } from './lifecycle.ts'
 import type { Logger } from './logging.ts'
 import { nameOfMember } from './member-ids.ts'
@@ -17,8 +17,11 @@ import { type ReplicaMessage, replicaMessage } from './replica.ts'
 const MESSAGE = 'raft'
 const PIECE = 'raft_piece'
 
-/** How long the JSON of a message is that goes as one, and how long a piece is, in characters. */
-const LONGEST_MESSAGE = 512 * 1024
+/**
+ * How long what a message has as data is that goes as one, and how long a piece is, in characters: with two characters for each
+ * quotation mark, and six for each that is not ASCII, there is room in a frame.
+ */
+const LONGEST_MESSAGE = 128 * 1024
 const LONGEST_PIECE = 128 * 1024
 
 /** How many characters the pieces of a message may have together. */
@@ -53,7 +56,8 @@ export class LogWire {
   readonly handlers: Handlers
   readonly #options: LogWireOptions
   readonly #collected = new WeakMap<Connection, Collected>()
-  readonly #sending = new WeakSet<Connection>()
+  /** What is being said in pieces, and what waits for that. */
+  readonly #busy = new WeakMap<Connection, Promise<void>>()
   readonly #told = new Set<string>()
 
   constructor(options: LogWireOptions) {
@@ -69,35 +73,44 @@ export class LogWire {
     }
   }
 
-  /** Says something, unless too much waits already. Whatever is lost is said again by who needs it. */
+  /** Says something. What is lost of it is said again by who needs it. */
   say(way: Connection, message: ReplicaMessage): void {
-    const { cluster } = this.#options
-    if (way.socket.writableLength > MOST_WAITING_BYTES) return
-    const payload = { cluster: cluster(), message }
-    if (message.type !== 'append') return void send(way, MESSAGE, payload)?.catch(() => {})
-    const json = asciiJson(payload)
-    if (json.length <= LONGEST_MESSAGE) void send(way, MESSAGE, new JsonText(json))?.catch(() => {})
-    else void this.#sayPieces(way, [JSON.stringify(message)], { ...payload, message: null }).catch(() => {})
+    const payload = { cluster: this.#options.cluster(), message }
+    const say = () => this.#say(way, payload)
+    const size = message.type === 'append' ? sizeOf(message.entries) : 0
+    if (size > LONGEST_MESSAGE)
+      this.#next(way, () => this.#sayPieces(way, [JSON.stringify(message)], { ...payload, message: null }))
+    // Behind one that goes in pieces.
+    else if (message.type === 'append' && this.#busy.has(way)) this.#next(way, say)
+    else if (size === 0 || way.socket.writableLength <= MOST_WAITING_BYTES) say().catch(() => {}) // told by who reads
   }
 
-  /** Says what comes of a log, in pieces, as fast as the other end takes them. One at a time on a connection. */
-  async saySnapshot(way: Connection, message: ReplicaMessage, pieces: Iterable<string>): Promise<void> {
-    await this.#sayPieces(way, pieces, { cluster: this.#options.cluster(), message }).catch(() => {})
+  /** Says what comes of a log, in pieces, as fast as the other end takes them. */
+  saySnapshot(way: Connection, message: ReplicaMessage, pieces: Iterable<string>): void {
+    const payload = { cluster: this.#options.cluster(), message }
+    this.#next(way, () => this.#sayPieces(way, pieces, payload))
+  }
+
+  /** Does something on a connection when what is under way there is done. */
+  #next(way: Connection, work: () => Promise<void>): void {
+    const done = (this.#busy.get(way) ?? Promise.resolve()).then(work).catch(() => {})
+    this.#busy.set(way, done)
+    void done.then(() => {
+      if (this.#busy.get(way) === done) this.#busy.delete(way)
+    })
+  }
+
+  async #say(way: Connection, payload: object): Promise<void> {
+    await send(way, MESSAGE, payload)
   }
 
   async #sayPieces(way: Connection, pieces: Iterable<string>, payload: object): Promise<void> {
-    if (this.#sending.has(way)) return
-    this.#sending.add(way)
-    try {
-      for (const piece of pieces)
-        for (let at = 0; at === 0 || at < piece.length; at += LONGEST_PIECE) {
-          const end = at + LONGEST_PIECE
-          await send(way, PIECE, { text: piece.slice(at, end), goesOn: end < piece.length })
-        }
-      await send(way, MESSAGE, { ...payload, pieces: true })
-    } finally {
-      this.#sending.delete(way)
-    }
+    for (const piece of pieces)
+      for (let at = 0; at === 0 || at < piece.length; at += LONGEST_PIECE) {
+        const end = at + LONGEST_PIECE
+        await send(way, PIECE, { text: piece.slice(at, end), goesOn: end < piece.length })
+      }
+    await send(way, MESSAGE, { ...payload, pieces: true })
   }
 
   #collect(payload: unknown, peer: Connection): void {
@@ -117,24 +130,28 @@ export class LogWire {
 
   #take(payload: unknown, proven: string | undefined, peer: Connection): void {
     const who = proven ?? 'somebody without a key'
-    const parsed = v.safeParse(said, payload)
     const own = this.#options.cluster()
-    if (!parsed.success) return this.#tellOnce(`What ${who} says of the log is not understood`, payload)
-    const { cluster, message: words, pieces } = parsed.output
     if (own === undefined) return // it is about to find out
-    if (cluster !== own)
-      return this.#tellOnce(
-        `${who} belongs to another cluster (${textOf(cluster)}) than this node (${own}), and is not heard. Has one of them the addresses of the other in its configuration, or was its state folder copied from there?`,
+    const parsed = v.safeParse(said, payload)
+    if (!parsed.success) {
+      this.#tellOnce(`What ${who} says of the log is not understood`, payload)
+    } else if (parsed.output.cluster !== own) {
+      this.#tellOnce(
+        `${who} belongs to another cluster than this node, which is of ${own}, and is not heard. Has one of them the addresses of the other in its configuration, or was its state folder copied from there?`,
+        parsed.output.cluster,
       )
-    const made = this.#madeWhole(words, pieces === true, peer)
+    } else {
+      const { message, pieces } = parsed.output
+      this.#takeWhole(this.#madeWhole(message, pieces === true, peer), who, peer)
+    }
+  }
+
+  #takeWhole(made: unknown, who: string, peer: Connection): void {
     const message = v.safeParse(replicaMessage, made)
-    if (!message.success) return this.#tellOnce(`What ${who} says of the log is not understood`, made)
-    if (nameOfMember(message.output.from) !== proven)
-      return this.#tellOnce(
-        `${who} says something about the log in the name of another, which is refused`,
-        made,
-      )
-    this.#options.take(message.output, peer)
+    if (!message.success) this.#tellOnce(`What ${who} says of the log is not understood`, made)
+    else if (nameOfMember(message.output.from) !== who)
+      this.#tellOnce(`${who} says something about the log in the name of another, which is refused`, made)
+    else this.#options.take(message.output, peer)
   }
 
   /** A message with what came before it in pieces. */
@@ -147,9 +164,13 @@ export class LogWire {
     return { ...others, snapshot: { ...snapshot, pieces } }
   }
 
-  #tellOnce(line: string, payload?: unknown): void {
+  #tellOnce(line: string, payload: unknown): void {
     if (this.#told.has(line) || this.#told.size >= MOST_TOLD) return
     this.#told.add(line)
-    this.#options.log.warn(payload === undefined ? line : `${line}: ${textOf(payload)?.slice(0, 200)}`)
+    this.#options.log.warn(`${line}: ${textOf(payload)}`)
   }
+}
+
+function sizeOf(entries: readonly LogEntry[]): number {
+  return entries.reduce((sum, { data }) => sum + data.length, 0)
 }

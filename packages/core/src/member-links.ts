@@ -32,6 +32,9 @@ const LONGEST_PAUSE_MS = 500
 /** How often a member is asked in the silence after which it is taken for gone. */
 const ASKED_IN_A_SILENCE = 4
 
+/** How many bytes may wait for a member that does not read, before its connection is made anew. */
+const MOST_WAITING_BYTES = 16 * 1024 * 1024
+
 /** For how long why a member is not reached is nobody's business, in ms: all of them start at the same time. */
 const GRACE_MS = 3_000
 
@@ -133,7 +136,9 @@ export class MemberLinks {
     while (!stop.aborted) {
       try {
         const peer = `member ${member.name}`
-        await this.#use(member.name, link, await connect({ ...member, peer, timeoutMs, secure, stop }))
+        const maxWaitingBytes = MOST_WAITING_BYTES
+        const how = { ...member, peer, timeoutMs, maxWaitingBytes, secure, stop }
+        await this.#use(member.name, link, await connect(how))
       } catch (error) {
         if (stop.aborted) return
         if (!(error instanceof OperationalError)) throw error

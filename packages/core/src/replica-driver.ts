@@ -312,6 +312,7 @@ export class ReplicaDriver
     const { store, machine, log } = this.#options
     const { pieces = [], last, time } = snapshot
     machine.restore(pieces)
+    log.info(`Has caught up with a snapshot of ${last.index} entries`)
     this.#applied = last
     this.#appliedTime = time
     this.#sinceSnapshot = 0

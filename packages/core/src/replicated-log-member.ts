@@ -267,12 +267,13 @@ export class ReplicatedLog {
   }
 
   #send(message: ReplicaMessage, via: Connection | undefined): void {
-    const way = this.#election.wayTo(nameOfMember(message.to), via)
-    if (!way) return
-    if (message.type !== 'snapshot') return this.#wire.say(way, message)
-    // The newest there is, which has more than the one that was meant.
-    const { snapshot, pieces } = this.#driver.takeSnapshot()
-    void this.#wire.saySnapshot(way, { ...message, snapshot }, pieces)
+    const isBulk = message.type === 'append' || message.type === 'snapshot'
+    const way = this.#election.wayTo(nameOfMember(message.to), isBulk ? undefined : via, isBulk)
+    if (way && message.type === 'snapshot') {
+      // The newest there is, which has more than the one that was meant.
+      const { snapshot, pieces } = this.#driver.takeSnapshot()
+      this.#wire.saySnapshot(way, { ...message, snapshot }, pieces)
+    } else if (way) this.#wire.say(way, message)
   }
 
   #met(member: string): void {
@@ -338,7 +339,10 @@ export class ReplicatedLog {
       .flatMap(({ view, isReachable }) => (isReachable && view ? [view] : []))
       .sort((one, other) => other.term - one.term)
       .find((view) => view.leader === view.name)
-    if (!leader) return tell('Nobody is known to lead who could let this node in')
+    if (!leader) {
+      tell('Nobody is known to lead who could let this node in')
+      return
+    }
     const about = { cluster: this.#begun?.cluster, id: this.id, about: this.#about }
     try {
       const { why } = Object(await this.#election.ask(leader.name, JOIN, { answer: JOIN, about, stop }))
