@@ -134,14 +134,18 @@ export class TaskLedger implements StateMachine {
 
   /**
    * What a queue goes on with: what was submitted, in order, and how it was tried last; then what has ended, in the order in
-   * which it did, with the cluster's time of that.
+   * which it did, with the cluster's time of that. What is known only since it has failed has none, so that whoever leads next
+   * knows it for an hour, too.
    */
   *events(): Generator<TaskEvent, void, void> {
     for (const { events, end } of this.#tasks.values()) {
       yield JSON.parse(events[0])
       if (!end && events[1] !== undefined) yield JSON.parse(events[1])
     }
-    for (const known of this.#allEnded()) yield { ...endOf(known), time: known.end.time }
+    for (const known of this.#allEnded()) {
+      const { time, isOld } = known.end
+      yield { ...endOf(known), ...(!isOld && { time }) }
+    }
   }
 
   /** What members have alike that have applied the same entries: the SHA-256 of all that is known, in hexadecimal digits. */
