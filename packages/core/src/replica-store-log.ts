@@ -70,6 +70,7 @@ export class ReplicaLog {
   readonly #seed: number
   #kept: Kept | undefined
   #making: Making | undefined
+  #isUnsure = false
   /** Its identity. */
   readonly store: string
   /** Whether there was nothing in it when it was opened. */
@@ -110,6 +111,7 @@ export class ReplicaLog {
    * @throws OperationalError when the disk does not take them: then none of them is there, and it can be tried again
    */
   async commit(records: Uint8Array): Promise<void> {
+    this.#mustBeSure()
     const contents = [...splitEvents(records)]
     await this.#writer.commit(contents)
     const first = this.#writer.last - contents.length + 1
@@ -122,6 +124,7 @@ export class ReplicaLog {
    * @throws OperationalError when the disk does not take it
    */
   async begin(head: Uint8Array): Promise<void> {
+    this.#mustBeSure()
     await this.#snapshotting(async () => {
       const through = Math.max(...[...splitEvents(head)].map((content) => peekRecord(content).index))
       this.#making = { file: new KeptInMaking(this.#files, this.#folder, REPLICA_STORE), through }
@@ -159,23 +162,37 @@ export class ReplicaLog {
    * Finishes the snapshot: it stands for the whole log, and nothing else that is in it counts from now on. No commit may be
    * under way.
    *
-   * @throws OperationalError when the disk does not take it
+   * @throws OperationalError when the disk does not take it. Then the log is as it was; or, when nobody knows, it takes nothing
+   *   more until it is opened again.
    */
   async install(): Promise<void> {
-    await this.#snapshotting(async () => {
-      const { file, through } = this.#begun
-      await this.#writer.seal()
-      await file.write(this.#recordsOf(this.#tail.others))
-      await this.#finish(this.#placeBehind())
-      this.#tail.install(through)
-      this.#writer.drop([...this.#writer.sealed])
-    })
+    const { file, through } = this.#begun
+    try {
+      await this.#snapshotting(async () => {
+        await this.#writer.seal()
+        await file.write(this.#recordsOf(this.#tail.others))
+        await this.#finish(this.#placeBehind())
+      })
+    } catch (error) {
+      this.#isUnsure = file.isNamed
+      throw error
+    }
+    this.#tail.install(through)
+    this.#writer.drop([...this.#writer.sealed])
   }
 
   /** Ends it. What was committed is on the disk. */
   async close(): Promise<void> {
     this.#making?.file.abandon()
     await this.#writer.close()
+  }
+
+  /** What follows the log may follow a snapshot on the disk, which has another end. */
+  #mustBeSure(): void {
+    if (this.#isUnsure)
+      throw new OperationalError(
+        `Cannot write to ${this.#folder}: the disk did not say whether it has the snapshot that another member has sent. Start the program again, which looks.`,
+      )
   }
 
   get #begun(): Making {
