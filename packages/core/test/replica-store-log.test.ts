@@ -151,6 +151,18 @@ describe('damage', () => {
   })
 })
 
+test('what was replaced does not come back behind a snapshot of what has replaced it', async () => {
+  const files = new FilesInMemory()
+  const { log } = await opened(files)
+  await log.commit(encoded(entriesFrom(1, 11)))
+  await log.commit(encoded(entriesFrom(8, 2, 2)))
+  await begin(log, 9, ['nine'])
+  await log.snapshot()
+  expect(log.last).toBe(9)
+  const { found } = await opened(FilesInMemory.of(files.contents()))
+  expect([found.snapshot, found.entries]).toEqual(['9:nine', []])
+})
+
 describe('a disk', () => {
   test('that is full refuses a commit, and goes on when there is room', async () => {
     const files = new FilesInMemory()

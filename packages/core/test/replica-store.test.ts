@@ -339,6 +339,7 @@ describe('a snapshot that is installed', () => {
       'done',
     ])
     await expect(store.install(snapshotAt(200), pieces())).rejects.toThrow('no more')
+    await expect(store.append([entry(201)])).rejects.toThrow('Entry 201 does not follow entry 101')
     await store.append(entriesFrom(102, 1))
     const recovered = await again(store, folder)
     expect([recovered.durable.term, recovered.snapshot?.pieces, indexes(recovered)]).toEqual([
@@ -369,6 +370,7 @@ describe('a process', () => {
     const program = start('keeps-log.ts', [join(tempFolder(), 'disk'), 'small'], { files: true })
     expect(await program.ended, program.stdout + program.stderr).toBe(0)
     expect(program.stdout).toMatch(/^refused: Cannot write to .*: the disk is full\.$/m)
+    expect(program.stdout).toMatch(/^behind: Cannot write to .*: the disk is full\. true$/m)
     expect(program.stdout).toMatch(/^then: Entry \d+ does not follow entry \d+/m)
     expect(program.stdout).toMatch(/^snapshot: Cannot write a snapshot to .*: the disk is full\.$/m)
     expect(program.stdout.match(/Nothing is taken until that is mended\./g)).toHaveLength(1)
