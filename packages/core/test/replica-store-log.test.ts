@@ -210,7 +210,7 @@ describe('a disk', () => {
       for (let step = 0; step < 12; step += 1) {
         const files = new FilesInMemory()
         const { log } = await opened(files)
-        for (let index = 1; index < 40; index += 3) await log.commit(encoded(entriesFrom(index, 3)))
+        for (let index = 1; index < 60; index += 3) await log.commit(encoded(entriesFrom(index, 3)))
         await begin(log, 3, ['three'])
         await log.snapshot()
         await log.commit(encoded([state(2)]))

@@ -221,14 +221,23 @@ describe('a snapshot', () => {
   test('is written while appends go on, and is taken as that gets on', async () => {
     const { store, folder } = await opened()
     await store.append(entriesFrom(1, 10))
-    let taken = 0
-    const pieces = function* () {
-      for (; taken < 40; taken += 1) yield String(taken).repeat(50_000)
+    let turns = 0
+    const count = () => {
+      turns += 1
+      immediate = setImmediate(count)
     }
-    const written = store.snapshot(snapshotAt(10), pieces())
-    await store.append(entriesFrom(11, 1))
-    expect(taken).toBeLessThan(40)
-    await written
+    let immediate = setImmediate(count)
+    onTestFinished(() => clearImmediate(immediate))
+    // At which turn of the event loop each was taken.
+    const taken: number[] = []
+    const pieces = function* () {
+      for (let piece = 0; piece < 40; piece += 1) {
+        taken.push(turns)
+        yield 'x'.repeat(50_000)
+      }
+    }
+    await Promise.all([store.snapshot(snapshotAt(10), pieces()), store.append(entriesFrom(11, 1))])
+    expect(new Set(taken).size).toBeGreaterThan(4)
     const recovered = await again(store, folder)
     expect([indexes(recovered), recovered.snapshot?.pieces?.length]).toEqual([[11], 40])
   })
