@@ -127,6 +127,7 @@ export class ReplicaLog {
     this.#mustBeSure()
     await this.#snapshotting(async () => {
       const through = Math.max(...[...splitEvents(head)].map((content) => peekRecord(content).index))
+      this.#making?.file.abandon()
       this.#making = { file: new KeptInMaking(this.#files, this.#folder, REPLICA_STORE), through }
       await this.add(head)
     })
