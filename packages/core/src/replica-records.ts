@@ -14,8 +14,10 @@
  *
  * @since 0.27.0
  */
+
+import type { LogEntry } from './entry-log.ts'
 import { OperationalError } from './lifecycle.ts'
-import type { LogEntry, LogMember, LogSnapshot } from './replica-state.ts'
+import type { LogMember, LogSnapshot } from './replica-state.ts'
 import { MOST_EVENT_BYTES } from './task-log-event.ts'
 
 /** In the order of their numbers in a file, which never change. */

@@ -8,6 +8,7 @@
  */
 import { join } from 'node:path'
 import type { Worker } from 'node:worker_threads'
+import type { LogEntry } from './entry-log.ts'
 import { OperationalError } from './lifecycle.ts'
 import type { Logger } from './logging.ts'
 import {
@@ -19,7 +20,7 @@ import {
   type ReplicaRecord,
   snapshotOf,
 } from './replica-records.ts'
-import type { LogEntry, LogSnapshot, ReplicaDurable } from './replica-state.ts'
+import type { LogSnapshot, ReplicaDurable } from './replica-state.ts'
 import type { ReplicaBegun, ReplicaReply, ReplicaRequest, ReplicaWork } from './replica-store-worker.ts'
 import { stateFolder } from './state-folder.ts'
 import { splitEvents } from './task-log-event.ts'

@@ -3,8 +3,8 @@
  * was written, up to some record.
  */
 import { expect, test } from 'vitest'
+import type { LogEntry } from '../src/entry-log.ts'
 import type { ReplicaRecord } from '../src/replica-records.ts'
-import type { LogEntry } from '../src/replica-state.ts'
 import { afterPowerCut, FilesInMemory, type Moment, randomFrom } from './files-in-memory.ts'
 import {
   begin,

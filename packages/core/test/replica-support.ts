@@ -1,4 +1,6 @@
 /** What replicas keep, for tests. */
+
+import type { LogEntry } from '../src/entry-log.ts'
 import { OperationalError } from '../src/lifecycle.ts'
 import {
   bytesOf,
@@ -8,7 +10,7 @@ import {
   isEntry,
   type ReplicaRecord,
 } from '../src/replica-records.ts'
-import type { LogEntry, LogSnapshot, ReplicaDurable } from '../src/replica-state.ts'
+import type { LogSnapshot, ReplicaDurable } from '../src/replica-state.ts'
 import { openReplicaLog, type ReplicaLog } from '../src/replica-store-log.ts'
 import type { FilesInMemory } from './files-in-memory.ts'
 
