@@ -240,13 +240,14 @@ export class TaskClient {
     for (let from = 0; from < texts.length; ) {
       stop.throwIfAborted()
       const piece = pieceOf(texts, from)
+      const turn = this.#resumes
       let answer: v.InferOutput<typeof submitted>
       try {
         answer = read(submitted, await this.#ask('submit', 'submitted', aboutOf(piece, follow), stop))
         backOff.reset()
       } catch (error) {
         if (!isPassing(error)) throw error
-        await this.#pause(backOff.next(), stop)
+        if (turn === this.#resumes) await this.#pause(backOff.next(), stop)
         continue
       }
       const taken = Math.min(answer.ids.length, piece.length)
