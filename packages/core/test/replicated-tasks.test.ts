@@ -340,6 +340,35 @@ describe('when another one leads', () => {
   })
 })
 
+test('what is there before is taken in turns, and who comes meanwhile is cut off', async () => {
+  const task = { kind: 'submitted', name: 'add', input: '7', by: 'desk', at: 0 } as const
+  let isAll = false
+  let turns = 0
+  const many = {
+    ...aJournal(),
+    *recovered(): Generator<TaskEvent, void, void> {
+      yield { ...task, id: 'first' }
+      while (!isAll) {
+        Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 10) // it takes its time
+        turns += 1
+        yield { kind: 'retried', id: 'first' }
+      }
+      yield { ...task, id: 'last' }
+    },
+  }
+  const { come, aWorker, waitFor, tasks, submit } = await aPrimary({ journal: many, recoversInTurns: true })
+  const { dialogue, connection } = await come('desk')
+  await expect(submit(dialogue, [{ name: 'add' }])).rejects.toThrow(/^Lost the connection/)
+  await closed(connection)
+  const early = await aWorker('pi-1')
+  await closed(early.connection)
+  expect(turns).toBeGreaterThan(1)
+  isAll = true
+  await tasks.recovered
+  const worker = await aWorker('pi-1')
+  await waitFor(() => expect(worker.given.map(({ id }) => id)).toEqual(['first', 'last']))
+})
+
 describe('times', () => {
   /** A queue at the time of a cluster. */
   function aQueue(time: { now: number }, events: TaskEvent[] = []) {
