@@ -10,6 +10,8 @@ export interface RaftSettings {
   readonly id: string
   /** The names of all members, this one among them. */
   readonly members: readonly string[]
+  /** Who else is heard. Default: nobody. Who is no member has no vote, and may yet lead: this one may not know the newest members. */
+  readonly hears?: readonly string[]
   /**
    * How long a member waits for a leader before it stands for election, in ms: a time between this and twice this, each time
    * another one. It should be ten times what a message there and back and an `fsync` take, or more (§5.6). The same for all

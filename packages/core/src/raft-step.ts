@@ -53,9 +53,18 @@ export function wakeAt(settings: RaftSettings, state: RaftState): number {
 
 function passTime(settings: RaftSettings, state: RaftState, moment: Moment): Turn {
   if (state.role === 'leader') return goOnLeading(settings, state, moment)
-  if (moment.now >= state.electionAt) return askAround(settings, state, moment)
+  if (moment.now >= state.electionAt)
+    return settings.members.includes(settings.id)
+      ? askAround(settings, state, moment)
+      : waitOn(settings, state, moment)
   if (state.role !== 'follower' && moment.now >= state.sendAt) return askForVotes(settings, state, moment.now)
   return { state, messages: [] }
+}
+
+/** Who is no member does not stand. It knows of no leader any more. */
+function waitOn(settings: RaftSettings, state: RaftState, { now, random }: Moment): Turn {
+  const electionAt = timeOut(settings, now, random)
+  return { state: { ...state, role: 'follower', leader: null, electionAt }, messages: [] }
 }
 
 function take(settings: RaftSettings, state: RaftState, input: RaftInput): Turn {
@@ -66,7 +75,8 @@ function take(settings: RaftSettings, state: RaftState, input: RaftInput): Turn 
 
 function hear(settings: RaftSettings, state: RaftState, message: RaftMessage, moment: Moment): Turn {
   const { from, to, term } = message
-  if (to !== settings.id || from === to || !settings.members.includes(from)) return { state, messages: [] }
+  const isHeard = settings.members.includes(from) || settings.hears?.includes(from)
+  if (to !== settings.id || from === to || !isHeard) return { state, messages: [] }
   // Before its term is looked at: a stranger to the leader must not get the others to leave it (§6; thesis, §4.2.3).
   if (asksForAVote(message) && hearsALeader(settings, state, moment)) return { state, messages: [] }
   // Of two terms the higher one counts, for all members and all messages (§5.1).

@@ -1,0 +1,96 @@
+/**
+ * What keeps a member from voting with a store that is older than it was: a copy of its card, from a week ago, has forgotten
+ * whom it has voted for since then, and what it has said to be on its disk.
+ *
+ * Each start is counted in the store, and has a word that nobody can guess. Before a member votes it tells the others which
+ * start this is and what the word of the one before was, and they remember it on their disks. A store that was put back begins
+ * with a number that they know already, by another word, or with a word for the start before that was not that one's. A copy
+ * that was made while the member was down is always known by that: since then it has started, and told them. One that was made
+ * of files while they were in use may not be, and is no copy that anybody should make.
+ *
+ * It waits for all of the others, since any one of them may be the one who knows. But if one is down for good, the rest must
+ * be able to go on after a power cut: so it waits no longer than ten time-outs.
+ *
+ * @since 0.27.0
+ */
+import type { Draft } from './replica-draft.ts'
+import type { LogMessage } from './replica-messages.ts'
+import { type MemberStart, membersOf, type ReplicaSettings, type ReplicaState } from './replica-state.ts'
+
+/** How many time-outs a member waits for those who say nothing. */
+const WAIT_IN_ELECTIONS = 10
+
+/**
+ * Whether it may vote, and stand for election.
+ *
+ * @internal
+ */
+export function isCleared(settings: ReplicaSettings, state: ReplicaState, now: number): boolean {
+  return now >= waitsUntil(settings, state) || missing(settings, state).length === 0
+}
+
+/**
+ * When it has to be looked at that again: undefined when never.
+ *
+ * @internal
+ */
+export function wakeForStart(settings: ReplicaSettings, state: ReplicaState): number | undefined {
+  if (missing(settings, state).length === 0) return undefined
+  return state.askStartAt
+}
+
+/**
+ * Asks those who have not answered yet, also when it votes already: who has come back later may be the one who knows.
+ *
+ * @internal
+ */
+export function askOfStart(draft: Draft): void {
+  const { settings, state, now } = draft
+  const others = missing(settings, state)
+  if (others.length === 0 || now < state.askStartAt) return
+  for (const other of others) draft.say(other, { type: 'start', start: state.start })
+  const pause = now < waitsUntil(settings, state) ? settings.heartbeatMs : settings.electionMs
+  draft.know({ askStartAt: now + pause })
+}
+
+/**
+ * Somebody has started: is that what comes after the last start that is known?
+ *
+ * @internal
+ */
+export function takeStart(draft: Draft, { from, start }: Extract<LogMessage, { type: 'start' }>): void {
+  const known = draft.state.seen[from]
+  const isOlder = known !== undefined && !follows(start, known)
+  const isMember = membersOf(draft.state).some(({ id }) => id === from)
+  if (!isOlder && isMember && known?.token !== start.token) {
+    const { number, token } = start
+    draft.know({ seen: { ...draft.state.seen, [from]: { number, token } } })
+  }
+  draft.say(from, { type: 'start_answer', token: start.token, isOlder })
+}
+
+/** @internal */
+export function takeStartAnswer(
+  draft: Draft,
+  { from, token, isOlder }: Extract<LogMessage, { type: 'start_answer' }>,
+): void {
+  const { start, cleared } = draft.state
+  if (token !== start.token) return // of a start before
+  if (isOlder) draft.know({ older: from })
+  else if (!cleared.includes(from)) draft.know({ cleared: [...cleared, from] })
+}
+
+function follows(start: MemberStart, known: Pick<MemberStart, 'number' | 'token'>): boolean {
+  if (start.number === known.number) return start.token === known.token
+  return start.number === known.number + 1 ? start.before === known.token : start.number > known.number
+}
+
+function missing({ id }: ReplicaSettings, state: ReplicaState): string[] {
+  return membersOf(state).flatMap((member) =>
+    member.id === id || state.cleared.includes(member.id) ? [] : [member.id],
+  )
+}
+
+function waitsUntil({ electionMs }: ReplicaSettings, { startedAt }: ReplicaState): number {
+  return startedAt + WAIT_IN_ELECTIONS * electionMs
+}
