@@ -21,12 +21,13 @@ import { type MemberStart, membersOf, type ReplicaSettings, type ReplicaState } 
 const WAIT_IN_ELECTIONS = 10
 
 /**
- * Whether it may vote, and stand for election.
+ * Whether it may vote, and stand for election. Who knows of no other member has nobody to ask, and was perhaps one of many.
  *
  * @internal
  */
 export function isCleared(settings: ReplicaSettings, state: ReplicaState, now: number): boolean {
-  return now >= waitsUntil(settings, state) || missing(settings, state).length === 0
+  const isKnown = membersOf(state).length > 0 && missing(settings, state).length === 0
+  return isKnown || now >= waitsUntil(settings, state)
 }
 
 /**

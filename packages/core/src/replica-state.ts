@@ -66,7 +66,7 @@ export interface Follower {
   readonly underWay: readonly { readonly through: number; readonly size: number }[]
   /** When it was sent something, or has answered, last. */
   readonly at: number
-  /** Up to which entry it was told that all is committed. */
+  /** Up to which entry it has said to know that all is committed. */
   readonly commit: number
 }
 
