@@ -82,8 +82,10 @@ describe('a register', () => {
 
 describe('a task', () => {
   const submit = (calledAt: number, at: number) => known({ kind: 'submit' }, { kind: 'submit' }, calledAt, at)
-  const take = (lease: string, isTaken: boolean, calledAt: number, clusterTime = calledAt) =>
-    known({ kind: 'take', lease }, { kind: 'take', isTaken, at: clusterTime }, calledAt, calledAt + 1)
+  const take = (lease: string, is: string, calledAt: number, at = calledAt) => {
+    const isTaken = is === `taken by ${lease}`
+    return known({ kind: 'take', lease }, { kind: 'take', isTaken, at, is }, calledAt, calledAt + 1)
+  }
   const finish = (lease: string, isDone: boolean, calledAt: number) =>
     known({ kind: 'finish', lease }, { kind: 'finish', isDone }, calledAt, calledAt + 1)
   const reads = (is: string, calledAt: number) =>
@@ -93,33 +95,43 @@ describe('a task', () => {
   test.each<[string, Operation<TaskInput, TaskOutput>[]]>([
     [
       'submitted twice, and done',
-      [submit(0, 1), submit(2, 3), take('a', true, 4), finish('a', true, 6), reads('done by a', 8)],
+      [submit(0, 1), submit(2, 3), take('a', 'taken by a', 4), finish('a', true, 6), reads('done by a', 8)],
     ],
     [
       'taken before it is known that it was submitted',
-      [submit(0, 9), take('a', true, 2), reads('taken by a', 4)],
+      [submit(0, 9), take('a', 'taken by a', 2), reads('taken by a', 4)],
     ],
     [
       'finished again by who has finished it',
-      [submit(0, 1), take('a', true, 2), finish('a', true, 4), finish('a', true, 6)],
+      [submit(0, 1), take('a', 'taken by a', 2), finish('a', true, 4), finish('a', true, 6)],
     ],
     [
       'taken again when the lease is over',
-      [submit(0, 1), take('a', true, 2), take('b', true, 4, 2 + LEASE_MS), finish('a', false, 6)],
+      [
+        submit(0, 1),
+        take('a', 'taken by a', 2),
+        take('b', 'taken by b', 4, 2 + LEASE_MS),
+        finish('a', false, 6),
+      ],
     ],
     [
       'not taken while the lease goes on',
-      [submit(0, 1), take('a', true, 2), take('b', false, 4, 1 + LEASE_MS)],
+      [submit(0, 1), take('a', 'taken by a', 2), take('b', 'taken by a', 4, 1 + LEASE_MS)],
     ],
     [
       'taken by one of whom nobody knows',
-      [submit(0, 1), unknown({ kind: 'take', lease: 'a' }, 2), take('b', false, 3), reads('taken by a', 5)],
+      [
+        submit(0, 1),
+        unknown({ kind: 'take', lease: 'a' }, 2),
+        take('b', 'taken by a', 3),
+        reads('taken by a', 5),
+      ],
     ],
     [
       'done by one of whom nobody knows',
       [
         submit(0, 1),
-        take('a', true, 2),
+        take('a', 'taken by a', 2),
         unknown({ kind: 'finish', lease: 'a' }, 4),
         reads('taken by a', 5),
         reads('done by a', 7),
@@ -131,28 +143,36 @@ describe('a task', () => {
   })
 
   test.each<[string, Operation<TaskInput, TaskOutput>[]]>([
-    ['taken and never submitted', [take('a', true, 0)]],
-    ['taken by two', [submit(0, 1), take('a', true, 2), take('b', true, 4)]],
-    ['refused without a reason', [submit(0, 1), take('a', false, 2)]],
+    ['taken and never submitted', [take('a', 'taken by a', 0)]],
+    ['taken by two', [submit(0, 1), take('a', 'taken by a', 2), take('b', 'taken by b', 4)]],
+    ['refused without a reason', [submit(0, 1), take('a', 'open', 2)]],
     [
       'refused although the lease is over',
-      [submit(0, 1), take('a', true, 2), take('b', false, 4, 2 + LEASE_MS)],
+      [submit(0, 1), take('a', 'taken by a', 2), take('b', 'taken by a', 4, 2 + LEASE_MS)],
     ],
     [
       'finished by who has it no more',
-      [submit(0, 1), take('a', true, 2), take('b', true, 4, 2 + LEASE_MS), finish('a', true, 6)],
+      [
+        submit(0, 1),
+        take('a', 'taken by a', 2),
+        take('b', 'taken by b', 4, 2 + LEASE_MS),
+        finish('a', true, 6),
+      ],
     ],
-    ['done by two', [submit(0, 1), take('a', true, 2), finish('a', true, 4), take('b', true, 6, 9_000)]],
+    [
+      'done by two',
+      [submit(0, 1), take('a', 'taken by a', 2), finish('a', true, 4), take('b', 'taken by b', 6, 9_000)],
+    ],
     ['forgotten', [submit(0, 1), reads('unknown', 2)]],
     [
       'open again after it was done',
-      [submit(0, 1), take('a', true, 2), finish('a', true, 4), reads('open', 6)],
+      [submit(0, 1), take('a', 'taken by a', 2), finish('a', true, 4), reads('open', 6)],
     ],
     [
       'done, and then only taken',
       [
         submit(0, 1),
-        take('a', true, 2),
+        take('a', 'taken by a', 2),
         unknown({ kind: 'finish', lease: 'a' }, 4),
         reads('done by a', 5),
         reads('taken by a', 7),

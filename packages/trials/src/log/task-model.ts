@@ -11,15 +11,15 @@ export type TaskInput =
   | { readonly kind: 'finish'; readonly lease: string }
   | { readonly kind: 'read' }
 
-/** What a client is told. `at` is cluster time, in ms. */
+/** What a client is told. `at` is cluster time, in ms, and `is` what the task is then, as {@link readAs} tells it. */
 export type TaskOutput =
   | { readonly kind: 'submit' }
-  | { readonly kind: 'take'; readonly isTaken: boolean; readonly at: number }
+  | { readonly kind: 'take'; readonly isTaken: boolean; readonly at: number; readonly is: string }
   | { readonly kind: 'finish'; readonly isDone: boolean }
   | { readonly kind: 'read'; readonly is: string }
 
 /** How long a task is somebody's, in ms of cluster time, unless it is finished before. */
-export const LEASE_MS = 2_000
+export const LEASE_MS = 1_000
 
 type TaskState =
   | { readonly is: 'unknown' | 'open' }
@@ -56,7 +56,7 @@ export const TASK_MODEL: SequentialModel<TaskState, TaskInput, TaskOutput> = {
 function taken(
   state: TaskState,
   lease: string,
-  output: { readonly isTaken: boolean; readonly at: number } | undefined,
+  output: Extract<TaskOutput, { kind: 'take' }> | undefined,
 ): readonly TaskState[] {
   const after: TaskState = { is: 'taken', lease, until: output && output.at + LEASE_MS }
   const isHeld = state.is === 'taken'
@@ -64,8 +64,7 @@ function taken(
   const isOver = isHeld && output && state.until !== undefined ? output.at >= state.until : undefined
   const mayTake = state.is === 'open' || (isHeld && isOver !== false)
   const mayNot = state.is !== 'open' && (!isHeld || isOver !== true)
-  return [
-    ...(mayTake && output?.isTaken !== false ? [after] : []),
-    ...(mayNot && output?.isTaken !== true ? [state] : []),
-  ]
+  const states = [...(mayTake ? [after] : []), ...(mayNot ? [state] : [])]
+  if (!output) return states
+  return states.filter((then) => (then === after) === output.isTaken && readAs(then) === output.is)
 }
