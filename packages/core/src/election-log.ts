@@ -24,7 +24,8 @@ export class ElectionLog {
   }
 
   /** Tells who is reached, when that has not changed for a moment. */
-  reaches(names: readonly string[]): void {
+  reaches(all: readonly string[]): void {
+    const names = this.#settings.members.filter((member) => all.includes(member))
     const reached = names.join(', ')
     if (reached === this.#reached || this.#isEnding) return
     this.#reached = reached
@@ -66,14 +67,11 @@ export class ElectionLog {
       this.#log.info(`${leader} leads in term ${term}`)
   }
 
-  #whyNoMore({ before, after, input, sinceLastMs }: TakenStep): string {
+  #whyNoMore({ before, after, from, sinceLastMs }: TakenStep): string {
     const { electionMs } = this.#settings
     if (sinceLastMs >= electionMs)
       return `this process stood still for ${(sinceLastMs / 1_000).toFixed(1)} s, and the others may have another leader`
-    if (after.term > before.term) {
-      const from = input.kind === 'message' ? input.message.from : ''
-      return `${from} is in term ${after.term}`
-    }
+    if (after.term > before.term) return `${from} is in term ${after.term}`
     if (before.handOver) return `has handed over to ${before.handOver.to}, and heard nothing from there`
     return `no majority has answered for ${electionMs} ms`
   }

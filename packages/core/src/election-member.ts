@@ -7,7 +7,7 @@ import { addAbortListener } from 'node:events'
 import * as v from 'valibot'
 import { checkPort } from './addresses.ts'
 import type { Connection } from './connection.ts'
-import type { Answers } from './dialogue.ts'
+import type { Answers, AskOptions } from './dialogue.ts'
 import { ElectionLog } from './election-log.ts'
 import {
   type ElectionMember,
@@ -26,9 +26,9 @@ import { MemberLinks } from './member-links.ts'
 import { type Handlers, send, textOf } from './messages.ts'
 import type { OwnKey } from './own-key.ts'
 import { type RaftMessage, type RaftSettings, raftMessage } from './raft.ts'
-import { RaftDriver, type TakenStep } from './raft-driver.ts'
+import { type ElectionDriver, RaftDriver, type RaftDriverOptions, type TakenStep } from './raft-driver.ts'
 import { Succession } from './succession.ts'
-import { openVoteFile, type VoteFile } from './vote-file.ts'
+import { openVoteFile } from './vote-file.ts'
 
 /** The times of etcd, unless told otherwise, in ms. They suit an SD card, and a network with some load. */
 const DEFAULT_ELECTION_MS = 1_000
@@ -100,7 +100,7 @@ export interface Reign {
  *   is damaged, cannot be written, or another process has it
  */
 export async function openElection(options: ElectionOptions): Promise<Election> {
-  check(options)
+  checkElection(options)
   const { name, file = `election-${name}.json`, members, log } = options
   const { electionMs } = timesOf(options)
   const votes = await openVoteFile({ file, member: name })
@@ -113,7 +113,29 @@ export async function openElection(options: ElectionOptions): Promise<Election> 
     log.warn(
       `A time-out of ${electionMs} ms is short for this disk, which takes ${took} ms for a vote: elections may fail. Give all members ${WRITES_IN_AN_ELECTION} times that, or more.`,
     )
-  return new Election(options, votes)
+  const { durable } = votes
+  return new Election(options, {
+    driverOf: (wiring) => new RaftDriver({ ...wiring, durable, save: (vote) => votes.write(vote) }),
+    close: () => votes.close(),
+  })
+}
+
+/**
+ * What a member of an election is made of.
+ *
+ * @internal
+ */
+export interface ElectionParts {
+  /** What decides. */
+  driverOf: (options: Pick<RaftDriverOptions, 'settings' | 'send' | 'stepped' | 'log'>) => ElectionDriver
+  /** Lets go of what it keeps its votes in. */
+  close: () => Promise<void>
+  /** What else is done with what a member says. */
+  handlersOf?: (member: string) => Handlers
+  /** Called when there is a new connection to a member. */
+  met?: (member: string) => void
+  /** Who elects, now. Default: all members. */
+  voters?: () => readonly string[]
 }
 
 /** A member's part in an election. {@link openElection} makes it. */
@@ -126,9 +148,10 @@ export class Election {
   readonly answers: Answers
 
   readonly #options: ElectionOptions
-  readonly #votes: VoteFile
-  readonly #driver: RaftDriver
+  readonly #parts: ElectionParts
+  readonly #driver: ElectionDriver
   readonly #links: MemberLinks
+  readonly #voters: () => readonly string[]
   readonly #log: ElectionLog
   readonly #reigns = new Succession<Reign>()
   readonly #leaders: Leaders
@@ -141,19 +164,26 @@ export class Election {
   readonly #told = new Set<string>()
 
   /** @internal {@link openElection} makes it */
-  constructor(options: ElectionOptions, votes: VoteFile) {
+  constructor(options: ElectionOptions, parts: ElectionParts) {
     const { name, members, key, log, stop } = options
     const times = timesOf(options)
-    const settings: RaftSettings = { id: name, members: members.map(({ name }) => name), ...times }
+    const all = members.map(({ name }) => name)
+    this.#voters = parts.voters ?? (() => all)
+    const voters = this.#voters
+    const settings: RaftSettings = {
+      id: name,
+      get members() {
+        return voters()
+      },
+      ...times,
+    }
     this.name = name
     this.#options = options
-    this.#votes = votes
+    this.#parts = parts
     this.#leaders = new Leaders(LONG_IN_ELECTIONS * times.electionMs)
     this.#log = new ElectionLog(log, settings)
-    this.#driver = new RaftDriver({
+    this.#driver = parts.driverOf({
       settings,
-      durable: votes.durable,
-      save: (durable) => votes.write(durable),
       send: (message, via) => this.#send(message, via),
       stepped: (step) => this.#stepped(step),
       log,
@@ -164,7 +194,11 @@ export class Election {
       silenceMs: Math.max(LEAST_SILENCE_MS, SILENCE_IN_ELECTIONS * times.electionMs),
       log,
       stop,
-      handlersOf: (member) => ({ [RAFT]: (payload, peer) => this.#take(payload, member, peer) }),
+      handlersOf: (member) => ({
+        [RAFT]: (payload, peer) => this.#take(payload, member, peer),
+        ...parts.handlersOf?.(member),
+      }),
+      ...(parts.met && { met: parts.met }),
       changed: () => this.#log.reaches(this.#links.reachable),
     })
     this.handlers = { [RAFT]: (payload, peer) => this.#take(payload, peer.node, peer) }
@@ -187,7 +221,7 @@ export class Election {
 
   /** How this member sees the election, at this moment. */
   get view(): ElectionView {
-    const { name, members, details } = this.#options
+    const { name, details } = this.#options
     const { term, role, votedFor } = this.#driver.state
     return {
       name,
@@ -195,7 +229,7 @@ export class Election {
       role,
       leader: this.leader?.name ?? null,
       votedFor,
-      members: members.map(({ name }) => name),
+      members: [...this.#voters()],
       reachable: this.#links.reachable,
       details: details?.() ?? {},
     }
@@ -226,7 +260,7 @@ export class Election {
     } finally {
       ended[Symbol.dispose]()
       this.#leaders.forget()
-      await this.#votes.close()
+      await this.#parts.close()
     }
   }
 
@@ -241,12 +275,12 @@ export class Election {
    * @throws whatever `use` throws that is no OperationalError; and that as well where there is no other member
    */
   async whileLeading(use: (reign: Reign, over: AbortSignal) => Promise<void>): Promise<void> {
-    const { log, members, stop } = this.#options
+    const { log, stop } = this.#options
     await this.#reigns.each(stop, async (reign, over) => {
       try {
         await use(reign, over)
       } catch (error) {
-        if (!(error instanceof OperationalError) || members.length === 1) throw error
+        if (!(error instanceof OperationalError) || this.#voters().length === 1) throw error
         for (const problem of error.problems) log.error(problem)
       }
       if (!over.aborted && (await this.handOver()))
@@ -274,8 +308,7 @@ export class Election {
    * @throws OperationalError when `to` is no other member
    */
   async handOver(to?: string): Promise<boolean> {
-    const { members } = this.#options
-    const others = members.map(({ name }) => name).filter((name) => name !== this.name)
+    const others = this.#voters().filter((name) => name !== this.name)
     if (to !== undefined && !others.includes(to))
       throw new OperationalError(`${to} is no other member. These are: ${others.join(', ')}.`)
     const { term, role } = this.#driver.state
@@ -291,10 +324,10 @@ export class Election {
    * to stop. Never rejects.
    */
   async drain(): Promise<void> {
-    const { log, members } = this.#options
+    const { log } = this.#options
     this.#log.end()
     const { role, term } = this.#driver.state
-    if (role !== 'leader' || members.length === 1) return
+    if (role !== 'leader' || this.#voters().length === 1) return
     const begin = performance.now()
     this.#driver.give({ kind: 'hand_over' })
     const next = this.#driver.state.handOver && (await this.#nextLeader(term, SHORT_IN_ELECTIONS))
@@ -339,10 +372,48 @@ export class Election {
 
   /** Sends a message, over a connection that is there, or not at all: Raft says again what matters. */
   #send(message: RaftMessage, via: Connection | undefined): void {
-    const { to } = message
-    const ways = [via, this.#links.connectionTo(to), this.#incoming.get(to)]
-    const way = ways.find((connection) => connection?.socket.writable)
+    const way = this.wayTo(message.to, via)
     if (way) this.#say(way, RAFT, message)
+  }
+
+  /**
+   * A connection to a member: one on which it has just spoken, or another. Undefined while there is none.
+   *
+   * @param isBulk whether much is to be said: where there are two, that goes over the one that was made here, on which more may
+   *   wait, and what is urgent over the other
+   * @internal
+   */
+  wayTo(member: string, via?: Connection, isBulk = true): Connection | undefined {
+    const ways = [this.#links.connectionTo(member), this.#incoming.get(member)]
+    return [via, ...(isBulk ? ways : ways.reverse())].find((connection) => connection?.socket.writable)
+  }
+
+  /**
+   * Asks a member something, as a dialogue does.
+   *
+   * @throws what `ask` of a dialogue throws; an OperationalError when the member is not reached
+   * @internal
+   */
+  async ask(member: string, question: string, options: AskOptions): Promise<unknown> {
+    return await this.#links.ask(member, question, options)
+  }
+
+  /**
+   * A member has spoken on a connection that it has made: it is a way to it.
+   *
+   * @internal
+   */
+  meet(peer: Connection): void {
+    this.#meet(peer)
+  }
+
+  /**
+   * One more node is reached from now on, which is or becomes a member.
+   *
+   * @internal
+   */
+  reach(member: ElectionMember): void {
+    if (member.name !== this.name) this.#links.add(member)
   }
 
   #say(peer: Connection, type: string, payload: unknown): void {
@@ -417,8 +488,13 @@ function majorityOf({ length }: readonly ElectionMember[]): number {
   return Math.floor(length / 2) + 1
 }
 
-/** @throws OperationalError what cannot be right, a line each */
-function check(options: ElectionOptions): void {
+/**
+ * Looks whether somebody can take part so.
+ *
+ * @throws OperationalError what cannot be right, a line each
+ * @internal
+ */
+export function checkElection(options: Omit<ElectionOptions, 'file'>): void {
   const { name, members, key } = options
   const { electionMs, heartbeatMs } = timesOf(options)
   const names = members.map(({ name }) => name)

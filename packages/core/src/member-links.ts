@@ -32,6 +32,9 @@ const LONGEST_PAUSE_MS = 500
 /** How often a member is asked in the silence after which it is taken for gone. */
 const ASKED_IN_A_SILENCE = 4
 
+/** How many bytes may wait for a member that does not read, before its connection is made anew. */
+const MOST_WAITING_BYTES = 16 * 1024 * 1024
+
 /** For how long why a member is not reached is nobody's business, in ms: all of them start at the same time. */
 const GRACE_MS = 3_000
 
@@ -47,9 +50,12 @@ export interface MemberLinksOptions {
   handlersOf?: (member: string) => Handlers
   /** Called when a member has said how it sees the election, or is reached or not as it was not before. */
   changed: () => void
+  /** Called when there is a new connection to a member. */
+  met?: (member: string) => void
 }
 
 interface Link extends MemberView {
+  readonly member: ElectionMember
   connection: Connection | undefined
   dialogue: Dialogue | undefined
   view: ElectionView | undefined
@@ -66,26 +72,13 @@ interface Link extends MemberView {
 /** @internal */
 export class MemberLinks {
   readonly #options: MemberLinksOptions
-  readonly #links: ReadonlyMap<string, Link>
+  readonly #links = new Map<string, Link>()
+  /** Keeps a connection to one that comes later. */
+  #keepLater: (link: Link) => void = () => {}
 
   constructor(options: MemberLinksOptions) {
     this.#options = options
-    const [since, lostAt] = [new Date(), performance.now()]
-    this.#links = new Map(
-      options.members.map(({ name }) => [
-        name,
-        {
-          connection: undefined,
-          dialogue: undefined,
-          view: undefined,
-          isReachable: false,
-          since,
-          lostAt,
-          told: new Set(),
-          wasTried: false,
-        },
-      ]),
-    )
+    for (const member of options.members) this.add(member)
   }
 
   /** What is known of each. */
@@ -118,18 +111,34 @@ export class MemberLinks {
     return await dialogue.ask(question, options)
   }
 
-  /** Keeps a connection to each, until `stop` is aborted. */
-  async run(): Promise<void> {
-    await Promise.all(this.#options.members.map((member) => this.#keep(member)))
+  /** Has a link to one more member, unless there is one of that name. */
+  add(member: ElectionMember): void {
+    if (this.#links.has(member.name)) return
+    const link: Link = {
+      ...{ member, connection: undefined, dialogue: undefined, view: undefined, isReachable: false },
+      ...{ since: new Date(), lostAt: performance.now(), told: new Set(), wasTried: false },
+    }
+    this.#links.set(member.name, link)
+    this.#keepLater(link)
   }
 
-  async #keep(member: ElectionMember): Promise<void> {
+  /** Keeps a connection to each, until `stop` is aborted. */
+  async run(): Promise<void> {
+    const failed = new Promise<never>((_, reject) => {
+      this.#keepLater = (link) => void this.#keep(link).catch(reject)
+    })
+    await Promise.race([failed, Promise.all([...this.#links.values()].map((link) => this.#keep(link)))])
+  }
+
+  async #keep(link: Link): Promise<void> {
     const { silenceMs: timeoutMs, secure, stop } = this.#options
-    const link = this.#links.get(member.name) as Link
+    const { member } = link
     while (!stop.aborted) {
       try {
         const peer = `member ${member.name}`
-        await this.#use(member.name, link, await connect({ ...member, peer, timeoutMs, secure, stop }))
+        const maxWaitingBytes = MOST_WAITING_BYTES
+        const how = { ...member, peer, timeoutMs, maxWaitingBytes, secure, stop }
+        await this.#use(member.name, link, await connect(how))
       } catch (error) {
         if (stop.aborted) return
         if (!(error instanceof OperationalError)) throw error
@@ -154,6 +163,7 @@ export class MemberLinks {
         unknown: (type) => log.debug(`Unknown message from ${connection.peer}: ${type}`),
       })
       Object.assign(link, { connection, dialogue })
+      this.#options.met?.(member)
       return await Promise.race([
         dialogue.ended.then(() => lost(connection)),
         this.#ask(link, dialogue, over.signal),

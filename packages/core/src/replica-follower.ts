@@ -8,6 +8,10 @@ import type { Draft } from './replica-draft.ts'
 import type { LogMessage } from './replica-messages.ts'
 import { positionOf } from './replica-state.ts'
 
+/** How many entries are kept that a snapshot has as well, unless told otherwise, and how many characters of data they may have. */
+const KEPT = 10_000
+const KEPT_SIZE = 4 * 1024 * 1024
+
 /**
  * Takes entries, if they stand behind something that it has, too: then its log is the leader's up to their end (§5.3, Log
  * Matching). What it has in their place was never committed, and goes.
@@ -95,10 +99,18 @@ export function takeSnapshotted(draft: Draft, index: number): void {
   const then = members.findLast((one) => one.index <= index)
   draft.know({
     snapshot: { last: positionOf(entry), time: entry.time, members: then?.members ?? [] },
-    log: log.without(index - (draft.settings.kept ?? KEPT)),
+    log: log.without(keptFrom(draft, index) - 1),
     members: members.filter((one) => one === then || one.index > index),
   })
 }
 
-/** How many entries are kept beside a snapshot: who was away for as long as they took gets them, and no snapshot. */
-const KEPT = 10_000
+/** From where on entries are kept beside a snapshot: who was away for as long as they took gets them, and no snapshot. */
+function keptFrom({ state, settings }: Draft, index: number): number {
+  let [from, size] = [index + 1, 0]
+  for (let entry = state.log.at(index); entry; entry = state.log.at(from - 1)) {
+    size += entry.data.length
+    if (size > KEPT_SIZE || index - from + 1 >= (settings.kept ?? KEPT)) break
+    from = entry.index
+  }
+  return from
+}

@@ -18,11 +18,11 @@ import {
 } from './replica-state.ts'
 
 /** How many characters of data go into one message, unless told otherwise. */
-const BATCH = 256 * 1024
+const BATCH = 128 * 1024
 
 /** How many messages are under way to a member at the same time, and with how many characters. */
 const MOST_UNDER_WAY = 64
-const MOST_SIZE_UNDER_WAY = 4 * 1024 * 1024
+const MOST_SIZE_UNDER_WAY = 1024 * 1024
 
 /** What an entry is counted with beside its data. */
 const ENTRY_SIZE = 100

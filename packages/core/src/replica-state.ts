@@ -12,7 +12,7 @@ export interface ReplicaSettings extends Pick<RaftSettings, 'electionMs' | 'hear
   readonly id: string
   /** How many entries are kept that a snapshot has as well, for those who are not far behind. Default: 10,000. */
   readonly kept?: number
-  /** How many characters of data go into one message, unless one entry has more. Default: 262,144. */
+  /** How many characters of data go into one message, unless one entry has more. Default: 131,072. */
   readonly batch?: number
 }
 

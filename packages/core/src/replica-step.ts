@@ -12,7 +12,7 @@ import type { Moment } from './raft-turn.ts'
 import { Draft } from './replica-draft.ts'
 import { takeAppend, takeSnapshot, takeSnapshotted, tellDurable } from './replica-follower.ts'
 import { add, beat, begin, changeMembers, commit, meet, takeMatch, takeMismatch } from './replica-leader.ts'
-import type { LogMessage, ReplicaMessage } from './replica-messages.ts'
+import type { ReplicaMessage } from './replica-messages.ts'
 import { askOfStart, isCleared, takeStart, takeStartAnswer, wakeForStart } from './replica-starts.ts'
 import {
   type LogMember,
@@ -201,34 +201,43 @@ function beatIfDue(draft: Draft, before: ReplicaState): void {
 }
 
 function take(draft: Draft, input: ReplicaInput): void {
-  const { state, now, settings } = draft
+  const { state, now } = draft
   const leads = state.raft.role === 'leader'
   switch (input.kind) {
     case 'message':
-      return hear(draft, input.message)
+      hear(draft, input.message)
+      break
     case 'propose':
       if (leads && !state.raft.handOver)
         add(
           draft,
           input.data.map((data) => ({ kind: 'data', data })),
         )
-      return
+      break
     case 'durable':
-      return takeDurable(draft, input.last)
+      takeDurable(draft, input.last)
+      break
     case 'members':
-      return changeMembers(draft, input.members)
+      changeMembers(draft, input.members)
+      break
     case 'snapshotted':
-      return takeSnapshotted(draft, input.last.index)
+      takeSnapshotted(draft, input.last.index)
+      break
     case 'read':
-      if (isSure(settings, state, now)) draft.reads.push({ id: input.read, index: state.commit })
-      else if (!leads && state.raft.leader !== null)
-        draft.say(state.raft.leader, { type: 'read', read: input.read })
-      return
+      read(draft, input.read)
+      break
     case 'met':
       if (leads) meet(draft, input.member)
-      return draft.know({ askStartAt: Math.min(draft.state.askStartAt, now) })
-    default:
+      draft.know({ askStartAt: Math.min(draft.state.askStartAt, now) })
   }
+}
+
+/** Whoever leads says up to where must be applied. If that is not sure, nothing is said: it is to be asked again. */
+function read(draft: Draft, id: number): void {
+  const { state, now, settings } = draft
+  const { role, leader } = state.raft
+  if (isSure(settings, state, now)) draft.reads.push({ id, index: state.commit })
+  else if (role === 'follower' && leader !== null) draft.say(leader, { type: 'read', read: id })
 }
 
 /** The disk has the log up to an entry, if that is still the one that stands there. */
@@ -240,22 +249,27 @@ function takeDurable(draft: Draft, { index, term }: LogPosition): void {
   else tellDurable(draft, durable)
 }
 
-function hear(draft: Draft, message: LogMessage | RaftMessage): void {
-  const { state, now, settings } = draft
-  const { raft } = state
+function hear(draft: Draft, message: ReplicaMessage): void {
+  const { state, settings } = draft
   if (message.to !== settings.id || message.from === settings.id) return
-  if (message.type === 'start') return takeStart(draft, message)
-  if (message.type === 'start_answer') return takeStartAnswer(draft, message)
-  if (message.term !== raft.term) return // an older one; to a newer one the election has brought it
-  const leads = raft.role === 'leader'
-  const isFromLeader = raft.role === 'follower' && raft.leader === message.from
-  if (message.type === 'append' && isFromLeader) takeAppend(draft, message)
-  else if (message.type === 'snapshot' && isFromLeader) takeSnapshot(draft, message)
+  if (message.type === 'start') takeStart(draft, message)
+  else if (message.type === 'start_answer') takeStartAnswer(draft, message)
+  // One of an older term says nothing any more. To a newer one the election has brought this member.
+  else if (message.term === state.raft.term) hearInTerm(draft, message)
+}
+
+function hearInTerm(draft: Draft, message: ReplicaMessage): void {
+  const { state, now, settings } = draft
+  const { role, leader } = state.raft
+  const leads = role === 'leader'
+  const isLeaders = role === 'follower' && leader === message.from
+  if (message.type === 'append' && isLeaders) takeAppend(draft, message)
+  else if (message.type === 'snapshot' && isLeaders) takeSnapshot(draft, message)
   else if (message.type === 'append_answer' && leads) takeMatch(draft, message)
   else if (message.type === 'mismatch' && leads) takeMismatch(draft, message)
   else if (message.type === 'read' && isSure(settings, state, now))
     draft.say(message.from, { type: 'read_answer', read: message.read, index: state.commit })
-  else if (message.type === 'read_answer' && isFromLeader)
+  else if (message.type === 'read_answer' && isLeaders)
     draft.reads.push({ id: message.read, index: message.index })
 }
 

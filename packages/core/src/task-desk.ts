@@ -64,6 +64,17 @@ export interface TasksOptions {
   mostWaiting?: number | undefined
   /** How many bytes of inputs may wait. Default: 64 MiB. */
   mostWaitingBytes?: number | undefined
+  /**
+   * What time it is for all that one who leads goes on with after another: how long a node may take for a task, how long one
+   * rests after a failure, how long is known what has ended. In ms, and never less than before: a log that they share has such
+   * a time. What was written down with it is gone on with by it. Default: a clock of this process.
+   */
+  clock?: (() => number) | undefined
+  /**
+   * How long a node has to come back with what another one, or this program before it was started again, has given it, before
+   * that is given to somebody else, in ms; no longer than it may take for it, where that is known. Default: 5,000.
+   */
+  returnMs?: number | undefined
   /** How often a task is tried that fails. Default: 3. */
   attempts?: number | undefined
   /** How long is known what has become of a task that has ended, in ms. Default: 3,600,000, an hour. */
@@ -93,6 +104,7 @@ export class Tasks {
 
   readonly #options: TasksOptions
   readonly #stop: AbortSignal
+  readonly #now: () => number
   readonly #queue: TaskQueue
   readonly #workers: TaskWorkers
   readonly #followers: TaskFollowers
@@ -110,22 +122,24 @@ export class Tasks {
    * @throws TypeError when of `term` and `desk` there is only one
    */
   constructor(options: TasksOptions) {
-    const { node, tasks, log, journal, attempts, keptMs, keptBytes, term, desk, stop = stopRequest } = options
+    const { node, tasks, log, journal, clock, attempts, keptMs, keptBytes, returnMs } = options
+    const { term, desk, stop = stopRequest } = options
     if ((term === undefined) !== (desk === undefined))
       throw new TypeError('Tasks need both of "term" and "desk", or none of them.')
     this.#options = options
     this.#stop = stop
+    this.#now = clock ?? (() => performance.now())
     const changed = () => this.#changed()
     const isHeld = () => this.#isHeld
     const mostWaiting = options.mostWaiting ?? DEFAULT_MOST_WAITING
     this.#followers = new TaskFollowers(isHeld)
     this.#notes = journal && new TaskNotes({ journal, log, mayWrite: isHeld })
     this.#queue = new TaskQueue({
-      ...{ tasks, attempts, keptMs, keptBytes },
-      clock: { now: () => performance.now(), date: () => Date.now() },
+      ...{ tasks, attempts, keptMs, keptBytes, returnMs },
+      clock: { now: this.#now, date: () => Date.now() },
       ended: (task) => this.#ended(task),
       recall: (worker, id) => this.#workers.recall(worker, id),
-      tried: journal && ((task) => this.#notes?.add(triedEvent(task))),
+      tried: journal && ((task) => this.#notes?.addOf(task, triedEvent(task, clock !== undefined))),
     })
     this.#workers = new TaskWorkers({
       ...{ queue: this.#queue, roster: node.roster, log, changed, isHeld },
@@ -136,6 +150,8 @@ export class Tasks {
       ...{ submitters: options.submitters, isHeld },
       mostWaitingBytes: options.mostWaitingBytes ?? DEFAULT_MOST_WAITING_BYTES,
       write: journal && ((taken) => journal.write(taken.map(submittedEvent))),
+      retriedEvent: (task) =>
+        journal?.forgets ? submittedEvent(takenOf(task)) : { kind: 'retried', id: task.id },
     })
     this.#tables = new TaskTables(this.#queue, mostWaiting)
     this.handlers = this.#workers.handlers
@@ -190,19 +206,19 @@ export class Tasks {
     clearTimeout(this.#wake)
     const { nextWake } = this.#queue
     if (nextWake === undefined) return
-    const pauseMs = Math.min(Math.max(1, nextWake - performance.now()), LONGEST_MS)
+    const pauseMs = Math.min(Math.max(1, nextWake - this.#now()), LONGEST_MS)
     this.#wake = setTimeout(() => this.#changed(), pauseMs).unref()
   }
 
   #ended(task: Task): void {
     if (task.state === 'failed' && this.#isHeld) this.#sayFailed(task)
-    if (this.#notes) this.#notes.add(endedEvent(task), () => this.#tell(task))
+    if (this.#notes) this.#notes.addOf(task, endedEvent(task), () => this.#tell(task))
     else this.#tell(task)
   }
 
   #tell(task: Task): void {
     // Somebody may have had it tried again before its end was durable; and by then another node may lead.
-    if (!task.ending || !this.#isHeld) return
+    if (!task.ending || task.noted || !this.#isHeld) return
     this.#followers.tell(task)
     this.#options.ended?.(JSON.parse(stateJson(task)))
     if (this.#notes) this.#changed()
@@ -254,7 +270,7 @@ export class Tasks {
       const when =
         since === undefined
           ? `, begun before this ${this.#options.term ? 'term' : 'start'}`
-          : `${bad.length > 0 ? ',' : ''} in ${((performance.now() - since) / 1_000).toFixed(1)} s`
+          : `${bad.length > 0 ? ',' : ''} in ${((this.#now() - since) / 1_000).toFixed(1)} s`
       log.info(`${name}: ${tasksText(total)} ${how}${when}`)
     }
     const changes = this.#tables.refresh(performance.now(), stuck)
@@ -274,8 +290,18 @@ function submittedEvent({ id, by, demand, input, group }: TakenTask): TaskEvent 
   }
 }
 
-function triedEvent({ id, attempts, lost, lease }: Task): TaskEvent {
-  return { kind: 'tried', id, attempts, lost, ...(lease && { node: lease.worker.identity }) }
+/** What was taken when a task was handed in. */
+function takenOf({ id, line, input, group }: Task): TakenTask {
+  return { id, by: line.lane.by, demand: line.demand, input, group: group?.name }
+}
+
+function triedEvent({ id, attempts, lost, lease, rest }: Task, hasSharedClock: boolean): TaskEvent {
+  const until = hasSharedClock ? (lease?.deadline ?? rest?.until) : undefined
+  return {
+    ...{ kind: 'tried', id, attempts, lost },
+    ...(lease && { node: lease.worker.identity }),
+    ...(until !== undefined && { until }),
+  }
 }
 
 function endedEvent({ id, state, attempts, lost, ending }: Task): TaskEvent {

@@ -7,7 +7,7 @@ import type { Connection } from './connection.ts'
 import { OperationalError } from './lifecycle.ts'
 import type { Task } from './task-records.ts'
 import { TaskStream } from './task-stream.ts'
-import { stateJson } from './task-texts.ts'
+import { isShownOpen, stateJson } from './task-texts.ts'
 
 /** How many bytes may wait for a submitter that does not read. It gets the rest when it comes back and asks. */
 const MOST_UNREAD_BYTES = 16 * 1024 * 1024
@@ -33,10 +33,10 @@ export class TaskFollowers {
     this.#mayTell = mayTell
   }
 
-  /** A peer hears of a task's end: with the next {@link flush}, if it has ended. */
+  /** A peer hears of a task's end: with the next {@link flush}, if it has ended and that is durable. */
   follow(task: Task, peer: Connection): void {
     const follower = this.#followerOf(peer)
-    if (task.state !== 'waiting' && task.state !== 'running') {
+    if (!isShownOpen(task)) {
       follower.stream.add('task_results', stateJson(task))
       this.#unflushed.add(follower.stream)
       return

@@ -14,6 +14,17 @@ const BEYOND_LIMIT_MS = 30_000
 const MOST_PAST = 8
 
 /**
+ * How a task is lent.
+ *
+ * @internal
+ */
+export interface LendOptions {
+  number?: number
+  until?: number | undefined
+  isAlone?: boolean
+}
+
+/**
  * All leases there are.
  *
  * @internal
@@ -63,14 +74,10 @@ export class TaskLeases {
   /**
    * A worker has a task from now on.
    *
-   * @param options `number`: that of a lease which goes on; `isAlone`: whether the worker is to have nothing else
+   * @param options `number`: that of a lease which goes on; `until`: its deadline, if it has one; `isAlone`: whether the worker
+   *   is to have nothing else
    */
-  lend(
-    task: Task,
-    worker: Worker,
-    now: number,
-    { number, isAlone = false }: { number?: number; isAlone?: boolean } = {},
-  ): void {
+  lend(task: Task, worker: Worker, now: number, { number, until, isAlone = false }: LendOptions = {}): void {
     const { demand } = task.line
     if (number === undefined) this.#last += 1
     const estimateMs = this.#placement.came(worker, demand, now)
@@ -79,7 +86,7 @@ export class TaskLeases {
     task.lease = {
       number: number ?? this.#last,
       worker,
-      deadline: now + demand.limitMs * turns + BEYOND_LIMIT_MS,
+      deadline: until ?? now + demand.limitMs * turns + BEYOND_LIMIT_MS,
       estimateMs,
       isAlone,
       progress: undefined,

@@ -8,10 +8,10 @@ import { join } from 'node:path'
 import { setImmediate as turn } from 'node:timers/promises'
 import { OperationalError } from './lifecycle.ts'
 import type { LogFiles } from './task-log-files.ts'
-import { HEAD_BYTES, headBytes, WHAT_TO_DO } from './task-log-head.ts'
+import { HEAD_BYTES, headBytes, type LogOwner, TASK_STORE } from './task-log-head.ts'
 import { RecordReader } from './task-log-reader.ts'
 import type { LogRecord } from './task-log-record.ts'
-import { nameOf } from './task-log-segment.ts'
+import { nameOf, type Segment } from './task-log-segment.ts'
 
 /** After how many bytes what was written is synchronised: so that a commit never waits for much of it. */
 const SYNC_BYTES = 4 * 1024 * 1024
@@ -31,8 +31,12 @@ export interface Kept {
   bytes: number
 }
 
-/** A file of records to be copied from, and how many come before what is no part of it. */
-interface Source {
+/**
+ * A file of records to be copied from, and how many come before what is no part of it.
+ *
+ * @internal
+ */
+export interface Source {
   path: string
   /** The number of its last record. */
   last: number
@@ -51,6 +55,7 @@ export async function* neededOf(
   sources: readonly Source[],
   seed: number,
   needs: (record: LogRecord) => boolean,
+  owner = TASK_STORE,
 ): AsyncGenerator<LogRecord[], void, void> {
   for (const { path, last, count } of sources) {
     const reader = new RecordReader(files, path, seed)
@@ -65,10 +70,22 @@ export async function* neededOf(
     }
     if (count === undefined ? number < last : read < count) {
       throw new OperationalError(
-        `${path} is damaged at byte ${reader.end}: what stood there after record ${number} is not whole any more. ${WHAT_TO_DO}`,
+        `${path} is damaged at byte ${reader.end}: what stood there after record ${number} is not whole any more. ${owner.whatToDo}`,
       )
     }
   }
+}
+
+/**
+ * Where all records are, in order, as {@link neededOf} reads them.
+ *
+ * @internal
+ */
+export function sourcesOf(kept: Kept | undefined, segments: readonly Segment[]): Source[] {
+  return [
+    ...(kept ? [{ path: kept.path, last: kept.through, count: kept.count }] : []),
+    ...segments.map(({ path, last, end }) => ({ path, last, ...(end <= HEAD_BYTES && { count: 0 }) })),
+  ]
 }
 
 /**
@@ -82,34 +99,88 @@ export async function* neededOf(
 export async function makeKept(
   files: LogFiles,
   folder: string,
-  { store, index, through }: { store: string; index: number; through: number },
+  place: { store: string; index: number; through: number },
   records: AsyncIterable<readonly Pick<LogRecord, 'bytes'>[]>,
 ): Promise<Kept> {
-  const path = join(folder, nameOf('kept', index))
-  const beside = join(folder, 'kept.new')
-  files.remove(beside)
-  const file = files.open(beside, 'wx+')
-  let [end, synced, count] = [HEAD_BYTES, 0, 0]
+  const making = new KeptInMaking(files, folder)
   try {
-    for await (const some of records) {
-      const bytes = Buffer.concat(some.map((record) => record.bytes))
-      files.write(file, bytes, end)
-      end += bytes.length
-      count += some.length
-      if (end - synced > SYNC_BYTES) {
-        await files.sync(file)
-        synced = end
-      }
-    }
-    files.write(file, headBytes({ kind: 'kept', store, index, through, count, bytes: end }), 0)
-    await files.sync(file)
+    for await (const some of records) await making.write(some)
+    return await making.finish(place)
   } catch (error) {
-    files.remove(beside)
+    making.abandon()
     throw error
-  } finally {
-    files.close(file)
   }
-  files.rename(beside, path)
-  await files.syncFolder(folder)
-  return { path, index, through, count, bytes: end }
+}
+
+/**
+ * Such a file that is being written, for who does not know from the beginning what it stands for.
+ *
+ * @internal
+ */
+export class KeptInMaking {
+  readonly #files: LogFiles
+  readonly #folder: string
+  readonly #owner: LogOwner
+  readonly #beside: string
+  readonly #file: number
+  #end = HEAD_BYTES
+  #synced = 0
+  #count = 0
+  #isOpen = true
+  #isNamed = false
+
+  /** @throws the system's error when it cannot be made */
+  constructor(files: LogFiles, folder: string, owner = TASK_STORE) {
+    this.#files = files
+    this.#folder = folder
+    this.#owner = owner
+    this.#beside = join(folder, 'kept.new')
+    files.remove(this.#beside)
+    this.#file = files.open(this.#beside, 'wx+')
+  }
+
+  /** Whether it has its name: from then on it may count, also when it could not be finished. */
+  get isNamed(): boolean {
+    return this.#isNamed
+  }
+
+  /** @throws the system's error when there is no room for them */
+  async write(records: readonly Pick<LogRecord, 'bytes'>[]): Promise<void> {
+    const bytes = Buffer.concat(records.map((record) => record.bytes))
+    this.#files.write(this.#file, bytes, this.#end)
+    this.#end += bytes.length
+    this.#count += records.length
+    if (this.#end - this.#synced <= SYNC_BYTES) return
+    await this.#files.sync(this.#file)
+    this.#synced = this.#end
+  }
+
+  /**
+   * Gives it its name: when that is on the disk, it counts.
+   *
+   * @throws the system's error when that fails: then it may count or not
+   */
+  async finish({ store, index, through }: { store: string; index: number; through: number }): Promise<Kept> {
+    const [count, bytes] = [this.#count, this.#end]
+    const head = headBytes({ kind: 'kept', store, index, through, count, bytes }, this.#owner)
+    this.#files.write(this.#file, head, 0)
+    await this.#files.sync(this.#file)
+    this.#close()
+    const path = join(this.#folder, nameOf('kept', index))
+    this.#files.rename(this.#beside, path)
+    this.#isNamed = true
+    await this.#files.syncFolder(this.#folder)
+    return { path, index, through, count, bytes }
+  }
+
+  /** Leaves nothing of it, unless it has its name. */
+  abandon(): void {
+    this.#close()
+    this.#files.remove(this.#beside)
+  }
+
+  #close(): void {
+    if (this.#isOpen) this.#files.close(this.#file)
+    this.#isOpen = false
+  }
 }

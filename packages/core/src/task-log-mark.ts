@@ -14,7 +14,7 @@ import { join } from 'node:path'
 import { crc32 } from 'node:zlib'
 import { OperationalError } from './lifecycle.ts'
 import type { LogFiles } from './task-log-files.ts'
-import { headBytes, readHead, WHAT_TO_DO } from './task-log-head.ts'
+import { headBytes, readHead, TASK_STORE } from './task-log-head.ts'
 import { readStart } from './task-log-reader.ts'
 import { type LogRecord, recordAt, seedOf } from './task-log-record.ts'
 
@@ -54,7 +54,7 @@ export interface Marked {
  *
  * @internal
  */
-export class TaskMark {
+export class LogMark {
   readonly #files: LogFiles
   readonly #seed: number
   readonly file: number
@@ -82,13 +82,19 @@ export class TaskMark {
  *
  * @internal
  */
-export async function makeMark(files: LogFiles, folder: string, store: string, through = 0): Promise<void> {
+export async function makeMark(
+  files: LogFiles,
+  folder: string,
+  store: string,
+  through = 0,
+  owner = TASK_STORE,
+): Promise<void> {
   const beside = join(folder, 'mark.new')
   files.remove(beside)
   const file = files.open(beside, 'wx+')
   try {
     const bytes = Buffer.alloc(PLACES_AT + 2 * PLACE_BYTES)
-    headBytes({ kind: 'mark', store, index: 0 }).copy(bytes)
+    headBytes({ kind: 'mark', store, index: 0 }, owner).copy(bytes)
     for (const turn of [0, 1])
       placeBytes({ through, index: 0, turn }, Buffer.alloc(0), seedOf(store)).copy(
         bytes,
@@ -109,16 +115,16 @@ export async function makeMark(files: LogFiles, folder: string, store: string, t
  * @throws OperationalError when it is damaged, or none
  * @internal
  */
-export async function readMark(files: LogFiles, folder: string): Promise<Marked> {
+export async function readMark(files: LogFiles, folder: string, owner = TASK_STORE): Promise<Marked> {
   const path = join(folder, 'mark')
   const bytes = await readStart(files, path, PLACES_AT + 2 * PLACE_BYTES)
-  const { store } = readHead(bytes, path, 'mark')
+  const { store } = readHead(bytes, path, 'mark', undefined, owner)
   const places = [0, 1].flatMap((place) => readPlace(bytes, PLACES_AT + place * PLACE_BYTES, store))
   const [one, other] = places
   const newest = one && other ? (one.turn > other.turn ? one : other) : one
   if (newest) return newest
   throw new OperationalError(
-    `${path} is damaged in both places where it says up to which record the store is acknowledged (bytes ${PLACES_AT} and ${PLACES_AT + PLACE_BYTES}). ${WHAT_TO_DO}`,
+    `${path} is damaged in both places where it says up to which record the store is acknowledged (bytes ${PLACES_AT} and ${PLACES_AT + PLACE_BYTES}). ${owner.whatToDo}`,
   )
 }
 

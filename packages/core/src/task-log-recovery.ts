@@ -9,7 +9,7 @@
  */
 import { OperationalError } from './lifecycle.ts'
 import type { LogFiles } from './task-log-files.ts'
-import { HEAD_BYTES, readHead, WHAT_TO_DO } from './task-log-head.ts'
+import { HEAD_BYTES, type LogOwner, readHead, TASK_STORE } from './task-log-head.ts'
 import type { Kept } from './task-log-kept.ts'
 import type { Marked } from './task-log-mark.ts'
 import { RecordReader, readStart } from './task-log-reader.ts'
@@ -44,10 +44,11 @@ export async function recover(
   mark: Marked,
   kept: Kept | undefined,
   take: (record: LogRecord) => void,
+  owner = TASK_STORE,
 ): Promise<Recovered> {
   const seed = seedOf(mark.store)
-  if (kept) await readKept(files, kept, seed, take)
-  const segments = await segmentsOf(files, folder, mark, kept?.index ?? 0)
+  if (kept) await readKept(files, kept, seed, take, owner)
+  const segments = await segmentsOf(files, folder, mark, kept?.index ?? 0, owner)
   let last = kept?.through ?? 0
   for (const [index, segment] of segments.entries()) {
     const next = segments[index + 1]
@@ -69,18 +70,18 @@ export async function recover(
     segment.end = end
     // Where the next one does not even begin well, that is told of the next one.
     if (next?.first !== undefined && next.first !== last + 1)
-      throw damage(files, segment, last + 1, `record ${next.first} is the first one in ${next.path}`)
+      throw damage(files, segment, last + 1, `record ${next.first} is the first one in ${next.path}`, owner)
     const proof = isNewest ? await proofOfMore(files, segment, seed, last) : undefined
-    if (proof) throw damage(files, segment, last + 1, proof)
+    if (proof) throw damage(files, segment, last + 1, proof, owner)
   }
   const copy = mark.copy.filter(({ number }) => number > last)
   const isNext = copy[0]?.number === last + 1
   if (mark.through > last && !isNext) {
     const proof = `${mark.through} records were acknowledged, as the file mark beside it says`
     const marked = segments.find(({ index }) => index === mark.index)
-    if (marked) throw damage(files, marked, last + 1, proof)
+    if (marked) throw damage(files, marked, last + 1, proof, owner)
     throw new OperationalError(
-      `${folder} has no ${nameOf('log', mark.index)}: ${proof}, and here are ${last}. ${WHAT_TO_DO}`,
+      `${folder} has no ${nameOf('log', mark.index)}: ${proof}, and here are ${last}. ${owner.whatToDo}`,
     )
   }
   return { segments, last, copy: isNext ? copy : [] }
@@ -92,12 +93,17 @@ export async function recover(
  * @throws OperationalError when its beginning is damaged
  * @internal
  */
-export async function findKept(files: LogFiles, folder: string, store: string): Promise<Kept | undefined> {
+export async function findKept(
+  files: LogFiles,
+  folder: string,
+  store: string,
+  owner = TASK_STORE,
+): Promise<Kept | undefined> {
   const found = filesOf(files, folder, 'kept').at(-1)
   if (!found) return undefined
   const { path, index } = found
   const start = await readStart(files, path, HEAD_BYTES)
-  const { through = 0, count = 0, bytes = 0 } = readHead(start, path, 'kept', store)
+  const { through = 0, count = 0, bytes = 0 } = readHead(start, path, 'kept', store, owner)
   return { path, index, through, count, bytes }
 }
 
@@ -106,6 +112,7 @@ async function readKept(
   { path, count }: Kept,
   seed: number,
   take: (record: LogRecord) => void,
+  owner: LogOwner,
 ): Promise<void> {
   const reader = new RecordReader(files, path, seed)
   let [read, last] = [0, 0]
@@ -118,7 +125,7 @@ async function readKept(
   }
   if (read === count) return
   throw new OperationalError(
-    `${path} is damaged at byte ${reader.end}: what stood there after record ${last} is not whole, and of ${count} records ${count - read} are missing. ${WHAT_TO_DO}`,
+    `${path} is damaged at byte ${reader.end}: what stood there after record ${last} is not whole, and of ${count} records ${count - read} are missing. ${owner.whatToDo}`,
   )
 }
 
@@ -131,16 +138,22 @@ interface Begun extends Segment {
 }
 
 /** The pieces that count. */
-async function segmentsOf(files: LogFiles, folder: string, mark: Marked, kept: number): Promise<Begun[]> {
+async function segmentsOf(
+  files: LogFiles,
+  folder: string,
+  mark: Marked,
+  kept: number,
+  owner: LogOwner,
+): Promise<Begun[]> {
   const found = filesOf(files, folder, 'log').filter(({ index }) => index > kept)
   const segments: Begun[] = []
   for (const [place, { index, path }] of found.entries()) {
     const expected = kept + 1 + place
     if (index !== expected)
       throw new OperationalError(
-        `${folder} has no ${nameOf('log', expected)}, and a ${nameOf('log', index)}: a piece of the log is missing. ${WHAT_TO_DO}`,
+        `${folder} has no ${nameOf('log', expected)}, and a ${nameOf('log', index)}: a piece of the log is missing. ${owner.whatToDo}`,
       )
-    const begun = await beginOf(files, path, mark.store, place === found.length - 1)
+    const begun = await beginOf(files, path, mark.store, place === found.length - 1, owner)
     segments.push({ index, path, last: 0, end: HEAD_BYTES, ...begun })
   }
   return segments
@@ -152,6 +165,7 @@ async function beginOf(
   path: string,
   store: string,
   isLast: boolean,
+  owner: LogOwner,
 ): Promise<Pick<Begun, 'first' | 'isEmpty'>> {
   const seed = seedOf(store)
   const reader = new RecordReader(files, path, seed)
@@ -159,12 +173,12 @@ async function beginOf(
     const first = (await reader.next())?.[0]?.number
     const start = await readStart(files, path, HEAD_BYTES)
     if (first !== undefined) {
-      readHead(start, path, 'log', store)
+      readHead(start, path, 'log', store, owner)
       return { first, isEmpty: false }
     }
     const isEmpty = wholeRecords(await readStart(files, path, Number.POSITIVE_INFINITY), 0, seed).next().done
     const isUnfinished = isEmpty && isLast && (start.length < HEAD_BYTES || start.includes(0))
-    if (!isUnfinished) readHead(start, path, 'log', store)
+    if (!isUnfinished) readHead(start, path, 'log', store, owner)
     return { first, isEmpty: isEmpty === true }
   } finally {
     reader.close()
@@ -187,12 +201,18 @@ async function proofOfMore(
   return undefined
 }
 
-function damage(files: LogFiles, { path, end }: Segment, number: number, proof: string): OperationalError {
+function damage(
+  files: LogFiles,
+  { path, end }: Segment,
+  number: number,
+  proof: string,
+  owner: LogOwner,
+): OperationalError {
   const file = files.open(path, 'r')
   const size = files.size(file)
   files.close(file)
   const what = size <= end ? 'the file ends, and' : 'what stands there is not whole:'
   return new OperationalError(
-    `${path} is damaged at byte ${end}: ${what} record ${number} should be there. It was acknowledged: ${proof}. ${WHAT_TO_DO}`,
+    `${path} is damaged at byte ${end}: ${what} record ${number} should be there. It was acknowledged: ${proof}. ${owner.whatToDo}`,
   )
 }

@@ -6,7 +6,7 @@
  */
 import { join } from 'node:path'
 import type { LogFiles } from './task-log-files.ts'
-import { HEAD_BYTES, headBytes } from './task-log-head.ts'
+import { HEAD_BYTES, headBytes, TASK_STORE } from './task-log-head.ts'
 import { readStart } from './task-log-reader.ts'
 
 /** How many zeros are written, and synchronised, at a time: a commit that comes meanwhile waits for no more. */
@@ -74,11 +74,12 @@ export async function makeSegment(
   files: LogFiles,
   folder: string,
   { store, index, bytes, last }: { store: string; index: number; bytes: number; last: number },
+  owner = TASK_STORE,
 ): Promise<OpenSegment> {
   const path = join(folder, nameOf('log', index))
   const file = files.open(path, 'wx+')
   try {
-    files.write(file, headBytes({ kind: 'log', store, index }), 0)
+    files.write(file, headBytes({ kind: 'log', store, index }, owner), 0)
     for (let size = HEAD_BYTES; size < bytes; size += ZEROS.length) {
       files.write(file, ZEROS.subarray(0, Math.min(ZEROS.length, bytes - size)), size)
       await files.sync(file)

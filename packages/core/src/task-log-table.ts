@@ -6,13 +6,13 @@
  */
 import { headOfEvent, headTextOf, peekEvent } from './task-log-event.ts'
 
-/** How long what has ended is kept with its result, in ms, and how much of it. */
-const ENDED_MS = 3_600_000
-const ENDED_BYTES = 64 * 1024 * 1024
-const ENDED_COUNT = 100_000
-
-/** How many of those that have failed are kept for longer, to be tried again: the newest. */
-const FAILED_COUNT = 100
+/**
+ * How long what has ended is kept with its result, in ms, how many bytes and how many of it; and how many of those that have
+ * failed are kept for longer, to be tried again: the newest.
+ *
+ * @internal
+ */
+export const KEPT = { ms: 3_600_000, bytes: 64 * 1024 * 1024, count: 100_000, failed: 100 } as const
 
 /** How much of a reason a history keeps, in characters. */
 const LONGEST_REASON = 500
@@ -122,8 +122,8 @@ export class TaskTable {
       bytes += task.bytes
       count += 1
       failed += task.hasFailed ? 1 : 0
-      const isRecent = task.at > this.#now - ENDED_MS && bytes <= ENDED_BYTES && count <= ENDED_COUNT
-      if (!isRecent && !(task.hasFailed && failed <= FAILED_COUNT)) this.#tasks.delete(task.id)
+      const isRecent = task.at > this.#now - KEPT.ms && bytes <= KEPT.bytes && count <= KEPT.count
+      if (!isRecent && !(task.hasFailed && failed <= KEPT.failed)) this.#tasks.delete(task.id)
     }
   }
 }

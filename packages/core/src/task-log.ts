@@ -31,13 +31,11 @@
 import { OperationalError } from './lifecycle.ts'
 import { splitEvents } from './task-log-event.ts'
 import { type LogFiles, reasonOf } from './task-log-files.ts'
-import { HEAD_BYTES } from './task-log-head.ts'
 import type { TaskHistory } from './task-log-history.ts'
-import { type Kept, makeKept, neededOf } from './task-log-kept.ts'
-import { MOST_COPY_BYTES, type TaskMark } from './task-log-mark.ts'
-import { putRecord, RECORD_HEAD, seedOf } from './task-log-record.ts'
-import { makeSegment, type OpenSegment, type Segment } from './task-log-segment.ts'
+import { type Kept, makeKept, neededOf, sourcesOf } from './task-log-kept.ts'
+import { seedOf } from './task-log-record.ts'
 import type { TaskTable } from './task-log-table.ts'
+import type { LogWriter } from './task-log-writer.ts'
 
 /** After how many pieces what is done is thrown away. */
 const PIECES = 4
@@ -55,15 +53,10 @@ export interface LogParts {
   folder: string
   store: string
   segmentBytes: number
-  mark: TaskMark
+  writer: LogWriter
   table: TaskTable
   history: TaskHistory
   kept: Kept | undefined
-  /** The pieces that nothing is written to any more, and the one that is written. */
-  sealed: Segment[]
-  current: OpenSegment | undefined
-  /** The number of the last record. */
-  last: number
   /** Where is told what goes wrong with nobody waiting for it. */
   warn: (line: string) => void
 }
@@ -76,10 +69,8 @@ export interface LogParts {
 export class TaskLog {
   readonly #parts: LogParts
   readonly #seed: number
-  #spare: Promise<OpenSegment | undefined> | undefined
   /** What was committed, and is not in the table yet: that is done when nobody waits for it. */
   #fresh: { number: number; content: Buffer }[] = []
-  #hasFailed = false
   #tidying: Promise<void> | undefined
   #isTold = false
   #isClosed = false
@@ -108,14 +99,14 @@ export class TaskLog {
 
   /** The number of the last record. */
   get last(): number {
-    return this.#parts.last
+    return this.#parts.writer.last
   }
 
   /** What is to be known of all tasks that matter, in order, some records at a time: their contents. */
   async *recovered(): AsyncGenerator<Buffer[], void, void> {
     this.#apply()
-    const { files, table, kept, sealed, current } = this.#parts
-    const sources = [...sourcesOf(kept, sealed), ...sourcesOf(undefined, current ? [current] : [])]
+    const { files, table, kept, writer } = this.#parts
+    const sources = sourcesOf(kept, writer.pieces)
     const needed = neededOf(files, sources, this.#seed, ({ number, content }) => table.needs(number, content))
     for await (const records of needed) yield records.map(({ content }) => content)
   }
@@ -126,26 +117,17 @@ export class TaskLog {
    * @throws OperationalError when the disk does not take them: then none of them is there, and it can be tried again
    */
   async commit(events: Uint8Array): Promise<void> {
+    const { writer } = this.#parts
+    const sealed = writer.sealed.at(-1)
+    const contents = [...splitEvents(events)]
     try {
-      if (this.#hasFailed) await this.#takeBack()
-      const contents = [...splitEvents(events)]
-      const bytes = contents.reduce((sum, content) => sum + RECORD_HEAD + content.length, 0)
-      const segment = await this.#roomFor(bytes)
-      await this.#write(segment, contents, bytes)
-    } catch (error) {
-      throw new OperationalError(`Cannot write to ${this.#parts.folder}: ${reasonOf(error)}.`, {
-        cause: error,
-      })
+      await writer.commit(contents)
+    } finally {
+      if (writer.sealed.at(-1) !== sealed && this.#isLong()) void this.tidy()
     }
+    const first = writer.last - contents.length + 1
+    for (const [place, content] of contents.entries()) this.#fresh.push({ number: first + place, content })
     setImmediate(() => this.#apply())
-    this.prepare()
-  }
-
-  /** Makes the next piece before it is needed. Where there is no room for it, that is told when it is needed. */
-  prepare(): void {
-    const { current } = this.#parts
-    if (this.#spare || this.#isClosed || (current && current.end < current.size / 2)) return
-    this.#spare = this.#make().catch(() => undefined)
   }
 
   /** Throws away what is done and long ago, as far as it is in pieces that are full. Resolves when that is done. */
@@ -169,74 +151,11 @@ export class TaskLog {
   /** Ends it. What was committed is on the disk. */
   async close(): Promise<void> {
     this.#isClosed = true
-    const { files, current, mark, history } = this.#parts
+    const { writer, history } = this.#parts
     await this.#tidying
     await history.flush().catch(() => {})
     history.close()
-    const spare = await this.#spare
-    for (const file of [mark.file, current?.file, spare?.file]) if (file !== undefined) files.close(file)
-  }
-
-  async #write(segment: OpenSegment, contents: readonly Buffer[], length: number): Promise<void> {
-    const { files, mark, last } = this.#parts
-    const bytes = Buffer.allocUnsafe(length)
-    let end = 0
-    for (const [place, content] of contents.entries())
-      end = putRecord(bytes, end, { number: last + 1 + place, place, content }, this.#seed)
-    const through = last + contents.length
-    try {
-      files.write(segment.file, bytes, segment.end)
-      if (length <= MOST_COPY_BYTES) {
-        mark.write(through, segment.index, bytes)
-        await files.sync(segment.file, mark.file)
-      } else {
-        await files.sync(segment.file)
-        mark.write(through, segment.index)
-        await files.sync(mark.file)
-      }
-    } catch (error) {
-      this.#hasFailed = true
-      await this.#takeBack().catch(() => {})
-      throw error
-    }
-    segment.end += length
-    segment.last = through
-    this.#parts.last = through
-    for (const [place, content] of contents.entries()) this.#fresh.push({ number: last + 1 + place, content })
-  }
-
-  /** Takes what may be there of a commit that has failed off the disk, and goes on in another piece. */
-  async #takeBack(): Promise<void> {
-    const { files, mark, current, last } = this.#parts
-    if (current) {
-      files.truncate(current.file, current.end)
-      mark.write(last, current.index)
-      await files.sync(current.file, mark.file)
-      current.size = 0
-    }
-    this.#hasFailed = false
-  }
-
-  /** The piece that so many bytes are written to: this one, or the next, where it is too short. */
-  async #roomFor(bytes: number): Promise<OpenSegment> {
-    const { current } = this.#parts
-    if (current && current.end + bytes <= current.size) return current
-    const next = (await this.#spare) ?? (await this.#make())
-    this.#spare = undefined
-    next.last = this.#parts.last
-    if (current) {
-      this.#parts.files.close(current.file)
-      this.#parts.sealed.push(current)
-    }
-    this.#parts.current = next
-    if (this.#isLong()) void this.tidy()
-    return next
-  }
-
-  #make(): Promise<OpenSegment> {
-    const { files, folder, store, segmentBytes, current, sealed, kept, last } = this.#parts
-    const index = (current?.index ?? sealed.at(-1)?.index ?? kept?.index ?? 0) + 1
-    return makeSegment(files, folder, { store, index, bytes: segmentBytes, last })
+    await writer.close()
   }
 
   #apply(): void {
@@ -250,14 +169,15 @@ export class TaskLog {
   }
 
   #isLong(): boolean {
-    const { sealed, segmentBytes, kept } = this.#parts
+    const { writer, segmentBytes, kept } = this.#parts
+    const { sealed } = writer
     const bytes = sealed.reduce((sum, { end }) => sum + end, 0)
     return sealed.length >= MOST_PIECES || bytes >= Math.max((PIECES - 0.5) * segmentBytes, kept?.bytes ?? 0)
   }
 
   async #tidy(): Promise<void> {
-    const { files, folder, store, table, history, kept } = this.#parts
-    const sealed = [...this.#parts.sealed]
+    const { files, folder, store, writer, table, history, kept } = this.#parts
+    const sealed = [...writer.sealed]
     const newest = sealed.at(-1)
     if (!newest) return
     // All that is in these pieces is in the table now, and what has ended by them in the history.
@@ -273,18 +193,8 @@ export class TaskLog {
       ),
     )
     this.#parts.kept = made
-    this.#parts.sealed = this.#parts.sealed.filter((segment) => !sealed.includes(segment))
-    for (const { path } of [...(kept ? [kept] : []), ...sealed]) files.remove(path)
+    if (kept) files.remove(kept.path)
+    writer.drop(sealed)
     this.#isTold = false
   }
-}
-
-function sourcesOf(
-  kept: Kept | undefined,
-  segments: readonly Segment[],
-): { path: string; last: number; count?: number }[] {
-  return [
-    ...(kept ? [{ path: kept.path, last: kept.through, count: kept.count }] : []),
-    ...segments.map(({ path, last, end }) => ({ path, last, ...(end <= HEAD_BYTES && { count: 0 }) })),
-  ]
 }

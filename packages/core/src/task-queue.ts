@@ -7,7 +7,7 @@
 import { TaskDemands } from './task-demands.ts'
 import { TaskEndings, type TaskEndingsOptions } from './task-endings.ts'
 import { TaskGroups } from './task-groups.ts'
-import { TaskLeases } from './task-leases.ts'
+import { type LendOptions, TaskLeases } from './task-leases.ts'
 import { type Abilities, Placement, Worker } from './task-placement.ts'
 import {
   type CountedDemand,
@@ -39,8 +39,8 @@ const LONGEST_PAUSE_MS = 30_000
 /** How long a node is left alone that gave tasks back though it takes work, in ms. */
 const REST_AFTER_RETURN_MS = 1_000
 
-/** How long what a node had in a former life of this queue waits for that node to come back, in ms. */
-const RETURN_MS = 5_000
+/** How long what a node had in a former life of this queue waits for that node to come back at most, in ms, unless told otherwise. */
+const DEFAULT_RETURN_MS = 5_000
 
 /** @internal */
 export interface TaskQueueOptions extends TaskEndingsOptions {
@@ -50,6 +50,8 @@ export interface TaskQueueOptions extends TaskEndingsOptions {
   clock: { now(): number; date(): number }
   /** How often a task is tried that fails. Default: 3. */
   attempts?: number | undefined
+  /** How long what a node had in a former life of this queue waits for that node to come back at most, in ms. Default: 5,000. */
+  returnMs?: number | undefined
   /** Gives a number from 0 to 1, without 1. Default: Math.random */
   random?: (() => number) | undefined
   /** Called when a task has ended. */
@@ -263,7 +265,7 @@ export class TaskQueue {
     // Where another one has it, this one may have ended it already: its end, on the way, is taken still.
     past.isOpen = !isWaiting
     this.#unlose(task, past, false)
-    if (isWaiting) this.#lend(task, worker, now, { number: lease })
+    if (isWaiting) this.#lend(task, worker, now, { number: lease, until: past.until })
     return isWaiting
   }
 
@@ -340,16 +342,24 @@ export class TaskQueue {
   /**
    * A task is what it was in a former life of this queue: tried so often, by a node that may have it still, if there was one.
    * Until that node has had time to come back, nobody else gets it.
+   *
+   * @param until where the clock is that of the former life: until when the node may take, or until when the task rests
    */
-  restoreTries(task: Task, attempts: number, lost: number, node: string | undefined): void {
+  restoreTries(task: Task, attempts: number, lost: number, node?: string, until?: number): void {
     if (!isOpen(task)) return
+    const { clock, returnMs = DEFAULT_RETURN_MS } = this.#options
+    const now = clock.now()
     task.attempts = node === undefined ? attempts : attempts - 1
     task.lost = lost
     task.past =
-      node === undefined ? undefined : [{ number: 0, node, identity: node, isOpen: true, isCounted: false }]
+      node === undefined
+        ? undefined
+        : [{ number: 0, node, identity: node, isOpen: true, isCounted: false, until }]
     this.waiting.remove(task)
-    if (node === undefined) this.waiting.addInFront(task, isTriedAlone(task))
-    else this.waiting.rest(task, this.#options.clock.now() + RETURN_MS)
+    const rests =
+      node === undefined ? (until ?? now) : Math.min(now + returnMs, until ?? Number.POSITIVE_INFINITY)
+    if (rests > now) this.waiting.rest(task, rests)
+    else this.waiting.addInFront(task, isTriedAlone(task))
   }
 
   /** A task ended in a former life of this queue. */
@@ -375,7 +385,7 @@ export class TaskQueue {
     }
   }
 
-  #lend(task: Task, worker: Worker, now: number, options?: { number?: number; isAlone?: boolean }): void {
+  #lend(task: Task, worker: Worker, now: number, options?: LendOptions): void {
     this.waiting.remove(task)
     task.attempts += 1
     this.#leases.lend(task, worker, now, options)

@@ -4,6 +4,8 @@
  *
  * @since 0.24.0
  */
+
+import type { TaskEvent } from './task-journal.ts'
 import type { Linked, LinkedList } from './task-lists.ts'
 import type { Demand, Worker } from './task-placement.ts'
 import type { TaskState } from './task-states.ts'
@@ -113,6 +115,8 @@ export interface PastLease {
   isOpen: boolean
   /** Whether that counts as a try, and as a node that was lost: until it is heard of. */
   isCounted: boolean
+  /** Until when the node may take for it, where that is known from somebody else who has lent it. */
+  readonly until?: number | undefined
 }
 
 /**
@@ -130,6 +134,24 @@ export interface Ending {
   readonly result: string | undefined
   readonly kind: string | undefined
   readonly reason: string | undefined
+}
+
+/**
+ * What may be said of a task.
+ *
+ * @internal
+ */
+export interface Shown {
+  readonly state: TaskState['state']
+  readonly attempts: number
+  readonly lost: number
+  readonly node?: string | undefined
+  readonly progress?: number | undefined
+  readonly ms?: number | undefined
+  /** As JSON. */
+  readonly result?: string | undefined
+  readonly kind?: string | undefined
+  readonly reason?: string | undefined
 }
 
 /**
@@ -152,8 +174,11 @@ export class Task implements Linked<Task> {
   lease: Lease | undefined
   past: PastLease[] | undefined
   /** While it waits, and not before that: until when it rests, after a failure. */
-  rest: { task: Task } | undefined
+  rest: { task: Task; until: number } | undefined
   ending: Ending | undefined
+  /** What has happened to it last that a journal does not have yet, and what it is by what a journal has. */
+  noted: TaskEvent | undefined
+  written: Shown | undefined
   /** Who wants to hear of its end. The queue does not look at it. */
   follower: unknown
   previous: Task | undefined

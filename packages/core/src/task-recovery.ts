@@ -4,6 +4,7 @@
  * @since 0.24.0
  */
 import type { TaskEvent } from './task-journal.ts'
+import { setWritten } from './task-notes.ts'
 import type { TaskQueue } from './task-queue.ts'
 
 /**
@@ -18,16 +19,18 @@ export function recover(queue: TaskQueue, events: Iterable<TaskEvent>): void {
 
 function recoverOne(queue: TaskQueue, event: TaskEvent): void {
   const task = queue.get(event.id)
+  if (task) setWritten(task, event)
   if (event.kind === 'submitted') {
     const demand = queue.demands.of(event.name, event.requires)
     if (!task && demand) queue.add({ ...event, demand })
   } else if (!task) {
     return
   } else if (event.kind === 'tried') {
-    queue.restoreTries(task, event.attempts, event.lost, event.node)
+    queue.restoreTries(task, event.attempts, event.lost, event.node, event.until)
   } else if (event.kind === 'ended') {
-    const { state, result, failure: kind, reason, node, ms, at: date, attempts, lost } = event
-    queue.restoreEnd(task, state, { result, kind, reason, node, ms, date }, attempts, lost)
+    const { state, result, failure: kind, reason, node, ms, at: date, time, attempts, lost } = event
+    const at = time !== undefined && { at: time }
+    queue.restoreEnd(task, state, { result, kind, reason, node, ms, date, ...at }, attempts, lost)
   } else {
     queue.retry(task)
   }

@@ -12,11 +12,12 @@ import { OperationalError } from './lifecycle.ts'
 import type { Logger } from './logging.ts'
 import { textOf } from './messages.ts'
 import type { TaskFollowers } from './task-followers.ts'
+import { JournalOver, type TaskEvent } from './task-journal.ts'
 import type { TaskNotes } from './task-notes.ts'
 import type { TakenTask, TaskQueue } from './task-queue.ts'
 import type { Task } from './task-records.ts'
 import { submittedTask, taskId, taskLabel } from './task-states.ts'
-import { jsonOf, stateJson } from './task-texts.ts'
+import { isShownOpen, jsonOf, shownOf, stateJson } from './task-texts.ts'
 
 /** How many tasks may be handed in with one message, and how many may be asked for. */
 const MOST_AT_ONCE = 10_000
@@ -57,6 +58,8 @@ export interface TaskSubmittersOptions {
   mostWaitingBytes: number
   /** Writes down what is taken, if anything is written down. */
   write: ((tasks: readonly TakenTask[]) => Promise<void>) | undefined
+  /** What is written down of a task that is to be tried again. */
+  retriedEvent: (task: Task) => TaskEvent
   /** Called when something has changed, so that there may be something to place, or to send. */
   changed: () => void
 }
@@ -73,6 +76,8 @@ export class TaskSubmitters {
   /** What is being written down, and not in the queue yet: by its id, and how much of it there is. */
   readonly #written = new Map<string, Promise<unknown>>()
   #reserved = { count: 0, bytes: 0 }
+  /** What is to be tried again, and has failed still by all that is durable. */
+  readonly #retried = new Set<Task>()
   readonly #prefix = Math.floor(Math.random() * 36 ** 6).toString(36)
   #lastId = 0
   #fullSaid = Number.NEGATIVE_INFINITY
@@ -102,6 +107,7 @@ export class TaskSubmitters {
       return { type, payload }
     }
     const refused = (error: unknown): Answer => {
+      if (error instanceof JournalOver) this.#cutOff(peer)
       if (!(error instanceof NotDone)) throw error
       const who = peer.node ?? peer.peer
       this.#options.log.warn(`${who} wants to ${what}, and is refused: ${error.message}`)
@@ -117,8 +123,12 @@ export class TaskSubmitters {
     }
   }
 
-  #throwUnlessHeld({ peer }: Connection): void {
-    if (!this.#options.isHeld()) throw new OperationalError(`Cut off ${peer}: this node does not lead now.`)
+  #throwUnlessHeld(peer: Connection): void {
+    if (!this.#options.isHeld()) this.#cutOff(peer)
+  }
+
+  #cutOff({ peer }: Connection): never {
+    throw new OperationalError(`Cut off ${peer}: this node does not lead now.`)
   }
 
   #submitter({ node }: Connection): string {
@@ -149,6 +159,7 @@ export class TaskSubmitters {
     }
     const wanted = tasks.slice(0, this.#fitting(tasks))
     const fresh = onlyFirst(wanted.filter(({ id }) => !this.#options.queue.get(id)))
+    if (fresh.length === 0) return this.#take(wanted, tasks.length, follow, peer)
     const bytes = fresh.reduce((sum, { input }) => sum + input.length, 0)
     this.#reserved.count += fresh.length
     this.#reserved.bytes += bytes
@@ -157,6 +168,7 @@ export class TaskSubmitters {
     try {
       await writing
     } catch (error) {
+      if (error instanceof JournalOver) throw error
       throw new NotDone(`it cannot be written down: ${error instanceof Error ? error.message : error}`)
     } finally {
       for (const { id } of fresh) this.#written.delete(id)
@@ -225,8 +237,7 @@ export class TaskSubmitters {
     if ('group' in wanted) return listed(this.#ofGroup(wanted.group, wanted.after))
     const known = wanted.ids.flatMap((id) => queue.get(id) ?? [])
     return listed(known, (task) => {
-      if (wanted.follow && (task.state === 'waiting' || task.state === 'running'))
-        followers.follow(task, peer)
+      if (wanted.follow && isShownOpen(task)) followers.follow(task, peer)
     })
   }
 
@@ -253,12 +264,12 @@ export class TaskSubmitters {
   }
 
   readonly #failed = (): unknown => {
-    const newest = [...this.#options.queue.endings.failed].reverse()
-    return listed(newest)
+    const failed = new Set([...this.#retried, ...this.#options.queue.endings.failed])
+    return listed([...failed].filter((task) => shownOf(task).state === 'failed').reverse())
   }
 
   readonly #retry = (about: unknown): unknown => {
-    const { queue, notes, mostWaiting, log } = this.#options
+    const { queue, notes, retriedEvent, mostWaiting, log } = this.#options
     const wanted = parsed(someOrAll, about, 'which tasks')
     const tasks =
       'all' in wanted ? [...queue.endings.failed] : wanted.ids.flatMap((id) => queue.get(id) ?? [])
@@ -266,7 +277,8 @@ export class TaskSubmitters {
     for (const task of tasks) {
       if (queue.groups.counts.waiting + this.#reserved.count >= mostWaiting) break
       if (!queue.retry(task)) continue
-      notes?.add({ kind: 'retried', id: task.id })
+      if (notes) this.#retried.add(task)
+      notes?.addOf(task, retriedEvent(task), () => this.#retried.delete(task))
       count += 1
     }
     if (count > 0) log.info(`To be tried again: ${count === 1 ? '1 task' : `${count} tasks`}`)
@@ -280,6 +292,7 @@ export class TaskSubmitters {
     return notes.written().then(
       () => payload,
       (error: unknown) => {
+        if (error instanceof JournalOver) throw error
         throw new NotDone(
           `it is done, and cannot be written down yet: ${error instanceof Error ? error.message : error}`,
         )

@@ -172,7 +172,7 @@ export class TaskTables {
   }
 
   #showFailed(): void {
-    const newest = [...this.#queue.endings.failed].slice(-MOST_FAILED)
+    const newest = [...this.#queue.endings.failed].filter(({ noted }) => !noted).slice(-MOST_FAILED)
     for (const task of newest) if (!this.failed.get(task.id)) this.failed.set(task.id, failedRowOf(task))
     onlyThese(this.failed, new Set(newest.map(({ id }) => id)))
   }

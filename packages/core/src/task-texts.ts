@@ -4,8 +4,11 @@
  * @since 0.24.0
  */
 import { asciiJson } from './frames.ts'
-import type { Task } from './task-records.ts'
+import type { Shown, Task } from './task-records.ts'
 import { MOST_TASK_BYTES } from './task-states.ts'
+
+/** What a task is of which a journal has only that it was taken. */
+const UNTRIED: Shown = { state: 'waiting', attempts: 0, lost: 0 }
 
 /**
  * A task as its worker gets it.
@@ -17,13 +20,37 @@ export function taskJson({ id, line, input, attempts, lease }: Task): string {
 }
 
 /**
+ * What may be said of a task: what it is; and where that is not durable yet, what it was before. Nobody is to count on what
+ * a power cut, or another one who leads, could undo.
+ *
+ * @internal
+ */
+export function shownOf(task: Task): Shown {
+  if (task.noted) return task.written ?? UNTRIED
+  const { state, attempts, lost, lease, past, ending: { node: last, ms, result, kind, reason } = {} } = task
+  const node = lease?.worker.name ?? last ?? past?.at(-1)?.node
+  return { state, attempts, lost, node, progress: lease?.progress, ms, result, kind, reason }
+}
+
+/**
+ * Whether a task has not ended, for all who ask.
+ *
+ * @internal
+ */
+export function isShownOpen(task: Task): boolean {
+  const { state } = shownOf(task)
+  return state === 'waiting' || state === 'running'
+}
+
+/**
  * A task's state. Its id and its name need no escaping.
  *
  * @internal
  */
-export function stateJson({ id, line, group, state, attempts, lost, lease, past, ending }: Task): string {
-  const node = lease?.worker.name ?? ending?.node ?? past?.at(-1)?.node
-  const lasts = `${pair('progress', lease?.progress)}${pair('ms', ending?.ms)}${raw('result', ending?.result)}${pair('kind', ending?.kind)}${pair('reason', ending?.reason)}`
+export function stateJson(task: Task): string {
+  const { id, line, group } = task
+  const { state, attempts, lost, node, progress, ms, result, kind, reason } = shownOf(task)
+  const lasts = `${pair('progress', progress)}${pair('ms', ms)}${raw('result', result)}${pair('kind', kind)}${pair('reason', reason)}`
   return `{"id":"${id}","name":"${line.demand.name}"${pair('group', group?.name)},"by":${asciiJson(line.lane.by)},"state":"${state}"${pair('node', node)},"attempts":${attempts},"lost":${lost}${lasts}}`
 }
 

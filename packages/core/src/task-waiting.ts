@@ -21,7 +21,7 @@ export class WaitingTasks {
 
   readonly #lanes: Lane[] = []
   readonly #byName = new Map<string, Lane>()
-  readonly #resting = new DueTimes<{ task: Task }>()
+  readonly #resting = new DueTimes<NonNullable<Task['rest']>>()
   #turn = 0
   #round = 0
 
@@ -57,7 +57,7 @@ export class WaitingTasks {
   /** A task waits, and is not given to anybody before a moment. */
   rest(task: Task, until: number): void {
     this.#count(task, 1)
-    task.rest = { task }
+    task.rest = { task, until }
     this.#resting.add(until, task.rest)
   }
 

@@ -20,10 +20,15 @@ export default async function setup(): Promise<void> {
       ...readdirSync(FIXTURES)
         .filter((file) => file.endsWith('.ts'))
         .map((file) => [parse(file).name, join(FIXTURES, file)]),
-      ...['store', 'store-worker', 'task-child', 'task-store', 'task-store-worker'].map((name) => [
-        name,
-        join(import.meta.dirname, `../src/${name}.ts`),
-      ]),
+      ...[
+        'store',
+        'store-worker',
+        'task-child',
+        'task-store',
+        'task-store-worker',
+        'replica-store',
+        'replica-store-worker',
+      ].map((name) => [name, join(import.meta.dirname, `../src/${name}.ts`)]),
     ]),
     outDir: BUILT_FIXTURES,
     format: 'esm',

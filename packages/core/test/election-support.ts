@@ -4,6 +4,7 @@ import { mkdirSync } from 'node:fs'
 import { createServer, connect as openSocket, type Server, type Socket } from 'node:net'
 import { join } from 'node:path'
 import { expect, onTestFinished, vi } from 'vitest'
+import { Dialogue } from '../src/dialogue.ts'
 import type { ElectionMember } from '../src/election.ts'
 import { openKey } from '../src/key-files.ts'
 import { addKey } from '../src/keys.ts'
@@ -158,6 +159,10 @@ export interface ClusterOptions {
   wired?: boolean
   /** Who is started. Default: all. */
   started?: readonly string[]
+  /** Their program, of the fixtures. Default: `elects.ts`. */
+  program?: string
+  /** What it is given beside. */
+  more?: readonly string[]
 }
 
 /** A cluster: its members run, and nobody leads yet. */
@@ -167,6 +172,8 @@ export async function aCluster({
   heartbeatMs = 30,
   wired = false,
   started,
+  program = 'elects.ts',
+  more: always = [],
 }: ClusterOptions = {}) {
   const folder = tempFolder()
   const names = Array.from({ length: size }, (_, index) => `node-${index + 1}`)
@@ -200,9 +207,10 @@ export async function aCluster({
   const running = new Map<string, MemberProcess>()
 
   async function begin(name: string, ...more: string[]): Promise<MemberProcess> {
-    const args = [name, JSON.stringify(await seenBy(name)), String(electionMs), String(heartbeatMs), ...more]
+    const seen = JSON.stringify(await seenBy(name))
+    const args = [name, seen, String(electionMs), String(heartbeatMs), ...always, ...more]
     const env = { ...process.env, STATE_DIRECTORY: state, LOGS_DIRECTORY: folder }
-    const member = new MemberProcess(name, start('elects.ts', args, { cwd: folder, env }))
+    const member = new MemberProcess(name, start(program, args, { cwd: folder, env }))
     running.set(name, member)
     return member
   }
@@ -236,6 +244,25 @@ export async function aCluster({
         PATIENCE,
       )
       return new ByHand(connection)
+    },
+    /** Asks a member something, as a node. */
+    async ask(name: string, question: string, about?: unknown, node = 'boss'): Promise<unknown> {
+      const { port = 0 } = members.find((member) => member.name === name) ?? {}
+      const { signal: stop } = stopAfterTest()
+      const connection = await connect({
+        peer: 'member',
+        host: HOST,
+        port,
+        secure: await proofOf(node),
+        stop,
+      })
+      try {
+        const dialogue = new Dialogue(connection, { handlers: {}, unknown: () => {} })
+        const options = { answer: question, timeoutMs: 10_000, stop, ...(about !== undefined && { about }) }
+        return await dialogue.ask(question, options)
+      } finally {
+        await connection.close()
+      }
     },
     voteOf: (name: string) => join(state, `election-${name}.json`),
     /** Waits until one leads, and all of these follow it. */

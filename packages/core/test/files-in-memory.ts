@@ -55,6 +55,8 @@ export class FilesInMemory implements LogFiles {
   synced = 0
   /** How many of them have to fail. */
   failing = 0
+  /** How many changes of any kind go well before one fails. */
+  failsAt = Number.POSITIVE_INFINITY
 
   /** Files as they are given, all of them on the disk. */
   static of(contents: ReadonlyMap<string, Buffer>): FilesInMemory {
@@ -94,6 +96,7 @@ export class FilesInMemory implements LogFiles {
     let file = this.#names.get(path)
     if (how === 'wx+' ? file : !file) throw problem(how === 'wx+' ? 'EEXIST' : 'ENOENT', path)
     if (!file) {
+      this.#mayFail(path)
       file = { content: Buffer.alloc(0), durable: Buffer.alloc(0), changes: [] }
       this.#name(path, file)
     }
@@ -117,6 +120,7 @@ export class FilesInMemory implements LogFiles {
 
   write(file: number, bytes: Uint8Array, at: number): void {
     const opened = this.#file(file)
+    this.#mayFail('write')
     const grows = Math.max(0, at + bytes.length - opened.content.length)
     const room = this.most - [...this.#names.values()].reduce((sum, { content }) => sum + content.length, 0)
     // As the system does: what there is room for is written.
@@ -138,6 +142,7 @@ export class FilesInMemory implements LogFiles {
     for (const { file, content, count } of now) {
       await Promise.resolve()
       this.synced += 1
+      this.#mayFail('fdatasync')
       if (this.failing > 0) {
         this.failing -= 1
         throw problem('EIO', 'fdatasync')
@@ -152,6 +157,7 @@ export class FilesInMemory implements LogFiles {
   rename(from: string, to: string): void {
     const file = this.#names.get(from)
     if (!file) throw problem('ENOENT', from)
+    this.#mayFail('rename')
     this.#names.delete(from)
     this.#names.set(to, file)
     this.#renames.push({ path: to, file }, { path: from, file: undefined })
@@ -165,9 +171,15 @@ export class FilesInMemory implements LogFiles {
   async syncFolder(): Promise<void> {
     const count = this.#renames.length
     await Promise.resolve()
+    this.#mayFail('fsync')
     if (!this.syncs) return
     for (const { path, file } of this.#renames.splice(0, count)) give(this.#durableNames, path, file)
     this.changed()
+  }
+
+  #mayFail(what: string): void {
+    this.failsAt -= 1
+    if (this.failsAt === -1) throw problem('EIO', what)
   }
 
   #name(path: string, file: File | undefined): void {

@@ -1,8 +1,8 @@
 /** Tasks of a node that leads, where others led before and will after it. */
 import { setTimeout as sleep } from 'node:timers/promises'
 import { describe, expect, onTestFinished, test, vi } from 'vitest'
-import type { TaskEvent, TaskJournal, TasksOptions } from '../src/tasks.ts'
-import { aPrimary, closed, type Given, type HandWorker } from './tasks-support.ts'
+import type { TasksOptions } from '../src/tasks.ts'
+import { aJournal, aPrimary, closed, type Given, type HandWorker } from './tasks-support.ts'
 
 const first = ({ given }: HandWorker): Given => given[0] as Given
 
@@ -17,24 +17,6 @@ async function aLeader(options: Partial<TasksOptions> = {}) {
     aWorker: (name: string, introduction: Record<string, unknown> = {}, reads?: Promise<void>) =>
       primary.aWorker(name, { term: 5, desk: 'node-1', ...introduction }, reads),
   }
-}
-
-/** A journal in memory, which fails or takes its time when the test says so. */
-function aJournal(before: TaskEvent[] = []) {
-  const journal = {
-    events: [] as TaskEvent[],
-    tries: 0,
-    fails: false,
-    gate: Promise.resolve(),
-    recovered: () => before,
-    async write(written: readonly TaskEvent[]) {
-      journal.tries += 1
-      await journal.gate
-      if (journal.fails) throw new Error('no space left')
-      journal.events.push(...written)
-    },
-  }
-  return journal satisfies TaskJournal
 }
 
 /** Keeps this process from doing anything, as SIGSTOP would. */

@@ -7,7 +7,7 @@ import type { Handlers } from '../src/messages.ts'
 import { send } from '../src/messages.ts'
 import { ListeningNode } from '../src/node.ts'
 import { type Connection, connect } from '../src/sockets.ts'
-import { Tasks, type TasksOptions } from '../src/tasks.ts'
+import { type TaskEvent, type TaskJournal, Tasks, type TasksOptions } from '../src/tasks.ts'
 import { recordingLog, stopAfterTest } from './support.ts'
 
 const PATIENCE = { timeout: 30_000, interval: 5 }
@@ -39,6 +39,24 @@ const TASKS = {
   add: { version: 1 },
   shoot: { version: 1, requires: ['camera'] },
   huge: { version: 2, memoryMb: 4_000 },
+}
+
+/** A journal in memory, which fails or takes its time when the test says so. */
+export function aJournal(before: TaskEvent[] = []) {
+  const journal = {
+    events: [] as TaskEvent[],
+    tries: 0,
+    fails: false,
+    gate: Promise.resolve(),
+    recovered: () => before,
+    async write(written: readonly TaskEvent[]) {
+      journal.tries += 1
+      await journal.gate
+      if (journal.fails) throw new Error('no space left')
+      journal.events.push(...written)
+    },
+  }
+  return journal satisfies TaskJournal
 }
 
 /** A primary that listens, with who may submit. */

@@ -1,0 +1,142 @@
+import { cpSync, renameSync, rmSync } from 'node:fs'
+import { join } from 'node:path'
+import { describe, expect, test, vi } from 'vitest'
+import { aCluster, type ClusterOptions, PATIENCE } from './election-support.ts'
+
+/** A cluster whose members keep a log. */
+const cluster = (options: ClusterOptions = {}) =>
+  aCluster({ program: 'keeps.ts', electionMs: 500, heartbeatMs: 50, ...options })
+
+describe('members that keep a log', () => {
+  test('have what their leader was told, also when that is killed, and one that was away', async () => {
+    const { elected, ask, members, begin } = await cluster()
+    const names = members.map(({ name }) => name)
+    const first = await elected()
+    for (const text of ['one', 'two'])
+      expect(await ask(first.name, 'put', text)).toEqual({ index: expect.any(Number) })
+    const others = names.filter((name) => name !== first.name)
+    first.kill('SIGKILL')
+    const second = await elected(others)
+    expect(await ask(second.name, 'texts')).toEqual(['one', 'two'])
+    await ask(second.name, 'put', 'three')
+    await begin(first.name)
+    await elected()
+    for (const name of names)
+      await vi.waitFor(
+        async () => expect(await ask(name, 'texts')).toEqual(['one', 'two', 'three']),
+        PATIENCE,
+      )
+    for (const name of names) expect(await ask(name, 'fresh')).toEqual(['one', 'two', 'three'])
+  })
+})
+
+describe('a cluster', () => {
+  test('begins when all are there who found it, and not before', async () => {
+    const { get, begin, elected, ask } = await cluster({ started: ['node-1', 'node-2'] })
+    await get('node-1').says(
+      /The cluster begins when all of node-1, node-2, node-3 are there: it waits for node-3/,
+    )
+    expect(get('node-1').reigns).toEqual([])
+    await begin('node-3')
+    const leader = await elected()
+    await ask(leader.name, 'put', 'one')
+    await get('node-3').says(/Begins cluster [a-z0-9]{12}: node-1, node-2, node-3/)
+  })
+
+  test('takes a member with an empty store for a new one, which learns before it votes', async () => {
+    const { elected, ask, begin, state, get, members } = await cluster()
+    const leader = await elected()
+    await ask(leader.name, 'put', 'one')
+    const [lost = ''] = members.map(({ name }) => name).filter((name) => name !== leader.name)
+    const before = (await ask(lost, 'details')) as { id: string }
+    get(lost).kill('SIGKILL')
+    rmSync(join(state, `log-${lost}`), { recursive: true })
+    const back = await begin(lost)
+    await back.says(/Comes to cluster [a-z0-9]{12}, with an empty store: it learns first, and has no vote/)
+    await leader.says(new RegExp(`${lost} comes with another store than it had`))
+    await vi.waitFor(async () => {
+      const details = (await ask(lost, 'details')) as { id: string; isVoter: boolean }
+      expect(details).toMatchObject({ isVoter: true })
+      expect(details.id).not.toBe(before.id)
+    }, PATIENCE)
+    expect(await ask(lost, 'fresh')).toEqual(['one'])
+  })
+
+  test('does not let a member go on with a store that is older than it was', async () => {
+    const { elected, ask, begin, state, get, members } = await cluster()
+    const leader = await elected()
+    await ask(leader.name, 'put', 'one')
+    const [lost = ''] = members.map(({ name }) => name).filter((name) => name !== leader.name)
+    const folder = join(state, `log-${lost}`)
+    const stopped = async () => {
+      get(lost).kill('SIGKILL')
+      await vi.waitFor(() => expect(get(lost).program.child.signalCode).not.toBeNull(), PATIENCE)
+    }
+    await stopped()
+    cpSync(folder, `${folder}.copy`, { recursive: true })
+    await begin(lost)
+    await elected()
+    await ask(leader.name, 'put', 'two')
+    await stopped()
+    rmSync(folder, { recursive: true })
+    renameSync(`${folder}.copy`, folder)
+    const back = await begin(lost)
+    await vi.waitFor(() => expect(back.program.child.exitCode).toBe(1), PATIENCE)
+    expect(back.program.stderr + back.program.stdout).toMatch(
+      new RegExp(
+        `The store of ${lost} is older than it was, .* put aside, as .*log-${lost}-older-[0-9a-f]{6}`,
+      ),
+    )
+    expect(back.reigns).toEqual([])
+    const again = await begin(lost)
+    await again.says(/Comes to cluster/)
+    await elected()
+    expect(await ask(lost, 'fresh')).toEqual(['one', 'two'])
+  })
+
+  test('gets and loses members while it runs, one at a time', async () => {
+    const options = { size: 4, more: ['node-1,node-2,node-3'] }
+    const { elected, ask, get } = await cluster(options)
+    const leader = await elected(['node-1', 'node-2', 'node-3'])
+    await ask(leader.name, 'put', 'one')
+    expect(await ask(leader.name, 'log_members', { add: 'node-9' })).toMatchObject({
+      done: false,
+      why: 'node-9 is not there: start it first, then add it',
+    })
+    expect(await ask(leader.name, 'log_members', { remove: leader.name })).toMatchObject({
+      done: false,
+      why: 'it leads: have another one lead first',
+    })
+    await vi.waitFor(
+      async () =>
+        expect(await ask(leader.name, 'log_members', { add: 'node-4' })).toMatchObject({ done: true }),
+      PATIENCE,
+    )
+    await vi.waitFor(
+      async () => expect(await ask('node-4', 'details')).toMatchObject({ isVoter: true }),
+      PATIENCE,
+    )
+    const [gone = ''] = ['node-1', 'node-2', 'node-3'].filter((name) => name !== leader.name)
+    const removed = (await ask(leader.name, 'log_members', { remove: gone })) as {
+      members: { name: string }[]
+    }
+    expect(removed).toMatchObject({ done: true })
+    expect(removed.members.map(({ name }) => name)).not.toContain(gone)
+    await get(gone).says(
+      /does not let this node in: node-\d is no member of this cluster, and nobody has added it/,
+    )
+    await ask(leader.name, 'put', 'two')
+    expect(await ask('node-4', 'fresh')).toEqual(['one', 'two'])
+  })
+
+  test('sends a snapshot to who lacks what is in the log no more, also one that is larger than a frame', async () => {
+    const { elected, ask, begin, members, get } = await cluster()
+    const leader = await elected()
+    const [away = ''] = members.map(({ name }) => name).filter((name) => name !== leader.name)
+    get(away).kill('SIGKILL')
+    await ask(leader.name, 'fill', { count: 60, text: 'ä"'.repeat(3_000) })
+    await begin(away)
+    await vi.waitFor(async () => expect(await ask(away, 'count')).toBe(60), PATIENCE)
+    await get(away).says(/Has caught up with a snapshot of \d+ entries/)
+  })
+})
