@@ -21,13 +21,16 @@ import { type MemberStart, membersOf, type ReplicaSettings, type ReplicaState } 
 const WAIT_IN_ELECTIONS = 10
 
 /**
- * Whether it may vote, and stand for election. Who knows of no other member has nobody to ask, and was perhaps one of many.
+ * Whether it may vote, and stand for election.
+ * Who knows of no other member has nobody to ask, and may yet have been one of many since then: it waits for a leader that
+ * knows better. Only who began alone, and has just done so, cannot have been.
  *
  * @internal
  */
 export function isCleared(settings: ReplicaSettings, state: ReplicaState, now: number): boolean {
-  const isKnown = membersOf(state).length > 0 && missing(settings, state).length === 0
-  return isKnown || now >= waitsUntil(settings, state)
+  const isFirst = state.start.number === 1 && membersOf(state).length === 1
+  const isKnown = state.cleared.length > 0 && missing(settings, state).length === 0
+  return isFirst || isKnown || now >= waitsUntil(settings, state)
 }
 
 /**
