@@ -36,17 +36,22 @@ export type Happening =
   | { readonly kind: 'met'; readonly member: string }
   | { readonly kind: 'request'; readonly request: Request }
 
+export interface Copy {
+  readonly stored: Stored
+  readonly process: number
+}
+
 export class LogMachine {
   readonly name: string
   readonly rate: number
   settings: ReplicaSettings
   disk: Disk
-  /** What the card was like at crashes, as a backup has it. */
-  copies: Stored[] = []
-  /** Whether the card was put back to such a copy, and what the member had promised since then, which it knows no more. */
-  restored: { readonly hasForgotten: boolean } | undefined
-  /** Whether it has voted, or said that something is on its disk, since the last copy was made; by copy. */
-  promises = new Map<Stored, boolean>()
+  /** What the card was like at crashes, as a backup has it, and which program's it was. */
+  copies: Copy[] = []
+  /** The copy to which the card was put back, and which program was the last before that. */
+  restored: { readonly copy: Copy; readonly last: number } | undefined
+  /** Which programs somebody has heard vote, or say that something is on the disk. */
+  promised = new Set<number>()
   /** What its program knows. Nothing when it does not run. */
   state: ReplicaState | undefined
   /** What has come, and waits. */
@@ -83,6 +88,13 @@ export class LogMachine {
 
   get id(): string {
     return this.settings.id
+  }
+
+  /** Whether it has promised something of which its card, since it was put back, knows nothing. */
+  get hasForgotten(): boolean {
+    const { restored } = this
+    if (!restored) return false
+    return [...this.promised].some((process) => process > restored.copy.process && process <= restored.last)
   }
 
   clockAt(time: number): number {
@@ -127,7 +139,7 @@ export class LogMachine {
     this.settings = { ...this.settings, id }
     this.disk = new Disk(stored)
     this.copies = []
-    this.promises.clear()
+    this.promised.clear()
     this.restored = undefined
   }
 

@@ -14,7 +14,7 @@ import { type Chance, CLOCKS } from '../simulated/chance.ts'
 import { Links } from '../simulated/links.ts'
 import { hasStored, type Stored, type Write } from './disk.ts'
 import type { DrawnLogWorld } from './drawn-log-world.ts'
-import { type Happening, LogMachine, type Reply, type Request } from './log-machine.ts'
+import { type Copy, type Happening, LogMachine, type Reply, type Request } from './log-machine.ts'
 import { LogRules } from './log-rules.ts'
 import { toldOfStep } from './log-telling.ts'
 
@@ -147,6 +147,7 @@ export class LogWorld {
   /** Cuts the power of a machine. What it was writing is on its card, or some of it. */
   crash(machine: LogMachine): void {
     if (!machine.state) return
+    const { process } = machine
     machine.disk.crash(this.#chance)
     machine.end()
     const { stored } = machine.disk
@@ -154,19 +155,19 @@ export class LogWorld {
       `${machine.id} crashes, with entries up to ${stored.entries.at(-1)?.index ?? stored.snapshot.last.index} on its card`,
     )
     if (machine.restored) return
-    machine.copies = [...machine.copies.slice(1 - MOST_COPIES), stored]
-    machine.promises.set(stored, false)
+    machine.copies = [...machine.copies.slice(1 - MOST_COPIES), { stored, process }]
   }
 
   /** Puts a card back to what it was like once. The program does not run meanwhile. */
-  restore(machine: LogMachine, copy: Stored): void {
+  restore(machine: LogMachine, copy: Copy): void {
     this.crash(machine)
-    machine.restored = { hasForgotten: machine.promises.get(copy) === true }
-    machine.disk.stored = copy
+    const { stored } = copy
+    machine.restored = { copy, last: machine.process }
+    machine.disk.stored = stored
     machine.copies = []
     this.rules.forgets(machine.id)
     this.tell(
-      `the card of ${machine.id} is put back to an older copy, with term ${copy.durable.term} and entries up to ${copy.entries.at(-1)?.index ?? copy.snapshot.last.index}`,
+      `the card of ${machine.id} is put back to an older copy, with term ${stored.durable.term} and entries up to ${stored.entries.at(-1)?.index ?? stored.snapshot.last.index}`,
     )
   }
 
@@ -251,6 +252,7 @@ export class LogWorld {
       const machine = this.#byId.get(to)
       if (!machine?.state || this.#links.isCut(machine.name, from.replace(/~.*/, ''))) return
       this.#meet(machine, from, event.of)
+      if (isPromise(event.arrives)) this.#byId.get(from)?.promised.add(event.of)
       this.give(machine, { kind: 'message', message: event.arrives })
     } else if ('wakes' in event) {
       const { wakes: machine, process } = event
@@ -419,21 +421,12 @@ export class LogWorld {
 
   #say(machine: LogMachine, state: ReplicaState, message: ReplicaMessage): void {
     this.rules.said(message, state)
-    this.#promises(machine, message)
+    if (isVote(message) && machine.hasForgotten)
+      throw new BrokenRule(`who has an older store does not vote: ${machine.id} does`)
     const sent = message.type === 'snapshot' ? withPieces(machine, message) : message
     if (!sent) return
     this.#send(machine, sent)
     if (this.drawn.doubled > 0 && this.#chance.is(this.drawn.doubled)) this.#send(machine, sent)
-  }
-
-  /** A member binds itself with what it says. One whose card was put back does not know by what. */
-  #promises(machine: LogMachine, message: ReplicaMessage): void {
-    const { type } = message
-    const isVote = type === 'vote' || (type === 'vote_answer' && message.granted)
-    if (!isVote && type !== 'append_answer') return
-    if (isVote && machine.restored?.hasForgotten)
-      throw new BrokenRule(`who has an older store does not vote: ${machine.id} does`)
-    for (const copy of machine.copies) machine.promises.set(copy, true)
   }
 
   #send({ process }: LogMachine, message: ReplicaMessage): void {
@@ -534,6 +527,15 @@ function withPieces(
 ): ReplicaMessage | undefined {
   const { snapshot } = disk.stored
   return snapshot.last.index >= message.snapshot.last.index ? { ...message, snapshot } : undefined
+}
+
+function isVote(message: ReplicaMessage): boolean {
+  return message.type === 'vote' || (message.type === 'vote_answer' && message.granted)
+}
+
+/** A member binds itself with its vote, and with what it says to have on its disk. */
+function isPromise(message: ReplicaMessage): boolean {
+  return isVote(message) || message.type === 'append_answer'
 }
 
 function emptyCard(founding: readonly LogMember[]): Stored {
