@@ -88,7 +88,7 @@ export const replicaMessage = v.union([
     v.object({
       ...envelope,
       type: v.literal('start'),
-      start: v.object({ number: wholeNumber, token, before: token }),
+      start: v.object({ number: wholeNumber, token, before: v.pipe(v.string(), v.maxLength(10_000)) }),
     }),
     v.object({ ...envelope, type: v.literal('start_answer'), token, isOlder: v.boolean() }),
   ]),
