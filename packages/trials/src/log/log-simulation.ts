@@ -29,6 +29,8 @@ export interface LogOutcome {
   readonly leaders: number
   readonly entries: number
   readonly operations: number
+  /** How often the operator has done something about the members. */
+  readonly changes: number
   /** How long it took until all was as it should be, after all was healed: in parts of `electionMs`. */
   readonly settledAfter?: number
 }
@@ -68,6 +70,7 @@ export function simulateLog(replica: Replica, seed: number, tell?: (line: string
     leaders: rules.leaders,
     entries: rules.entries,
     operations,
+    changes: operator.changes,
     ...(settledAfter !== undefined && { settledAfter }),
   }
 }

@@ -21,7 +21,7 @@ import { toldOfStep } from './log-telling.ts'
 /** The algorithm that is tried: the core's, or one with a rule broken. */
 export type Replica = Pick<
   typeof replicaModule,
-  'startReplica' | 'stepReplica' | 'wakeReplicaAt' | 'isSure' | 'entriesOf' | 'votersOf'
+  'startAfter' | 'startReplica' | 'stepReplica' | 'wakeReplicaAt' | 'isSure' | 'entriesOf' | 'votersOf'
 >
 
 type Event =
@@ -125,9 +125,8 @@ export class LogWorld {
     if (machine.state || this.#byId.get(machine.id) !== machine) return
     machine.begin(this.#chance.between(0, 1_000_000))
     const { stored } = machine.disk
-    const { number, token } = stored.durable.start
     this.#tokens += 1
-    const start = { number: number + 1, token: `t${this.#tokens}`, before: token }
+    const start = this.#replica.startAfter(stored.durable.start, `t${this.#tokens}`)
     const durable = { ...stored.durable, start }
     machine.disk.stored = { ...stored, durable }
     this.rules.termIs(machine.id, durable.term)

@@ -25,11 +25,17 @@ export class Operator {
   readonly #world: LogWorld
   readonly #chance: Chance
   #job: Job | undefined
+  #changes = 0
 
   constructor(world: LogWorld, chance: Chance) {
     this.#world = world
     this.#chance = chance
     this.#lookAgain()
+  }
+
+  /** How often it was at something. */
+  get changes(): number {
+    return this.#changes
   }
 
   get isDone(): boolean {
@@ -39,6 +45,11 @@ export class Operator {
   /** Begins something, if it is at nothing. */
   begin(): void {
     if (this.#job) return
+    this.#beginAny()
+    if (this.#job) this.#changes += 1
+  }
+
+  #beginAny(): void {
     const { members } = this.#world.rules
     const voters = members.filter(({ isVoter }) => isVoter)
     const kind = this.#chance.next()
@@ -110,8 +121,19 @@ export class Operator {
       return
     }
     const known = leader.state.members.at(-1)?.members ?? []
-    const members = wanted(job, known)
+    const isHasty = this.#chance.is(0.1)
+    const members = isHasty ? this.#twoAtOnce(job, known) : wanted(job, known)
     if (members) this.#world.give(leader, { kind: 'members', members })
+  }
+
+  /** Who is impatient has one voter go and another one come at once. That must not be. */
+  #twoAtOnce(job: Exclude<Job, { kind: 'restore' }>, members: readonly LogMember[]): readonly LogMember[] {
+    const young = job.kind === 'replace' ? job.by : job.id
+    const others = members.filter(({ id }) => id !== young)
+    const gone = this.#chance.one(others)
+    const isThere = members.some(({ id, isVoter }) => id === young && isVoter)
+    if (isThere || !gone?.isVoter) return members
+    return [...others.filter((member) => member !== gone), { id: young, isVoter: true }]
   }
 
   /** A card that was put back: when the others have said so, it is a case for a new one. */
