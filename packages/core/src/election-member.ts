@@ -198,6 +198,7 @@ export class Election {
         [RAFT]: (payload, peer) => this.#take(payload, member, peer),
         ...parts.handlersOf?.(member),
       }),
+      isMissed: (member) => voters().includes(member),
       ...(parts.met && { met: parts.met }),
       changed: () => this.#log.reaches(this.#links.reachable),
     })

@@ -6,6 +6,7 @@
 import { setMaxListeners } from 'node:events'
 import * as v from 'valibot'
 import type { SecureConnecting } from './connecting.ts'
+import type { AskOptions } from './dialogue.ts'
 import {
   type ElectionMember,
   HAND_OVER,
@@ -57,6 +58,7 @@ export class ElectionWatch {
     setMaxListeners(0, stop) // a few for each member
     this.#links = new MemberLinks({
       ...{ members, secure, silenceMs: SILENCE_MS, log, stop },
+      isMissed: (member) => this.#isMember(member),
       changed: () => {
         this.#leaders.hear(this.leader)
         for (const look of [...this.#looking]) look()
@@ -146,6 +148,23 @@ export class ElectionWatch {
     const { done, why } = answer.output
     if (why !== undefined) throw new OperationalError(`${name} does not hand over: ${why}`)
     return done
+  }
+
+  /**
+   * Asks whoever leads something, as a dialogue does.
+   *
+   * @throws what `ask` of a dialogue throws; OperationalError when nobody leads, or the leader is not reached
+   * @internal
+   */
+  async askLeader(question: string, options: AskOptions): Promise<unknown> {
+    const { name } = await this.whenLed()
+    return await this.#links.ask(name, question, options)
+  }
+
+  /** Whether somebody says that it is one, or nobody says anything. */
+  #isMember(name: string): boolean {
+    const views = [...this.views.values()].flatMap(({ view }) => view ?? [])
+    return views.length === 0 || views.some(({ members }) => members.includes(name))
   }
 
   /** Resolves when something is so; it is looked at whenever there is something new to see. */

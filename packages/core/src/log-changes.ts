@@ -7,6 +7,8 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import * as v from 'valibot'
 import type { Answers } from './dialogue.ts'
+import type { ElectionWatch } from './election-watch.ts'
+import { OperationalError } from './lifecycle.ts'
 import type { Logger } from './logging.ts'
 import { nameOfMember } from './member-ids.ts'
 import { textOf } from './messages.ts'
@@ -30,15 +32,42 @@ const join = v.object({
 })
 const change = v.object({ add: v.optional(v.string()), remove: v.optional(v.string()) })
 
-/** Who the members of a log are, as is answered to who asks, and to who changes them. */
-export const memberList = v.object({
+const memberList = v.object({
   done: v.boolean(),
   why: v.optional(v.string()),
   members: v.array(v.object({ name: v.string(), id: v.string(), isVoter: v.boolean() })),
 })
 
-/** @internal */
+/**
+ * What is answered.
+ *
+ * @internal
+ */
 export type MemberList = v.InferOutput<typeof memberList>
+
+/** What is wanted of the members of a cluster: one more, or one less, by its name. Nothing: who they are. */
+export interface MembersChange {
+  readonly add?: string
+  readonly remove?: string
+}
+
+/**
+ * Changes the members of a cluster by way of whoever leads, or asks who they are.
+ *
+ * @returns who they are now
+ * @throws OperationalError when nobody leads, when that one does not take it from this node, or says why it cannot be
+ */
+export async function changeMembers(
+  watch: ElectionWatch,
+  change: MembersChange,
+): Promise<MemberList['members']> {
+  const said = v.safeParse(memberList, await watch.askLeader(CHANGE, { answer: CHANGE, about: change }))
+  if (!said.success)
+    throw new OperationalError('Whoever leads was asked for the members, and answers something else.')
+  const { why, members } = said.output
+  if (why !== undefined) throw new OperationalError(`That cannot be: ${why}.`)
+  return members
+}
 
 /** @internal */
 export interface LogChangesOptions {
@@ -156,7 +185,7 @@ export class LogChanges {
       if (this.#state.commit >= index && this.#state.raft.term === term) return this.#list()
       await sleep(electionMs / 10)
     }
-    return this.#list('it is not committed yet: is a majority of the members there?')
+    return this.#list('it is not done yet: is a majority of the members there?')
   }
 
   #list(why?: string): MemberList {

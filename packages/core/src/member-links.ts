@@ -50,6 +50,8 @@ export interface MemberLinksOptions {
   handlersOf?: (member: string) => Handlers
   /** Called when a member has said how it sees the election, or is reached or not as it was not before. */
   changed: () => void
+  /** Whether it is told why this one is not reached. Default: it is, of all. */
+  isMissed?: (member: string) => boolean
   /** Called when there is a new connection to a member. */
   met?: (member: string) => void
 }
@@ -197,10 +199,10 @@ export class MemberLinks {
   }
 
   /** Tells once why there is no connection, when there has been none for some time. */
-  #tell({ told, lostAt }: Link, { problems }: OperationalError): void {
-    const { log } = this.#options
+  #tell({ member, told, lostAt }: Link, { problems }: OperationalError): void {
+    const { log, isMissed = () => true } = this.#options
     for (const problem of problems) {
-      const isNew = performance.now() - lostAt > GRACE_MS && !told.has(problem)
+      const isNew = isMissed(member.name) && performance.now() - lostAt > GRACE_MS && !told.has(problem)
       if (isNew) told.add(problem)
       log[isNew ? 'warn' : 'debug'](problem)
     }

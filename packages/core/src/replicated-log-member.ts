@@ -90,7 +90,6 @@ export async function openReplicatedLog(options: ReplicatedLogOptions): Promise<
   const start = { number: before.start.number + 1, token: wordOf(9), before: before.start.token }
   const durable = { ...before, start }
   await store.save(durable)
-  if (snapshot) options.machine.restore(snapshot.pieces ?? [])
   const took = store.writeMs.toFixed(1)
   log.info(
     `Keeps the log as ${memberId(name, store.id)}, with ${snapshot?.last.index ?? 0} entries in a snapshot and ${entries.length} behind it. Term ${before.term}. An entry is on the disk in ${took} ms: ${store.path}`,
@@ -120,6 +119,7 @@ export class ReplicatedLog {
   readonly #election: Election
   readonly #wire: LogWire
   #begun: Founding | undefined
+  #restores: readonly string[] | undefined
   #fail: (error: OperationalError) => void = () => {}
   #toldMembers = ''
 
@@ -136,6 +136,7 @@ export class ReplicatedLog {
     this.#options = options
     this.#store = store
     this.#begun = begun
+    this.#restores = found.snapshot.pieces
     this.name = name
     this.id = memberId(name, store.id)
     const settings = { id: this.id, electionMs, heartbeatMs }
@@ -210,15 +211,17 @@ export class ReplicatedLog {
   }
 
   /**
-   * Takes part, until it is stopped.
+   * Takes part, until it is stopped. The state machine becomes what its last snapshot says first.
    *
-   * @throws OperationalError when its store turns out to be older than it was: then that is put aside
+   * @throws OperationalError when that is not its own; when its store turns out to be older than it was: then that is put aside
    * @throws whatever is a mistake
    */
   async run(): Promise<void> {
     const failed = new Promise<never>((_, reject) => {
       this.#fail = reject
     })
+    if (this.#restores) this.#options.machine.restore(this.#restores)
+    this.#restores = undefined
     await Promise.race([failed, Promise.all([this.#election.run(), this.#belong()])])
   }
 

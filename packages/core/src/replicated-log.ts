@@ -10,6 +10,8 @@
 
 // What an entry is.
 export type { LogEntry } from './entry-log.ts'
+// Who its members are, and how that changes.
+export { changeMembers, type MembersChange } from './log-changes.ts'
 // A member of it.
 export {
   type LogDetails,

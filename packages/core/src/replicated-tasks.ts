@@ -59,3 +59,6 @@ function* entriesOf(events: readonly TaskEvent[]): Generator<string, void, void>
   }
   if (texts.length > 0) yield `[${texts.join(',')}]`
 }
+
+export { type LedgerEnds, TaskLedger, type TaskLedgerOptions } from './task-ledger.ts'
+export { LedgerHistory, type LedgerHistoryOptions } from './task-ledger-history.ts'

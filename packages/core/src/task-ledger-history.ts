@@ -18,8 +18,8 @@ interface Origin {
 export interface LedgerHistoryOptions {
   /** What keeps it: a `TaskStore` that nobody else writes to. What it has recovered is taken here. */
   store: TaskJournal
-  /** The cluster's id: where a folder has the history of another one, that goes on and is not mixed up with this one's. */
-  cluster: string
+  /** The cluster's id, once something has ended: a folder may have the history of another one, that is not mixed up with this. */
+  cluster: () => string | null
   /** Where is told that its disk takes nothing. It is tried again each second. */
   log: Logger
 }
@@ -31,25 +31,30 @@ export interface LedgerHistoryOptions {
  */
 export class LedgerHistory {
   readonly #notes: TaskNotes
-  readonly #cluster: string
-  /** The place in the log up to which it has all. */
-  #through = 0
+  readonly #cluster: LedgerHistoryOptions['cluster']
+  /** The place in each cluster's log up to which it has all. */
+  readonly #through = new Map<string | null, number>()
 
   constructor({ store, cluster, log }: LedgerHistoryOptions) {
     this.#cluster = cluster
     this.#notes = new TaskNotes({ journal: store, log, mayWrite: () => true })
     for (const event of store.recovered()) {
       const { index, log: of } = event as Origin
-      if (of === cluster && typeof index === 'number') this.#through = Math.max(this.#through, index)
+      if (typeof of === 'string' && typeof index === 'number') this.#reach(of, index)
     }
   }
 
   /** Takes what has ended: to be given to the ledger, as `ended`. */
   readonly add = ({ index, events }: LedgerEnds): void => {
-    if (index <= this.#through) return
-    this.#through = index
-    for (const event of events) this.#notes.add({ ...inShort(event), ...{ index, log: this.#cluster } })
+    const cluster = this.#cluster()
+    if (index <= (this.#through.get(cluster) ?? 0)) return
+    this.#reach(cluster, index)
+    for (const event of events) this.#notes.add({ ...inShort(event), ...{ index, log: cluster } })
     this.#notes.flush()
+  }
+
+  #reach(cluster: string | null, index: number): void {
+    this.#through.set(cluster, Math.max(this.#through.get(cluster) ?? 0, index))
   }
 
   /** Resolves when all is on the disk that was taken. It is rejected when that could not be written at once. */

@@ -232,7 +232,7 @@ describe('a history', () => {
   /** A member with a history of its own, until it is stopped. */
   async function aMember(folder: string, cluster = 'c1') {
     const store = await aStore(folder)
-    const history = new LedgerHistory({ store, cluster, log: recordingLog().log })
+    const history = new LedgerHistory({ store, cluster: () => cluster, log: recordingLog().log })
     return {
       ...aLedger(history.add),
       rows: async () => {
