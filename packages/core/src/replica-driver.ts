@@ -309,7 +309,7 @@ export class ReplicaDriver
 
   /** A leader's snapshot takes the place of all there is. */
   #install(snapshot: LogSnapshot): void {
-    const { store, machine, log } = this.#options
+    const { machine, log } = this.#options
     const { pieces = [], last, time } = snapshot
     machine.restore(pieces)
     log.info(`Has caught up with a snapshot of ${last.index} entries`)
@@ -317,10 +317,19 @@ export class ReplicaDriver
     this.#appliedTime = time
     this.#sinceSnapshot = 0
     this.#snapshotSize = sizeOf(pieces)
-    store.install(snapshot, pieces).then(
-      () => this.give({ kind: 'durable', last }),
-      // Its leader sends another one in a while.
-      (error: Error) => log.error(`Cannot write a snapshot (${error.message})`),
+    this.#installed(snapshot, pieces)
+  }
+
+  /** Has a snapshot on the disk. What the disk does not take is written again, as it is by then: nothing else counts before. */
+  #installed(snapshot: LogSnapshot, pieces: Iterable<string>): void {
+    this.#options.store.install(snapshot, pieces).then(
+      () => this.give({ kind: 'durable', last: snapshot.last }),
+      () => {
+        setTimeout(() => {
+          const now = this.takeSnapshot()
+          this.#installed(now.snapshot, now.pieces)
+        }, AFTER_TROUBLE_MS).unref()
+      },
     )
   }
 

@@ -39,7 +39,7 @@ export function startAfter({ number, token, before }: MemberStart, next: string)
  */
 export function isCleared(settings: ReplicaSettings, state: ReplicaState, now: number): boolean {
   const isFirst = state.start.number === 1 && membersOf(state).length === 1
-  const isKnown = state.cleared.length > 0 && missing(settings, state).length === 0
+  const isKnown = membersOf(state).length > 1 && missing(settings, state).length === 0
   return isFirst || isKnown || now >= waitsUntil(settings, state)
 }
 
@@ -65,6 +65,18 @@ export function askOfStart(draft: Draft): void {
   for (const other of others) draft.say(other, { type: 'start', start: state.start })
   const pause = now < waitsUntil(settings, state) ? settings.heartbeatMs : settings.electionMs
   draft.know({ askStartAt: now + pause })
+}
+
+/**
+ * Somebody speaks whom this one does not know as a member. It may be this one that knows too little: with a store from before it
+ * knew anybody, it would ask nobody.
+ *
+ * @internal
+ */
+export function askStranger(draft: Draft, from: string): void {
+  const { state } = draft
+  if (state.cleared.includes(from) || membersOf(state).some(({ id }) => id === from)) return
+  draft.say(from, { type: 'start', start: state.start })
 }
 
 /**

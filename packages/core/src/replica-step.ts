@@ -13,7 +13,7 @@ import { Draft } from './replica-draft.ts'
 import { takeAppend, takeSnapshot, takeSnapshotted, tellDurable } from './replica-follower.ts'
 import { add, beat, begin, changeMembers, commit, meet, takeMatch, takeMismatch } from './replica-leader.ts'
 import type { ReplicaMessage } from './replica-messages.ts'
-import { askOfStart, isCleared, takeStart, takeStartAnswer, wakeForStart } from './replica-starts.ts'
+import { askOfStart, askStranger, isCleared, takeStart, takeStartAnswer, wakeForStart } from './replica-starts.ts'
 import {
   type LogMember,
   type LogSnapshot,
@@ -254,8 +254,11 @@ function hear(draft: Draft, message: ReplicaMessage): void {
   if (message.to !== settings.id || message.from === settings.id) return
   if (message.type === 'start') takeStart(draft, message)
   else if (message.type === 'start_answer') takeStartAnswer(draft, message)
-  // One of an older term says nothing any more. To a newer one the election has brought this member.
-  else if (message.term === state.raft.term) hearInTerm(draft, message)
+  else {
+    askStranger(draft, message.from)
+    // One of an older term says nothing any more. To a newer one the election has brought this member.
+    if (message.term === state.raft.term) hearInTerm(draft, message)
+  }
 }
 
 function hearInTerm(draft: Draft, message: ReplicaMessage): void {

@@ -266,12 +266,14 @@ describe('a disk', () => {
         JSON.stringify(durable(3)),
         outcome.includes('thirty') ? 0 : 57,
       ])
-      await begin(log, 31, ['thirty-one'])
+      await begin(log, 100, ['hundred'])
       await log.install()
-      await log.commit(encoded(entriesFrom(32, 2)))
+      for (let index = 101; index < 150; index += 3) await log.commit(encoded(entriesFrom(index, 3)))
+      await begin(log, 110, ['hundred and ten'])
+      await log.snapshot()
       const { found: next } = await opened(FilesInMemory.of(files.contents()))
-      expect([next.snapshot, next.state]).toEqual(['31:thirty-one', JSON.stringify(durable(3))])
-      expect(next.entries).toEqual(entriesFrom(32, 2))
+      expect([next.snapshot, next.state]).toEqual(['110:hundred and ten', JSON.stringify(durable(3))])
+      expect(next.entries).toEqual(entriesFrom(111, 41))
     }
     expect([...outcomes].sort()).toEqual(OUTCOMES)
   })
