@@ -11,9 +11,12 @@ import type { Answers } from './dialogue.ts'
 import { memberId, nameOfMember } from './member-ids.ts'
 import { type LogMember, logMembers } from './replica.ts'
 
-/** The question that is asked of all while a node belongs to no cluster, and what its answer is called. */
+/**
+ * The question that is asked of all while a node belongs to no cluster, and what its answer is called.
+ *
+ * @internal
+ */
 export const FOUNDING = 'log_founding'
-
 
 /**
  * The record of how a cluster began: its id, and who the first members were. None for who has come later.
