@@ -39,7 +39,7 @@ export function startAfter({ number, token, before }: MemberStart, next: string)
  */
 export function isCleared(settings: ReplicaSettings, state: ReplicaState, now: number): boolean {
   const isFirst = state.start.number === 1 && membersOf(state).length === 1
-  const isKnown = membersOf(state).length > 1 && missing(settings, state).length === 0
+  const isKnown = membersOf(state).length > 1 && !isMissing(settings, state)
   return isFirst || isKnown || now >= waitsUntil(settings, state)
 }
 
@@ -49,8 +49,7 @@ export function isCleared(settings: ReplicaSettings, state: ReplicaState, now: n
  * @internal
  */
 export function wakeForStart(settings: ReplicaSettings, state: ReplicaState): number | undefined {
-  if (missing(settings, state).length === 0) return undefined
-  return state.askStartAt
+  return isMissing(settings, state) ? state.askStartAt : undefined
 }
 
 /**
@@ -60,9 +59,8 @@ export function wakeForStart(settings: ReplicaSettings, state: ReplicaState): nu
  */
 export function askOfStart(draft: Draft): void {
   const { settings, state, now } = draft
-  const others = missing(settings, state)
-  if (others.length === 0 || now < state.askStartAt) return
-  for (const other of others) draft.say(other, { type: 'start', start: state.start })
+  if (now < state.askStartAt || !isMissing(settings, state)) return
+  for (const other of missing(settings, state)) draft.say(other, { type: 'start', start: state.start })
   const pause = now < waitsUntil(settings, state) ? settings.heartbeatMs : settings.electionMs
   draft.know({ askStartAt: now + pause })
 }
@@ -111,6 +109,11 @@ function follows(start: MemberStart, known: Pick<MemberStart, 'number' | 'token'
   if (ago === 0) return start.token === known.token
   // Who was not heard from for that many starts is believed.
   return ago > MOST_BEFORE || (ago > 0 && start.before.split(' ')[ago - 1] === known.token)
+}
+
+/** Whether somebody has not answered. Each step asks that. */
+function isMissing({ id }: ReplicaSettings, state: ReplicaState): boolean {
+  return membersOf(state).some((member) => member.id !== id && !state.cleared.includes(member.id))
 }
 
 function missing({ id }: ReplicaSettings, state: ReplicaState): string[] {

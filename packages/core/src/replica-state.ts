@@ -147,9 +147,17 @@ export function membersOf({ members }: Pick<ReplicaState, 'members'>): readonly 
   return members.at(-1)?.members ?? []
 }
 
+/** Of members their voters: it is asked again and again, and changes seldom. */
+const VOTERS = new WeakMap<readonly LogMember[], readonly string[]>()
+
 /** Which of them have a vote. */
-export function votersOf(state: Pick<ReplicaState, 'members'>): string[] {
-  return membersOf(state).flatMap(({ id, isVoter }) => (isVoter ? [id] : []))
+export function votersOf(state: Pick<ReplicaState, 'members'>): readonly string[] {
+  const members = membersOf(state)
+  const known = VOTERS.get(members)
+  if (known) return known
+  const voters = members.flatMap(({ id, isVoter }) => (isVoter ? [id] : []))
+  VOTERS.set(members, voters)
+  return voters
 }
 
 /**

@@ -13,7 +13,14 @@ import { Draft } from './replica-draft.ts'
 import { takeAppend, takeSnapshot, takeSnapshotted, tellDurable } from './replica-follower.ts'
 import { add, beat, begin, changeMembers, commit, meet, takeMatch, takeMismatch } from './replica-leader.ts'
 import type { ReplicaMessage } from './replica-messages.ts'
-import { askOfStart, askStranger, isCleared, takeStart, takeStartAnswer, wakeForStart } from './replica-starts.ts'
+import {
+  askOfStart,
+  askStranger,
+  isCleared,
+  takeStart,
+  takeStartAnswer,
+  wakeForStart,
+} from './replica-starts.ts'
 import {
   type LogMember,
   type LogSnapshot,

@@ -54,6 +54,7 @@ export function simulateLog(replica: Replica, seed: number, tell?: (line: string
     settle(world, clients, operator)
     settledAfter = (world.now - began) / drawn.electionMs
     stays(world)
+    handsOver(world)
     checkHistories(world, clients)
   } catch (error) {
     if (!(error instanceof Error)) throw error
@@ -112,6 +113,19 @@ function stays(world: LogWorld): void {
     throw new BrokenRule(
       `no needless election: ${leader?.id} does not lead term ${term} any more, although nothing goes wrong`,
     )
+}
+
+/** The leader is to stop: another one leads at once. */
+function handsOver(world: LogWorld): void {
+  const leader = world.leader()
+  const voters = world.rules.members.filter(({ isVoter }) => isVoter)
+  if (!leader?.state || voters.length === 1) return
+  const { term } = leader.state.raft
+  world.give(leader, { kind: 'hand_over' })
+  world.run((1.2 * world.drawn.electionMs) / leader.rate)
+  const next = world.leader()
+  if (next === leader || next?.state?.raft.term !== term + 1 || !world.isSure(next))
+    throw new BrokenRule(`a leader that goes hands over: nobody is sure to lead term ${term + 1}`)
 }
 
 function checkHistories(world: LogWorld, { histories }: Clients): void {

@@ -10,7 +10,7 @@ export function makeLogTrouble(world: LogWorld, operator: Operator, chance: Chan
   const end = world.now + troubleMs
   while (world.now < end) {
     world.run(Math.min(chance.wait(faultMs), end - world.now))
-    if (changes && chance.is(0.3)) operator.begin()
+    if (changes && chance.is(0.5)) operator.begin()
     if (!world.isSpared) oneFault(world, chance)
   }
 }

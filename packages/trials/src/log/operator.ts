@@ -57,10 +57,10 @@ export class Operator {
     const machine = this.#world.byId(id)
     if (!machine) return
     if (kind < 0.25 && members.length < MOST_MEMBERS) this.#add()
-    else if (kind < 0.45 && voters.length > 1) {
+    else if (kind < 0.4 && voters.length > 1) {
       this.#job = { kind: 'remove', id }
       this.#world.tell(`the operator removes ${id}`)
-    } else if (kind < 0.75 && voters.length > 2) {
+    } else if (kind < 0.65 && voters.length > 2) {
       this.#world.wipe(machine)
       this.#world.later(this.#chance.wait(this.#world.drawn.electionMs), () => this.#world.start(machine))
       this.#job = { kind: 'replace', id, by: machine.id }
