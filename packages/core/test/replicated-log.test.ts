@@ -43,6 +43,28 @@ describe('a cluster', () => {
     await get('node-3').says(/Begins cluster [a-z0-9]{12}: node-1, node-2, node-3/)
   })
 
+  test('does not hear another one, also where a node has the name of a member', async () => {
+    const { elected, ask, begin, state, get, members } = await cluster()
+    const names = members.map(({ name }) => name)
+    await ask((await elected()).name, 'put', 'one')
+    for (const name of names) get(name).kill('SIGKILL')
+    for (const name of names)
+      await vi.waitFor(() => expect(get(name).program.child.signalCode).not.toBeNull(), PATIENCE)
+    rmSync(join(state, 'log-node-3'), { recursive: true })
+    await begin('node-3', 'node-3')
+    const other = await elected(['node-3'])
+    await ask('node-3', 'put', 'another')
+    for (const name of ['node-1', 'node-2']) await begin(name)
+    await other.says(
+      /node-[12] belongs to another cluster than this node, which is of [a-z0-9]{12}, and is not heard/,
+    )
+    const leader = await elected(['node-1', 'node-2'])
+    await ask(leader.name, 'put', 'two')
+    for (const name of ['node-1', 'node-2']) expect(await ask(name, 'fresh')).toEqual(['one', 'two'])
+    expect(await ask('node-3', 'fresh')).toEqual(['another'])
+    expect(other.leads).toBeDefined()
+  })
+
   test('takes a member with an empty store for a new one, which learns before it votes', async () => {
     const { elected, ask, begin, state, get, members } = await cluster()
     const leader = await elected()
