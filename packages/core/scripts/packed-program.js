@@ -32,12 +32,16 @@ import { programFolder } from '@rpi-cluster/core/program-folder'
 import { startRaft, stepRaft, wakeAt } from '@rpi-cluster/core/raft'
 import '@rpi-cluster/core/raft-turn' // types alone
 import { stayConnected } from '@rpi-cluster/core/reconnect'
+import { startAfter, startReplica, stepReplica, wakeReplicaAt } from '@rpi-cluster/core/replica'
+import { openReplicatedLog } from '@rpi-cluster/core/replicated-log'
+import { LedgerHistory, replicatedJournal, TaskLedger } from '@rpi-cluster/core/replicated-tasks'
 import { Roster } from '@rpi-cluster/core/roster'
 import { encryptedBy, encryptedWith, fingerprintOf } from '@rpi-cluster/core/secure-sockets'
 import { Sensors } from '@rpi-cluster/core/sensors'
 import { unitOf } from '@rpi-cluster/core/service'
 import { signedBy, signedWith } from '@rpi-cluster/core/signed'
 import { connect, listen } from '@rpi-cluster/core/sockets'
+import '@rpi-cluster/core/state-machine' // types alone
 import { openStore } from '@rpi-cluster/core/store'
 import '@rpi-cluster/core/task-journal' // types alone
 import { openTaskStore } from '@rpi-cluster/core/task-store'
@@ -257,6 +261,31 @@ void election.run()
 for await (const _ of every(10, stop)) if (election.leader) break
 assert.equal(election.view.role, 'leader')
 assert.equal(new ElectionWatch({ members, secure: encryptedBy(key), log, stop }).leader, undefined)
+
+const fresh = { term: 0, votedFor: null, seen: {}, start: { number: 0, token: '', before: '' } }
+const begins = { ...fresh, start: startAfter(fresh.start, 'a word') }
+const snapshot = { last: { term: 0, index: 0 }, time: 0, members: [{ id: 'pi-1', isVoter: true }] }
+const kept = startReplica(alone, begins, { snapshot }, { now: 0, random: 0.5 })
+const leading = stepReplica(alone, kept, { kind: 'time', now: wakeReplicaAt(alone, kept), random: 0.5 })
+assert.equal(leading.append[0].kind, 'begin')
+
+const ledger = new TaskLedger({ ended: (ends) => ended.add(ends) })
+const replicated = await openReplicatedLog({
+  ...{ name: 'pi-1', members, key, machine: ledger, electionMs: 50, heartbeatMs: 10, log, stop },
+})
+const endedStore = await openTaskStore({ name: 'ended', log, stop })
+const ended = new LedgerHistory({ store: endedStore, cluster: () => replicated.details.cluster, log })
+void replicated.run()
+await new Promise((resolve) => {
+  void replicated.whileLeading(async (reign, over) => {
+    const end = { kind: 'ended', id: 'a', state: 'done', attempts: 1, lost: 0, at: Date.now() }
+    await replicatedJournal(reign, ledger).write([task, end])
+    resolve()
+    await new Promise((isOver) => over.addEventListener('abort', isOver))
+  })
+})
+await ended.written()
+assert.equal((await endedStore.history({ limit: 1 })).tasks[0].id, 'a')
 
 const lastLine = `Every entry works on Node ${process.version}`
 log.info(lastLine)

@@ -15,9 +15,15 @@ import { textOf } from './messages.ts'
 import { type LogMember, membersOf, type ReplicaState, whyNoChange } from './replica.ts'
 import type { ReplicaDriver } from './replica-driver.ts'
 
-/** The question by which a node wants to be let in, and the one by which somebody changes the members. */
+/**
+ * The question by which a node wants to be let in.
+ *
+ * @internal
+ */
 export const JOIN = 'log_join'
-export const CHANGE = 'log_members'
+
+/** The question by which somebody changes the members, or asks who they are. */
+const CHANGE = 'log_members'
 
 /** How long is remembered who wants to be let in, in ms. */
 const WANTS_FOR_MS = 5_000

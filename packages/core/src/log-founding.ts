@@ -11,13 +11,12 @@ import type { Answers } from './dialogue.ts'
 import { memberId, nameOfMember } from './member-ids.ts'
 import { type LogMember, logMembers } from './replica.ts'
 
-/** The question that is asked of all while a node belongs to no cluster, and what its answer is called. */
+/**
+ * The question that is asked of all while a node belongs to no cluster, and what its answer is called.
+ *
+ * @internal
+ */
 export const FOUNDING = 'log_founding'
-
-const founding = v.object({
-  cluster: v.pipe(v.string(), v.regex(/^[a-z0-9]{12}$/)),
-  members: v.array(v.unknown()),
-})
 
 /**
  * The record of how a cluster began: its id, and who the first members were. None for who has come later.
@@ -32,7 +31,12 @@ export interface Founding {
 const answered = v.object({
   id: v.string(),
   about: v.optional(v.unknown()),
-  founding: v.nullable(v.object({ ...founding.entries, members: logMembers })),
+  founding: v.nullable(
+    v.object({
+      cluster: v.pipe(v.string(), v.regex(/^[a-z0-9]{12}$/)),
+      members: v.union([logMembers, v.tuple([])]),
+    }),
+  ),
 })
 
 /** @internal */
@@ -58,10 +62,12 @@ export function findFounding(
   founders: readonly string[],
   answers: readonly FoundingAnswer[],
 ): Founding | undefined {
-  const begun = answers.find((answer) => answer.founding !== null)?.founding
+  const known = answers.flatMap(({ founding }) => founding ?? [])
+  // Who has come later knows the cluster, and not who was there at its beginning.
+  const begun = known.find(({ members }) => members.length > 0) ?? known[0]
   if (begun) {
-    const isFounder = begun.members.some(({ id }) => id === own.id)
-    return { cluster: begun.cluster, members: isFounder ? (begun.members as LogMember[]) : [] }
+    const members = begun.members as LogMember[]
+    return { cluster: begun.cluster, members: members.some(({ id }) => id === own.id) ? members : [] }
   }
   const all = [own, ...answers].filter(({ id }) => founders.includes(nameOfMember(id)))
   const [first] = [...founders].sort()
@@ -76,21 +82,15 @@ export function findFounding(
 /**
  * What a node answers to who asks how its cluster began.
  *
+ * @param begun what it knows of that, if it is a member of that cluster: nobody is to follow one who is not
  * @internal
  */
 export function answerFounding(
   own: { readonly name: string; readonly store: string; readonly about: unknown },
-  begun: () => { readonly cluster: string; readonly members: readonly LogMember[] } | undefined,
+  begun: () => Founding | undefined,
 ): Answers[string] {
-  return () => {
-    const known = begun()
-    return {
-      type: FOUNDING,
-      payload: {
-        id: memberId(own.name, own.store),
-        about: own.about,
-        founding: known === undefined || known.members.length === 0 ? null : known,
-      },
-    }
-  }
+  return () => ({
+    type: FOUNDING,
+    payload: { id: memberId(own.name, own.store), about: own.about, founding: begun() ?? null },
+  })
 }

@@ -17,7 +17,11 @@ export function memberId(name: string, store: string): string {
   return `${name}${BETWEEN}${store}`
 }
 
-/** The name in the id of a member, which is that of its key: `node-3`. */
+/**
+ * The name in the id of a member, which is that of its key: `node-3`.
+ *
+ * @internal
+ */
 export function nameOfMember(id: string): string {
   return id.split(BETWEEN, 1)[0] as string
 }

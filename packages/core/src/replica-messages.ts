@@ -55,7 +55,11 @@ const entry = v.object({
 
 const member = v.object({ id: name, isVoter: v.boolean(), about: v.optional(v.unknown()) })
 
-/** Members, as an entry has them. */
+/**
+ * Members, as an entry has them.
+ *
+ * @internal
+ */
 export const logMembers = v.pipe(v.array(member), v.minLength(1), v.maxLength(100))
 
 const snapshot = v.object({

@@ -173,7 +173,10 @@ export class ReplicatedLog {
     this.answers = {
       ...this.#election.answers,
       ...changes.answers,
-      [FOUNDING]: answerFounding({ name, store: store.id, about: this.#about }, () => this.#begun),
+      [FOUNDING]: answerFounding({ name, store: store.id, about: this.#about }, () => {
+        const isFounder = this.#begun !== undefined && this.#begun.members.length > 0
+        return isFounder || this.#isMember ? this.#begun : undefined
+      }),
     }
   }
 
