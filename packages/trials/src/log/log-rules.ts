@@ -11,7 +11,7 @@ import { BrokenRule } from '../simulated/broken-rule.ts'
 interface Applied {
   readonly entry: LogEntry
   /** The state machine's hash when it was applied. */
-  readonly hash: number
+  readonly hash: string
   /** The lowest term in which somebody has known it to be committed. */
   committedIn: number
 }
@@ -193,7 +193,7 @@ export class LogRules {
   }
 
   /** A member has applied an entry, and its state machine has this hash now. */
-  applies(member: string, applied: number, entry: LogEntry, hash: number, term: number): void {
+  applies(member: string, applied: number, entry: LogEntry, hash: string, term: number): void {
     if (entry.index !== applied + 1)
       throw new BrokenRule(`no entry is left out: ${member} applies ${entry.index} after ${applied}`)
     const known = this.#applied[entry.index - 1]
@@ -216,14 +216,14 @@ export class LogRules {
   }
 
   /** A member has got a snapshot in place of its log. */
-  installs(member: string, before: ReplicaState, { last, members, time }: SnapshotHead, hash: number): void {
+  installs(member: string, before: ReplicaState, { last, members, time }: SnapshotHead, hash: string): void {
     if (last.index <= before.commit)
       throw new BrokenRule(`what is committed stays: ${member} goes back to a snapshot of ${last.index}`)
     this.snapshotIs(member, { last, members, time }, hash)
   }
 
   /** A member has a snapshot. */
-  snapshotIs(member: string, { last, members, time }: SnapshotHead, hash: number): void {
+  snapshotIs(member: string, { last, members, time }: SnapshotHead, hash: string): void {
     const known = this.#applied[last.index - 1]
     if (known?.entry.term !== last.term || known.hash !== hash || known.entry.time !== time)
       throw new BrokenRule(

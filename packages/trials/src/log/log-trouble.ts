@@ -41,6 +41,11 @@ function oneFault(world: LogWorld, chance: Chance): void {
     const to = chance.one(machines)
     world.tell(`${machine.id} is to hand over to ${to.id}`)
     world.give(machine, { kind: 'hand_over', to: chance.is(0.5) ? to.id : undefined })
+    // It goes because its link is bad: the word gets through, and then nothing does.
+    if (chance.is(0.4))
+      world.later(chance.wait(2 * drawn.delayMs), () => {
+        if (world.isTroubled && !world.isSpared) world.cutOff([machine])
+      })
   }
 }
 

@@ -367,7 +367,7 @@ export class LogWorld {
   #keep(machine: LogMachine, before: ReplicaState, { state, install, append }: ReplicaStep): void {
     if (install) {
       machine.restore(install)
-      this.rules.installs(machine.id, before, install, machine.queue.hash)
+      this.rules.installs(machine.id, before, install, machine.queue.hashAfter(install.last.index))
       const { last } = install
       this.#write(machine, { kind: 'install', snapshot: install }, () => this.#durable(machine, last))
     }
@@ -460,7 +460,8 @@ export class LogWorld {
       const entries = this.#replica.entriesOf(state, machine.applied + 1, state.commit)
       for (const entry of entries) {
         const output = entry.kind === 'data' ? machine.queue.apply(entry) : undefined
-        this.rules.applies(machine.id, machine.applied, entry, machine.queue.hash, state.raft.term)
+        const hash = machine.queue.hashAfter(entry.index)
+        this.rules.applies(machine.id, machine.applied, entry, hash, state.raft.term)
         machine.applied = entry.index
         const waiting = machine.waiting.get(entry.index)
         if (!waiting) continue
@@ -486,13 +487,9 @@ export class LogWorld {
     if (!entry || machine.isTakingSnapshot) return
     const { term, index, time } = entry
     const members = state.members.findLast((one) => one.index <= index)?.members ?? []
-    const snapshot: LogSnapshot = {
-      last: { term, index },
-      time,
-      members,
-      pieces: machine.queue.snapshot(),
-    }
-    this.rules.snapshotIs(machine.id, snapshot, machine.queue.hash)
+    const head = { last: { term, index }, time, members }
+    const pieces = machine.queue.snapshot()
+    this.rules.snapshotIs(machine.id, head, machine.queue.hashAfter(index))
     // Not each time after the same number.
     machine.snapshotAfter = index + this.#chance.whole(0, this.drawn.snapshotEach)
     machine.isTakingSnapshot = true
@@ -501,8 +498,9 @@ export class LogWorld {
     this.later(this.#takes(SNAPSHOT_TAKES * this.drawn.saveMs), () => {
       if (machine.process !== process) return
       machine.isTakingSnapshot = false
+      const snapshot: LogSnapshot = { ...head, pieces: pieces() }
       this.#write(machine, { kind: 'snapshot', snapshot }, () =>
-        machine.inbox.push({ kind: 'snapshotted', last: snapshot.last }),
+        machine.inbox.push({ kind: 'snapshotted', last: head.last }),
       )
     })
   }

@@ -124,6 +124,9 @@ export class Operator {
     const isHasty = this.#chance.is(0.1)
     const members = isHasty ? this.#twoAtOnce(job, known) : wanted(job, known)
     if (members) this.#world.give(leader, { kind: 'members', members })
+    // The wrong one to hand over to, but who knows that in a hurry?
+    if (job.kind === 'remove' && this.#chance.is(0.2))
+      this.#world.give(leader, { kind: 'hand_over', to: job.id })
   }
 
   /** Who is impatient has one voter go and another one come at once. That must not be. */

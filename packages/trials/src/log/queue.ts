@@ -1,8 +1,11 @@
 /**
  * The state machine that the simulated members keep: a small queue of tasks, and what each client was told last, so that what it
- * asks for again is done once (thesis, §6.3). The time is that of the entries.
+ * asks for again is done once (thesis, §6.3). The time is that of the entries. The ledger of the core's own queue is told what
+ * happens, and must come to the same on all members, too.
  */
 import type { LogEntry } from '@rpi-cluster/core/replica'
+import type { TaskEvent } from '@rpi-cluster/core/task-journal'
+import { TaskLedger } from '@rpi-cluster/core/task-ledger'
 import { LEASE_MS, readAs, type TaskInput, type TaskOutput } from './task-model.ts'
 
 /** What a client wants: its how many-th wish it is, and of which task. */
@@ -26,31 +29,45 @@ interface Session {
 
 type Item = readonly [key: string, item: QueuedTask | Session]
 
+/** The ledger has a hash that takes its time: it is looked at after each so many-th entry. */
+const LEDGER_EACH = 8
+
 export class Queue {
   readonly #items = new Map<string, QueuedTask | Session>()
-  /** Of all items together, in whatever order: what two members have is compared by it after each entry. */
-  hash = 0
+  readonly #ledger = new TaskLedger()
+  /** Of all items together, in whatever order. */
+  #hash = 0
 
   /** @param pieces what {@link snapshot} gave */
   static restored(pieces: readonly string[]): Queue {
     const queue = new Queue()
-    for (const piece of pieces) {
-      const [key, item] = JSON.parse(piece) as Item
-      queue.#set(key, item)
-    }
+    const [items, ...ledger] = pieces
+    if (items === undefined) return queue
+    for (const [key, item] of JSON.parse(items) as Item[]) queue.#set(key, item)
+    queue.#ledger.restore(ledger)
     return queue
   }
 
-  snapshot(): string[] {
-    return [...this.#items].map((item) => JSON.stringify(item))
+  /** All of it as it is now. It may be taken later. */
+  snapshot(): () => string[] {
+    const [items, ledger] = [[...this.#items], this.#ledger.snapshot()]
+    return () => [JSON.stringify(items), ...ledger]
+  }
+
+  /** What two members have is compared by this, after the same entry. */
+  hashAfter(index: number): string {
+    return index % LEDGER_EACH === 0 ? `${this.#hash} ${this.#ledger.hash()}` : `${this.#hash}`
   }
 
   /** What comes of an entry for the client that has wished for it: nothing if it has wished for something else since then. */
-  apply({ data, time }: LogEntry): TaskOutput | undefined {
+  apply({ data, time, index }: LogEntry): TaskOutput | undefined {
     const { client, number, task, input } = JSON.parse(data) as Wish
     const session = this.#items.get(`client ${client}`) as Session | undefined
     if (session && session.number >= number) return session.number === number ? session.output : undefined
+    const before = this.#items.get(`task ${task}`) as QueuedTask | undefined
     const output = this.#do(`task ${task}`, input, time)
+    const events = eventsOf(task, client, before, this.#items.get(`task ${task}`) as QueuedTask | undefined)
+    if (events.length > 0) this.#ledger.apply({ index, time, data: JSON.stringify(events) })
     this.#set(`client ${client}`, { number, output })
     return output
   }
@@ -86,9 +103,23 @@ export class Queue {
 
   #set(key: string, item: QueuedTask | Session): void {
     const before = this.#items.get(key)
-    if (before) this.hash ^= hashed(key, before)
-    this.hash ^= hashed(key, item)
+    if (before) this.#hash ^= hashed(key, before)
+    this.#hash ^= hashed(key, item)
     this.#items.set(key, item)
+  }
+}
+
+/** What the core's queue would have written down. */
+function eventsOf(id: string, client: string, before?: QueuedTask, after?: QueuedTask): TaskEvent[] {
+  if (after === before || !after) return []
+  const tried = { id, attempts: 1, lost: 0, node: client }
+  switch (after.is) {
+    case 'open':
+      return [{ kind: 'submitted', id, name: 'task', input: '{}', by: client, at: 0 }]
+    case 'taken':
+      return [{ kind: 'tried', ...tried, until: after.until as number }]
+    case 'done':
+      return [{ kind: 'ended', ...tried, state: 'done', result: JSON.stringify(after.lease), at: 0 }]
   }
 }
 
