@@ -95,7 +95,8 @@ function hear(settings: RaftSettings, state: RaftState, message: RaftMessage, mo
     case 'heartbeat_answer':
       return takeHeartbeatAnswer(current, message, moment)
     case 'time_out_now':
-      return current.role === 'leader'
+      // Who has no vote cannot begin with its own.
+      return current.role === 'leader' || !settings.members.includes(settings.id)
         ? { state: current, messages: [] }
         : stand(settings, current, moment, { isHandedOver: true })
   }

@@ -38,8 +38,8 @@ export function takeAppend(draft: Draft, message: Extract<LogMessage, { type: 'a
 
 /** What is on its disk is what counts for a majority. */
 function sayMatch(draft: Draft, leader: string): void {
-  const { durable, matched } = draft.state
-  draft.say(leader, { type: 'append_answer', match: Math.min(durable, matched) })
+  const { durable, matched, commit } = draft.state
+  draft.say(leader, { type: 'append_answer', match: Math.min(durable, matched), commit })
 }
 
 /**

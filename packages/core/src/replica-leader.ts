@@ -112,7 +112,7 @@ export function meet(draft: Draft, id: string): void {
  */
 export function takeMatch(
   draft: Draft,
-  { from, match }: Extract<LogMessage, { type: 'append_answer' }>,
+  { from, match, commit: through }: Extract<LogMessage, { type: 'append_answer' }>,
 ): void {
   const { log } = draft.state
   if (!isReceiver(draft, from) || match > log.last.index) return
@@ -122,6 +122,7 @@ export function takeMatch(
   const known = Math.max(before, match)
   change(draft, from, {
     match: known,
+    commit: Math.max(followerOf(draft, from).commit, through),
     ...(isFound && { mode: 'stream', next: Math.max(mode === 'stream' ? next : 0, known + 1) }),
     underWay: underWay.filter(({ through }) => through > match),
     at: draft.now,
@@ -265,7 +266,6 @@ function sendSome(draft: Draft, id: string, most: number): void {
     underWay: isCounted ? [...underWay, { through, size }] : underWay,
     // For how long it says nothing counts from when it was asked something.
     at: underWay.length === 0 ? draft.now : at,
-    commit,
   })
   draft.say(id, { type: 'append', before: { term, index: next - 1 }, entries, commit })
 }

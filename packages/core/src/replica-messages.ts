@@ -19,8 +19,8 @@ export type LogWords =
       readonly entries: readonly LogEntry[]
       readonly commit: number
     }
-  /** "My log is yours up to `match`, and on my disk." */
-  | { readonly type: 'append_answer'; readonly match: number }
+  /** "My log is yours up to `match`, and on my disk. I know that all up to `commit` is committed." */
+  | { readonly type: 'append_answer'; readonly match: number; readonly commit: number }
   /** "Mine has something else where yours has `before`, or nothing. Try it from `hint` on." */
   | { readonly type: 'mismatch'; readonly before: number; readonly hint: LogPosition }
   /** "What you lack is not in my log any more. This is what came of it." (§7) */
@@ -75,7 +75,12 @@ export const replicaMessage = v.union([
       entries: v.array(entry),
       commit: wholeNumber,
     }),
-    v.object({ ...envelope, type: v.literal('append_answer'), match: wholeNumber }),
+    v.object({
+      ...envelope,
+      type: v.literal('append_answer'),
+      match: wholeNumber,
+      commit: wholeNumber,
+    }),
     v.object({ ...envelope, type: v.literal('mismatch'), before: wholeNumber, hint: position }),
     v.object({ ...envelope, type: v.literal('snapshot'), snapshot }),
     v.object({ ...envelope, type: v.literal('read'), read: wholeNumber }),
@@ -83,7 +88,7 @@ export const replicaMessage = v.union([
     v.object({
       ...envelope,
       type: v.literal('start'),
-      start: v.object({ number: wholeNumber, token, before: token }),
+      start: v.object({ number: wholeNumber, token, before: v.pipe(v.string(), v.maxLength(10_000)) }),
     }),
     v.object({ ...envelope, type: v.literal('start_answer'), token, isOlder: v.boolean() }),
   ]),

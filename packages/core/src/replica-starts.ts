@@ -3,8 +3,9 @@
  * whom it has voted for since then, and what it has said to be on its disk.
  *
  * Each start is counted in the store, and has a word that nobody can guess. Before a member votes it tells the others which
- * start this is and what the word of the one before was, and they remember it on their disks. A store that was put back begins
- * with a number that they know already, by another word, or with a word for the start before that was not that one's. A copy
+ * start this is and what the words of those before were, and they remember it on their disks. A store that was put back begins
+ * with a number that they know already, by another word; and however often it starts, the word that they know is not among its
+ * own. A copy
  * that was made while the member was down is always known by that: since then it has started, and told them. One that was made
  * of files while they were in use may not be, and is no copy that anybody should make.
  *
@@ -20,13 +21,26 @@ import { type MemberStart, membersOf, type ReplicaSettings, type ReplicaState } 
 /** How many time-outs a member waits for those who say nothing. */
 const WAIT_IN_ELECTIONS = 10
 
+/** Of how many starts before it one has the words. */
+const MOST_BEFORE = 50
+
+/** The start that comes after one, which goes into the store before anybody hears of it. The first comes after number 0. */
+export function startAfter({ number, token, before }: MemberStart, next: string): MemberStart {
+  const words = [token, ...before.split(' ')].filter((word) => word !== '').slice(0, MOST_BEFORE)
+  return { number: number + 1, token: next, before: words.join(' ') }
+}
+
 /**
  * Whether it may vote, and stand for election.
+ * Who knows of no other member has nobody to ask, and may yet have been one of many since then: it waits for a leader that
+ * knows better. Only who began alone, and has just done so, cannot have been.
  *
  * @internal
  */
 export function isCleared(settings: ReplicaSettings, state: ReplicaState, now: number): boolean {
-  return now >= waitsUntil(settings, state) || missing(settings, state).length === 0
+  const isFirst = state.start.number === 1 && membersOf(state).length === 1
+  const isKnown = state.cleared.length > 0 && missing(settings, state).length === 0
+  return isFirst || isKnown || now >= waitsUntil(settings, state)
 }
 
 /**
@@ -81,8 +95,10 @@ export function takeStartAnswer(
 }
 
 function follows(start: MemberStart, known: Pick<MemberStart, 'number' | 'token'>): boolean {
-  if (start.number === known.number) return start.token === known.token
-  return start.number === known.number + 1 ? start.before === known.token : start.number > known.number
+  const ago = start.number - known.number
+  if (ago === 0) return start.token === known.token
+  // Who was not heard from for that many starts is believed.
+  return ago > MOST_BEFORE || (ago > 0 && start.before.split(' ')[ago - 1] === known.token)
 }
 
 function missing({ id }: ReplicaSettings, state: ReplicaState): string[] {

@@ -37,10 +37,11 @@ export interface LogSnapshot {
   readonly pieces?: readonly string[]
 }
 
-/** A start of a member's program: the how many-th, and two words that nobody can guess, of this one and of the one before. */
+/** A start of a member's program: the how many-th it is, and a word for it that nobody can guess. */
 export interface MemberStart {
   readonly number: number
   readonly token: string
+  /** The words of the starts before it, the last one first, with a blank between them. */
   readonly before: string
 }
 
@@ -66,7 +67,7 @@ export interface Follower {
   readonly underWay: readonly { readonly through: number; readonly size: number }[]
   /** When it was sent something, or has answered, last. */
   readonly at: number
-  /** Up to which entry it was told that all is committed. */
+  /** Up to which entry it has said to know that all is committed. */
   readonly commit: number
 }
 

@@ -24,10 +24,9 @@ import { beginLog, openWriter, SEGMENT_BYTES } from './task-log-begin.ts'
 import { encodeRaw, splitEvents } from './task-log-event.ts'
 import { type LogFiles, reasonOf } from './task-log-files.ts'
 import type { LogOwner } from './task-log-head.ts'
-import { type Kept, KeptInMaking, neededOf, sourcesOf } from './task-log-kept.ts'
+import { type Kept, KeptInMaking, neededOf, type Source, sourcesOf } from './task-log-kept.ts'
 import { type LogRecord, putRecord, RECORD_HEAD, seedOf } from './task-log-record.ts'
 import { findKept, recover } from './task-log-recovery.ts'
-import type { Segment } from './task-log-segment.ts'
 import type { LogWriter } from './task-log-writer.ts'
 
 const REPLICA_STORE: LogOwner = {
@@ -70,7 +69,6 @@ export class ReplicaLog {
   readonly #seed: number
   #kept: Kept | undefined
   #making: Making | undefined
-  #isUnsure = false
   /** Its identity. */
   readonly store: string
   /** Whether there was nothing in it when it was opened. */
@@ -99,10 +97,9 @@ export class ReplicaLog {
   /** All that counts, some records at a time, as bytes: how the cluster began, the state, the snapshot, and the entries behind it. */
   async *recovered(): AsyncGenerator<Buffer[], void, void> {
     yield this.#tail.others
-    for await (const records of this.#counting(this.#kept, this.#writer.pieces, ({ number, content }) =>
-      this.#tail.counts(number, content),
-    ))
-      yield records.map(({ content }) => content)
+    const sources = sourcesOf(this.#kept, this.#writer.pieces)
+    const counting = this.#counting(sources, ({ number, content }) => this.#tail.counts(number, content))
+    for await (const records of counting) yield records.map(({ content }) => content)
   }
 
   /**
@@ -111,7 +108,6 @@ export class ReplicaLog {
    * @throws OperationalError when the disk does not take them: then none of them is there, and it can be tried again
    */
   async commit(records: Uint8Array): Promise<void> {
-    this.#mustBeSure()
     const contents = [...splitEvents(records)]
     await this.#writer.commit(contents)
     const first = this.#writer.last - contents.length + 1
@@ -124,9 +120,10 @@ export class ReplicaLog {
    * @throws OperationalError when the disk does not take it
    */
   async begin(head: Uint8Array): Promise<void> {
-    this.#mustBeSure()
     await this.#snapshotting(async () => {
-      const through = Math.max(...[...splitEvents(head)].map((content) => peekRecord(content).index))
+      const [content = Buffer.alloc(0)] = splitEvents(head)
+      const { index: through } = peekRecord(content)
+      this.#making?.file.abandon()
       this.#making = { file: new KeptInMaking(this.#files, this.#folder, REPLICA_STORE), through }
       await this.add(head)
     })
@@ -149,9 +146,11 @@ export class ReplicaLog {
       const place = this.#placeBehind()
       const needed = this.#tail.behind(through, place.through)
       await file.write(this.#recordsOf(this.#tail.others))
-      if (needed.size > 0)
-        for await (const some of this.#counting(this.#kept, sealed, ({ number }) => needed.has(number)))
-          await file.write(some)
+      // In the order of the log, which is that of their numbers.
+      const [first = Number.POSITIVE_INFINITY] = needed
+      const sources = sourcesOf(this.#kept, sealed).filter(({ last }) => last >= first)
+      for await (const some of this.#counting(sources, ({ number }) => needed.has(number)))
+        await file.write(some)
       await this.#finish(place)
       this.#tail.snapshot(through)
       this.#writer.drop(sealed)
@@ -162,37 +161,24 @@ export class ReplicaLog {
    * Finishes the snapshot: it stands for the whole log, and nothing else that is in it counts from now on. No commit may be
    * under way.
    *
-   * @throws OperationalError when the disk does not take it. Then the log is as it was; or, when nobody knows, it takes nothing
-   *   more until it is opened again.
+   * @throws OperationalError when the disk does not take it. Then the log is as it was, or it is the snapshot: that shows when
+   *   it is opened again. Until then it may get states, and another snapshot to be installed, and nothing else.
    */
   async install(): Promise<void> {
-    const { file, through } = this.#begun
-    try {
-      await this.#snapshotting(async () => {
-        await this.#writer.seal()
-        await file.write(this.#recordsOf(this.#tail.others))
-        await this.#finish(this.#placeBehind())
-      })
-    } catch (error) {
-      this.#isUnsure = file.isNamed
-      throw error
-    }
-    this.#tail.install(through)
-    this.#writer.drop([...this.#writer.sealed])
+    await this.#snapshotting(async () => {
+      const { file, through } = this.#begun
+      await this.#writer.seal()
+      await file.write(this.#recordsOf(this.#tail.others))
+      await this.#finish(this.#placeBehind())
+      this.#tail.install(through)
+      this.#writer.drop([...this.#writer.sealed])
+    })
   }
 
   /** Ends it. What was committed is on the disk. */
   async close(): Promise<void> {
     this.#making?.file.abandon()
     await this.#writer.close()
-  }
-
-  /** What follows the log may follow a snapshot on the disk, which has another end. */
-  #mustBeSure(): void {
-    if (this.#isUnsure)
-      throw new OperationalError(
-        `Cannot write to ${this.#folder}: the disk did not say whether it has the snapshot that another member has sent. Start the program again, which looks.`,
-      )
   }
 
   get #begun(): Making {
@@ -235,11 +221,10 @@ export class ReplicaLog {
   }
 
   #counting(
-    kept: Kept | undefined,
-    pieces: readonly Segment[],
+    sources: readonly Source[],
     counts: (record: LogRecord) => boolean,
   ): AsyncGenerator<LogRecord[], void, void> {
-    return neededOf(this.#files, sourcesOf(kept, pieces), this.#seed, counts, REPLICA_STORE)
+    return neededOf(this.#files, sources, this.#seed, counts, REPLICA_STORE)
   }
 
   /** Records as a snapshot has them: they follow nothing, and have no numbers. */

@@ -92,12 +92,13 @@ export class ReplicaStore {
   #begun: ReplicaBegun = { id: '', isNew: false, writeMs: 0, last: 0 }
   #recovered: Uint8Array[] | undefined = []
   #isFounded = false
-  /** What is being committed, and what can be next. */
-  #committing: WaitingRecords[] = []
+  /** What can be committed. */
   #waiting: WaitingRecords[] = []
   /** The snapshot that is to be installed behind that, and what comes behind it. */
   #installing: WaitingInstall | undefined
   #behind: (WaitingRecords | WaitingInstall)[] = []
+  /** Whether the last one was refused: what comes next would follow that, and not what is here. */
+  #lacksInstall = false
   #working: Promise<void> | undefined
   /** The snapshot that is being written: only one at a time. */
   #snapshotting: Promise<unknown> = Promise.resolve()
@@ -198,6 +199,7 @@ export class ReplicaStore {
     this.#mustBeOpen()
     if (entries.some(({ index }, place) => index !== first.index + place))
       throw new RangeError(`Entries from ${first.index} on do not follow each other.`)
+    this.#mustHaveInstalled()
     if (first.index > this.#last + 1)
       throw new OperationalError(
         `Entry ${first.index} does not follow entry ${this.#last}, which is the last in ${this.path}: those between were refused.`,
@@ -247,6 +249,7 @@ export class ReplicaStore {
   async snapshot(snapshot: LogSnapshot, pieces: Iterable<string>): Promise<void> {
     this.#mustBeOpen()
     await this.#afterOthers(async () => {
+      this.#mustHaveInstalled()
       await this.#writeSnapshot(snapshot, pieces)
       await this.#must({ end: 'snapshot' })
     })
@@ -259,7 +262,9 @@ export class ReplicaStore {
    * later entries. What is appended from now on follows its last one, and waits for it.
    *
    * @param pieces of any size up to 16 MiB; taken some at a time, as they are written
-   * @throws OperationalError when the disk does not take it, or the store is closed: then the log is there as it was
+   * @throws OperationalError when the disk does not take it, or the store is closed: then the log is there as it was. But who
+   *   has asked for this goes on with that snapshot, and not with the log that is here: so entries and snapshots are refused
+   *   until one is installed, or the store is opened again.
    */
   async install(snapshot: LogSnapshot, pieces: Iterable<string>): Promise<void> {
     this.#mustBeOpen()
@@ -299,6 +304,13 @@ export class ReplicaStore {
     if (this.#closing) throw new OperationalError(`${this.path} is closed.`)
   }
 
+  #mustHaveInstalled(): void {
+    if (this.#lacksInstall && !this.#installing)
+      throw new OperationalError(
+        `${this.path} lacks the snapshot that was to take the place of its log: entries would not follow what is there. It takes them when a snapshot is installed.`,
+      )
+  }
+
   #write(records: readonly ReplicaRecord[]): Promise<void> {
     const bytes = records.reduce((sum, record) => sum + bytesOf(record), 0)
     return new Promise((resolve, reject) => this.#put({ records, bytes, resolve, reject }))
@@ -333,18 +345,16 @@ export class ReplicaStore {
       bytes += one.bytes
     }
     const together = this.#waiting.splice(0, count)
-    this.#committing = together
     const records = together.flatMap((one) => one.records)
     const commit = encodeRecords(records, bytes)
     const reply = await this.#ask({ commit }, [commit.buffer])
-    this.#committing = []
     if ('trouble' in reply) {
       if (!this.#isInTrouble) this.#log.warn(`${reply.trouble} Nothing is taken until that is mended.`)
       this.#isInTrouble = true
       // Entries that come next would leave a gap.
       const entries = this.#waiting.filter((one) => !isState(one))
       this.#waiting = this.#waiting.filter(isState)
-      this.#last = this.#foreseen()
+      if (!this.#installing) this.#last = this.#written
       for (const { reject } of [...together, ...entries]) reject(new OperationalError(reply.trouble))
       return
     }
@@ -359,6 +369,7 @@ export class ReplicaStore {
     if ('trouble' in reply) return this.#isRefused(install, new OperationalError(reply.trouble))
     this.#written = install.last
     this.#installing = undefined
+    this.#lacksInstall = false
     for (const one of this.#behind.splice(0)) this.#put(one)
     install.resolve()
   }
@@ -367,18 +378,11 @@ export class ReplicaStore {
   #isRefused(install: WaitingInstall, error: OperationalError): void {
     if (this.#installing !== install) return
     this.#installing = undefined
+    this.#lacksInstall = true
     const next = this.#behind.findIndex((one) => !('records' in one))
     const refused = this.#behind.splice(0, next < 0 ? this.#behind.length : next)
     for (const one of this.#behind.splice(0)) this.#put(one)
-    this.#last = this.#foreseen()
     for (const { reject } of [install, ...refused]) reject(error)
-  }
-
-  /** The index of the last entry when all is done that waits. */
-  #foreseen(): number {
-    const install = this.#installing ? [this.#installing] : []
-    const all = [...this.#committing, ...this.#waiting, ...install, ...this.#behind]
-    return all.map(lastOf).findLast((index) => index !== undefined) ?? this.#written
   }
 
   /** Does something with a snapshot when those before are done. */
@@ -464,11 +468,6 @@ export async function openReplicaStore(options: ReplicaStoreOptions): Promise<Re
     if (!stop.aborted) throw error
   }
   return store
-}
-
-/** The index of the last entry when this is done; undefined when it changes nothing about that. */
-function lastOf(one: WaitingRecords | WaitingInstall): number | undefined {
-  return 'records' in one ? one.records.findLast(isEntry)?.index : one.last
 }
 
 /** Entries wait for what is before them; what must never be forgotten does not. */

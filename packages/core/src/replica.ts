@@ -36,6 +36,7 @@ export {
   type ReplicaMessage,
   replicaMessage,
 } from './replica-messages.ts'
+export { startAfter } from './replica-starts.ts'
 export {
   entriesOf,
   type Follower,

@@ -22,6 +22,7 @@ import {
   membersOf,
   type ReplicaDurable,
   type ReplicaMessage,
+  startAfter,
   startReplica,
   votersOf,
 } from './replica.ts'
@@ -87,7 +88,7 @@ export async function openReplicatedLog(options: ReplicatedLogOptions): Promise<
   const { name, folder = `log-${name}`, log, stop, electionMs = DEFAULT_ELECTION_MS } = options
   const store = await openReplicaStore({ name: folder, log, stop })
   const { durable: before, founding, snapshot, entries } = store.take()
-  const start = { number: before.start.number + 1, token: wordOf(9), before: before.start.token }
+  const start = startAfter(before.start, wordOf(9))
   const durable = { ...before, start }
   await store.save(durable)
   const took = store.writeMs.toFixed(1)

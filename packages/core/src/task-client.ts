@@ -82,6 +82,8 @@ export class TaskClient {
   /** How often it was resumed: once for each connection. */
   #resumes = 0
   #wake: () => void = () => {}
+  /** What waits before it is handed in again. */
+  readonly #pauses = new Set<AbortController>()
 
   /** @param asker what asks the primary: a `ConnectingNode`, or a `Dialogue` */
   constructor(asker: Asker) {
@@ -142,12 +144,14 @@ export class TaskClient {
   }
 
   /**
-   * Follows again what is open, after a connection was lost: call it when a node greets. What has ended meanwhile comes.
+   * Follows again what is open, after a connection was lost: call it when a node greets. What has ended meanwhile comes, and
+   * what is being handed in is tried again at once.
    *
    * @throws what `ask` throws
    */
   async resume(): Promise<void> {
     this.#resumes += 1
+    for (const pause of this.#pauses) pause.abort()
     await this.#followAgain(this.#resumes, FIRST_PAUSE_MS)
   }
 
@@ -236,13 +240,14 @@ export class TaskClient {
     for (let from = 0; from < texts.length; ) {
       stop.throwIfAborted()
       const piece = pieceOf(texts, from)
+      const turn = this.#resumes
       let answer: v.InferOutput<typeof submitted>
       try {
         answer = read(submitted, await this.#ask('submit', 'submitted', aboutOf(piece, follow), stop))
         backOff.reset()
       } catch (error) {
         if (!isPassing(error)) throw error
-        await sleep(backOff.next(), undefined, { signal: stop })
+        if (turn === this.#resumes) await this.#pause(backOff.next(), stop)
         continue
       }
       const taken = Math.min(answer.ids.length, piece.length)
@@ -255,6 +260,19 @@ export class TaskClient {
       pauseMs = taken > 0 ? FIRST_PAUSE_MS : Math.min(pauseMs * 2, LONGEST_PAUSE_MS)
       // At random, so that those who wait for the same do not all come at once.
       await sleep(pauseMs * (0.5 + Math.random() / 2), undefined, { signal: stop })
+    }
+  }
+
+  /** Waits before the same is tried again: for as long as that, or until there is another connection. */
+  async #pause(ms: number, stop: AbortSignal): Promise<void> {
+    const pause = new AbortController()
+    this.#pauses.add(pause)
+    try {
+      await sleep(ms, undefined, { signal: AbortSignal.any([stop, pause.signal]) })
+    } catch (error) {
+      if (stop.aborted || !pause.signal.aborted) throw error
+    } finally {
+      this.#pauses.delete(pause)
     }
   }
 

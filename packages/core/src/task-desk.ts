@@ -16,7 +16,7 @@ import type { TaskEvent, TaskJournal } from './task-journal.ts'
 import { TaskNotes } from './task-notes.ts'
 import { type TakenTask, TaskQueue } from './task-queue.ts'
 import type { Task, TaskShape } from './task-records.ts'
-import { recover } from './task-recovery.ts'
+import { recover, recoverInTurns } from './task-recovery.ts'
 import type { TaskEnd } from './task-states.ts'
 import { TaskSubmitters } from './task-submitters.ts'
 import { type FailedRow, type QueueRow, TaskTables, type WorkerRow } from './task-tables.ts'
@@ -51,6 +51,12 @@ export interface TasksOptions {
   submitters: () => readonly string[]
   /** What keeps tasks for another process. Default: nothing does; they are in memory. */
   journal?: TaskJournal | undefined
+  /**
+   * Whether what the journal has is taken in turns of the event loop, so that a node which leads is heard of while it takes a
+   * hundred thousand tasks. Until {@link Tasks.recovered} resolves who says something is cut off: listen after that.
+   * Default: no, it is taken when this is made.
+   */
+  recoversInTurns?: boolean | undefined
   /**
    * The term in which this node leads, and whether it still does, where others may lead after it or did before: an election
    * gives it. Tasks are handed out with its number, and a node that has heard of a higher one does not take them. While it is
@@ -102,6 +108,9 @@ export class Tasks {
     readonly failed: LiveTable<FailedRow>
   }
 
+  /** Resolves when all is taken that the journal had. It is rejected with what the journal throws. */
+  readonly recovered: Promise<void>
+
   readonly #options: TasksOptions
   readonly #stop: AbortSignal
   readonly #now: () => number
@@ -110,6 +119,7 @@ export class Tasks {
   readonly #followers: TaskFollowers
   readonly #tables: TaskTables
   readonly #notes: TaskNotes | undefined
+  #isRecovered = false
   #isDue = false
   #turn: NodeJS.Immediate | undefined
   #refresh: NodeJS.Timeout | undefined
@@ -158,10 +168,14 @@ export class Tasks {
     this.answers = answers
     const { queue, workers, failed } = this.#tables
     this.tables = { queue, workers, failed }
-    if (journal) {
-      recover(this.#queue, journal.recovered())
-      this.#queue.groups.recovered()
-      this.#saysStuckFrom = performance.now() + NODES_COME_BACK_MS
+    if (journal && options.recoversInTurns) {
+      this.recovered = recoverInTurns(this.#queue, journal.recovered(), stop).then(() => {
+        if (!stop.aborted) this.#goOn()
+      })
+    } else {
+      if (journal) recover(this.#queue, journal.recovered())
+      this.#goOn()
+      this.recovered = Promise.resolve()
     }
     const look = setInterval(() => this.#look(), LOOK_MS).unref()
     addAbortListener(stop, () => {
@@ -170,12 +184,21 @@ export class Tasks {
       clearTimeout(this.#wake)
       clearImmediate(this.#turn)
     })
+  }
+
+  /** Goes on with what was there before. */
+  #goOn(): void {
+    if (this.#options.journal) {
+      this.#queue.groups.recovered()
+      this.#saysStuckFrom = performance.now() + NODES_COME_BACK_MS
+    }
+    this.#isRecovered = true
     this.#show()
   }
 
   /** Whether this desk decides: a timer may be due after a freeze, and another node lead by then. */
   get #isHeld(): boolean {
-    return this.#options.term?.isHeld() ?? true
+    return this.#isRecovered && (this.#options.term?.isHeld() ?? true)
   }
 
   /** There may be something to place and to send: that is done once, when all has been read that has come. */

@@ -127,7 +127,6 @@ export class KeptInMaking {
   #synced = 0
   #count = 0
   #isOpen = true
-  #isNamed = false
 
   /** @throws the system's error when it cannot be made */
   constructor(files: LogFiles, folder: string, owner = TASK_STORE) {
@@ -137,11 +136,6 @@ export class KeptInMaking {
     this.#beside = join(folder, 'kept.new')
     files.remove(this.#beside)
     this.#file = files.open(this.#beside, 'wx+')
-  }
-
-  /** Whether it has its name: from then on it may count, also when it could not be finished. */
-  get isNamed(): boolean {
-    return this.#isNamed
   }
 
   /** @throws the system's error when there is no room for them */
@@ -168,7 +162,6 @@ export class KeptInMaking {
     this.#close()
     const path = join(this.#folder, nameOf('kept', index))
     this.#files.rename(this.#beside, path)
-    this.#isNamed = true
     await this.#files.syncFolder(this.#folder)
     return { path, index, through, count, bytes }
   }

@@ -5,6 +5,7 @@ import { headBytes } from '../src/task-log-head.ts'
 import { FilesInMemory, randomFrom } from './files-in-memory.ts'
 import {
   begin,
+  durable,
   encoded,
   entriesFrom,
   entry,
@@ -151,6 +152,18 @@ describe('damage', () => {
   })
 })
 
+test('what was replaced does not come back behind a snapshot of what has replaced it', async () => {
+  const files = new FilesInMemory()
+  const { log } = await opened(files)
+  await log.commit(encoded(entriesFrom(1, 11)))
+  await log.commit(encoded(entriesFrom(8, 2, 2)))
+  await begin(log, 9, ['nine'])
+  await log.snapshot()
+  expect(log.last).toBe(9)
+  const { found } = await opened(FilesInMemory.of(files.contents()))
+  expect([found.snapshot, found.entries]).toEqual(['9:nine', []])
+})
+
 describe('a disk', () => {
   test('that is full refuses a commit, and goes on when there is room', async () => {
     const files = new FilesInMemory()
@@ -191,47 +204,75 @@ describe('a disk', () => {
     expect(await foundIn(log)).toMatchObject({ snapshot: '5:five', through: 5 })
   })
 
-  test.each(['snapshot', 'install'] as const)(
-    'that fails at any step of a %s has it or the one before it, and goes on',
-    async (how) => {
-      const outcomes = new Set<string>()
-      for (let step = 0; step < 12; step += 1) {
-        const files = new FilesInMemory()
-        const { log } = await opened(files)
-        for (let index = 1; index < 40; index += 3) await log.commit(encoded(entriesFrom(index, 3)))
-        await begin(log, 3, ['three'])
-        await log.snapshot()
-        await log.commit(encoded([state(2)]))
-        files.failsAt = step
-        const outcome = await begin(log, 30, ['thirty'])
-          .then(() => log[how]())
-          .then(
-            () => 'done',
-            ({ message }) => message,
-          )
-        files.failsAt = Number.POSITIVE_INFINITY
-        const left = await opened(FilesInMemory.of(files.contents()))
-        outcomes.add(`${outcome === 'done' ? 'done' : 'refused'}: ${left.found.snapshot}`)
-        // What is made next is not less for it.
-        const next = Math.max(31, log.last + 1)
-        const isUnsure = how === 'install' && outcome !== 'done' && left.found.through === 30
-        const committed = log.commit(encoded(entriesFrom(next, 2)))
-        if (isUnsure) {
-          await expect(committed).rejects.toThrow('the disk did not say whether it has the snapshot')
-          continue
-        }
-        await committed
-        await begin(log, 31, ['thirty-one'])
-        await log.snapshot()
-        const { found } = await opened(FilesInMemory.of(files.contents()))
-        expect(found.snapshot).toBe('31:thirty-one')
-        expect(found.entries.map(({ index }) => index)).toEqual(
-          Array.from({ length: found.entries.length }, (_, place) => 32 + place),
-        )
-        expect(32 + found.entries.length).toBe(next + 2)
-        expect(found).toEqual(await foundIn(log))
-      }
-      expect([...outcomes].sort()).toEqual(['done: 30:thirty', 'refused: 30:thirty', 'refused: 3:three'])
-    },
-  )
+  /** A log with a snapshot, entries behind it, and a state. */
+  async function begun(files: FilesInMemory): Promise<ReplicaLog> {
+    const { log } = await opened(files)
+    for (let index = 1; index < 60; index += 3) await log.commit(encoded(entriesFrom(index, 3)))
+    await begin(log, 3, ['three'])
+    await log.snapshot()
+    await log.commit(encoded([state(2)]))
+    return log
+  }
+
+  /** Makes a snapshot on a disk that fails at a step, and says what became of it, and what is there if it is opened then. */
+  async function failingAt(
+    step: number,
+    files: FilesInMemory,
+    log: ReplicaLog,
+    how: 'snapshot' | 'install',
+  ): Promise<string> {
+    files.failsAt = step
+    const outcome = await begin(log, 30, ['thirty'])
+      .then(() => log[how]())
+      .then(
+        () => 'done',
+        () => 'refused',
+      )
+    files.failsAt = Number.POSITIVE_INFINITY
+    return `${outcome}: ${(await opened(FilesInMemory.of(files.contents()))).found.snapshot}`
+  }
+
+  const OUTCOMES = ['done: 30:thirty', 'refused: 30:thirty', 'refused: 3:three']
+
+  test('that fails at any step of a snapshot has it or the one before it, and goes on', async () => {
+    const outcomes = new Set<string>()
+    for (let step = 0; step < 12; step += 1) {
+      const files = new FilesInMemory()
+      const log = await begun(files)
+      outcomes.add(await failingAt(step, files, log, 'snapshot'))
+      // What is made next is not less for it.
+      await log.commit(encoded(entriesFrom(log.last + 1, 2)))
+      await begin(log, 31, ['thirty-one'])
+      await log.snapshot()
+      const { found } = await opened(FilesInMemory.of(files.contents()))
+      expect([found.snapshot, found.state]).toEqual(['31:thirty-one', JSON.stringify(durable(2))])
+      expect(found.entries.map(({ index }) => index)).toEqual(
+        Array.from({ length: 31 }, (_, place) => 32 + place),
+      )
+    }
+    expect([...outcomes].sort()).toEqual(OUTCOMES)
+  })
+
+  test('that fails at any step of one that is installed has it or the log before it, keeps states, and installs the next', async () => {
+    const outcomes = new Set<string>()
+    for (let step = 0; step < 12; step += 1) {
+      const files = new FilesInMemory()
+      const log = await begun(files)
+      const outcome = await failingAt(step, files, log, 'install')
+      outcomes.add(outcome)
+      await log.commit(encoded([state(3)]))
+      const { found } = await opened(FilesInMemory.of(files.contents()))
+      expect([found.state, found.entries.length]).toEqual([
+        JSON.stringify(durable(3)),
+        outcome.includes('thirty') ? 0 : 57,
+      ])
+      await begin(log, 31, ['thirty-one'])
+      await log.install()
+      await log.commit(encoded(entriesFrom(32, 2)))
+      const { found: next } = await opened(FilesInMemory.of(files.contents()))
+      expect([next.snapshot, next.state]).toEqual(['31:thirty-one', JSON.stringify(durable(3))])
+      expect(next.entries).toEqual(entriesFrom(32, 2))
+    }
+    expect([...outcomes].sort()).toEqual(OUTCOMES)
+  })
 })

@@ -136,10 +136,10 @@ describe('a replica store', () => {
     await expect(store.snapshot(snapshotAt(1), [large])).rejects.toThrow(
       'A piece of a snapshot has 16777217 bytes',
     )
+    await store.append([entry(3)])
     await expect(store.install(snapshotAt(9), [large])).rejects.toThrow(
       'A piece of a snapshot has 16777217 bytes',
     )
-    await store.append([entry(3)])
     const recovered = await again(store, folder)
     expect([indexes(recovered), recovered.snapshot]).toEqual([[1, 2, 3], undefined])
   })
@@ -221,14 +221,15 @@ describe('a snapshot', () => {
   test('is written while appends go on, and is taken as that gets on', async () => {
     const { store, folder } = await opened()
     await store.append(entriesFrom(1, 10))
-    let taken = 0
+    // Whether others had their turn between the first piece and the last.
+    let [hadTurn, hadItThen] = [false, false]
     const pieces = function* () {
-      for (; taken < 40; taken += 1) yield String(taken).repeat(50_000)
+      void Promise.resolve().then(() => (hadTurn = true))
+      for (let piece = 0; piece < 40; piece += 1) yield 'x'.repeat(50_000)
+      hadItThen = hadTurn
     }
-    const written = store.snapshot(snapshotAt(10), pieces())
-    await store.append(entriesFrom(11, 1))
-    expect(taken).toBeLessThan(40)
-    await written
+    await Promise.all([store.snapshot(snapshotAt(10), pieces()), store.append(entriesFrom(11, 1))])
+    expect(hadItThen).toBe(true)
     const recovered = await again(store, folder)
     expect([indexes(recovered), recovered.snapshot?.pieces?.length]).toEqual([[11], 40])
   })
@@ -259,7 +260,6 @@ describe('a snapshot', () => {
       throw new Error('no more')
     }
     await expect(store.snapshot(snapshotAt(5), pieces())).rejects.toThrow('no more')
-    await expect(store.install(snapshotAt(50), pieces())).rejects.toThrow('no more')
     await store.append([entry(11)])
     await store.snapshot(snapshotAt(4), ['four'])
     const recovered = await again(store, folder)
@@ -339,13 +339,23 @@ describe('a snapshot that is installed', () => {
       'done',
     ])
     await expect(store.install(snapshotAt(200), pieces())).rejects.toThrow('no more')
-    await store.append(entriesFrom(102, 1))
+    // What comes now would follow that, also where there is another entry before it here.
+    for (const index of [102, 201])
+      await expect(store.append([entry(index)])).rejects.toThrow(
+        'lacks the snapshot that was to take the place',
+      )
+    await expect(store.snapshot(snapshotAt(101), [])).rejects.toThrow('lacks the snapshot')
+    await store.save(durable(4))
     const recovered = await again(store, folder)
     expect([recovered.durable.term, recovered.snapshot?.pieces, indexes(recovered)]).toEqual([
-      3,
+      4,
       ['a hundred'],
-      [101, 102],
+      [101],
     ])
+    const { store: next } = await opened({ folder })
+    await expect(next.install(snapshotAt(200), pieces())).rejects.toThrow('no more')
+    await Promise.all([next.install(snapshotAt(200), ['two']), next.append([entry(201)])])
+    expect(indexes(await again(next, folder))).toEqual([201])
   })
 
   test('that is not on the disk when the store is closed is given up, with what waits for it', async () => {
@@ -369,6 +379,7 @@ describe('a process', () => {
     const program = start('keeps-log.ts', [join(tempFolder(), 'disk'), 'small'], { files: true })
     expect(await program.ended, program.stdout + program.stderr).toBe(0)
     expect(program.stdout).toMatch(/^refused: Cannot write to .*: the disk is full\.$/m)
+    expect(program.stdout).toMatch(/^behind: Cannot write to .*: the disk is full\. true$/m)
     expect(program.stdout).toMatch(/^then: Entry \d+ does not follow entry \d+/m)
     expect(program.stdout).toMatch(/^snapshot: Cannot write a snapshot to .*: the disk is full\.$/m)
     expect(program.stdout.match(/Nothing is taken until that is mended\./g)).toHaveLength(1)

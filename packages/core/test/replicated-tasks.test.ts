@@ -22,6 +22,7 @@ function aLog() {
     time: 1_000_000,
     /** Whether what is proposed stays on its way. */
     hangs: false,
+    proposed: 0,
     commit(data: string) {
       entries.push(data)
       for (const ledger of ledgers) ledger.apply({ index: entries.length, time: log.time, data })
@@ -31,6 +32,7 @@ function aLog() {
         ...{ term, isHeld: () => log.term === term, time: () => log.time },
         propose: (data: string) =>
           new Promise<void>((resolve, reject) => {
+            log.proposed += 1
             if (log.term !== term) reject(new OperationalError('It does not lead any more.'))
             else if (log.hangs) open.add({ data, reject })
             else {
@@ -91,10 +93,13 @@ describe('what is not durable yet', () => {
     await primary.submit(dialogue, [{ name: 'add', id: 'a', group: 'g' }])
     await primary.waitFor(() => expect([journal.events.length, worker.given.length]).toEqual([2, 1]))
     let open = () => {}
+    /** Returns what lets go of what hung before. */
     const hang = () => {
+      const before = open
       journal.gate = new Promise((resolve) => {
         open = resolve
       })
+      return before
     }
     hang()
     const counts = (wanted: object) =>
@@ -172,6 +177,27 @@ describe('what is not durable yet', () => {
       'tried',
       'ended',
     ])
+  })
+
+  test('is not told when an end before it is, of what was tried again meanwhile', async () => {
+    const { dialogue, worker, hang, open, told, waitFor, journal, counts, submit } = await hanging({
+      attempts: 1,
+    })
+    await submit(dialogue, [{ name: 'add', id: 'a' }], true)
+    worker.end(first(worker), { kind: 'threw', reason: 'so' })
+    await counts({ failed: 1 })
+    const retried = dialogue.ask('retry_tasks', { answer: 'retried', about: { all: true } })
+    await waitFor(() => expect(worker.given).toHaveLength(2))
+    worker.end(worker.given[1] as Given)
+    await counts({ done: 1 })
+    const { tries } = journal
+    hang()()
+    await waitFor(() => expect(journal.tries).toBe(tries + 1))
+    expect(await statesOf(dialogue, { ids: ['a'] })).toMatchObject([{ state: 'failed' }])
+    expect(told).toEqual([])
+    open()
+    expect(await retried).toEqual({ count: 1 })
+    await waitFor(() => expect(told).toMatchObject([{ id: 'a', state: 'done' }]))
   })
 
   test('is not in it after a start either: it is what was recovered', async () => {
@@ -261,19 +287,27 @@ describe('when another one leads', () => {
 
   test('nothing more is written down, and nothing told of it', async () => {
     const log = aLog()
-    const { come, aWorker, submit, waitFor, lines } = await aLeader(log, {
+    const { come, aWorker, submit, waitFor, lines, tasks } = await aLeader(log, {
       term: { number: 1, isHeld: () => true }, // it does not know yet
     })
     const { dialogue, connection } = await come('desk')
     const worker = await aWorker('pi-1')
-    await submit(dialogue, [{ name: 'add', id: 'a' }])
-    await waitFor(() => expect(worker.given).toHaveLength(1))
+    await submit(dialogue, [
+      { name: 'add', id: 'a' },
+      { name: 'add', id: 'b' },
+    ])
+    await waitFor(() => expect(worker.given).toHaveLength(2))
+    await waitFor(() => expect(log.events()).toHaveLength(4))
     const before = log.entries.length
     log.depose('lost')
+    const { proposed } = log
     worker.send('task_ends', [{ ...first(worker), term: 1, ms: 1, result: 1 }])
     const asked = dialogue.ask('cancel_tasks', { answer: 'cancelled', about: { ids: ['a'] } })
     await expect(asked).rejects.toThrow(/^Lost the connection/)
     await closed(connection)
+    worker.send('task_ends', [{ ...worker.given[1], term: 1, ms: 1, result: 1 }])
+    await waitFor(() => expect(tasks.tables.queue.get('queue')).toMatchObject({ done: 2 }))
+    expect(log.proposed).toBe(proposed + 1)
     const { dialogue: again } = await come('desk')
     expect(await statesOf(again, { ids: ['a'] })).toMatchObject([{ state: 'running' }])
     await expect(submit(again, [{ name: 'add' }])).rejects.toThrow(/^Lost the connection/)
@@ -304,6 +338,35 @@ describe('when another one leads', () => {
       { kind: 'tried', id: 'a', attempts: 1 },
     ])
   })
+})
+
+test('what is there before is taken in turns, and who comes meanwhile is cut off', async () => {
+  const task = { kind: 'submitted', name: 'add', input: '7', by: 'desk', at: 0 } as const
+  let isAll = false
+  let turns = 0
+  const many = {
+    ...aJournal(),
+    *recovered(): Generator<TaskEvent, void, void> {
+      yield { ...task, id: 'first' }
+      while (!isAll) {
+        Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 10) // it takes its time
+        turns += 1
+        yield { kind: 'retried', id: 'first' }
+      }
+      yield { ...task, id: 'last' }
+    },
+  }
+  const { come, aWorker, waitFor, tasks, submit } = await aPrimary({ journal: many, recoversInTurns: true })
+  const { dialogue, connection } = await come('desk')
+  await expect(submit(dialogue, [{ name: 'add' }])).rejects.toThrow(/^Lost the connection/)
+  await closed(connection)
+  const early = await aWorker('pi-1')
+  await closed(early.connection)
+  expect(turns).toBeGreaterThan(1)
+  isAll = true
+  await tasks.recovered
+  const worker = await aWorker('pi-1')
+  await waitFor(() => expect(worker.given.map(({ id }) => id)).toEqual(['first', 'last']))
 })
 
 describe('times', () => {

@@ -1,4 +1,5 @@
-import { describe, expect, test } from 'vitest'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { describe, expect, onTestFinished, test, vi } from 'vitest'
 import type { Connection } from '../src/connection.ts'
 import { JsonText } from '../src/frames.ts'
 import { OperationalError } from '../src/lifecycle.ts'
@@ -141,6 +142,21 @@ describe('a submitter', () => {
     await expect(third.submit([{ name: 'add' }])).rejects.toThrow(
       'What the primary answers says nothing of tasks.',
     )
+  })
+
+  test.each([
+    ['while it waits', true],
+    ['before it does', false],
+  ])('tries again at once when there is another connection %s', async (_, pauses) => {
+    const chance = vi.spyOn(Math, 'random').mockReturnValue(0.999) // of a second, without one
+    onTestFinished(() => void chance.mockRestore())
+    const { client, asked } = anAsker(new OperationalError('There is no connection.'), all)
+    const submitted = client.submit([{ name: 'add', id: 'a' }])
+    const late = sleep(900).then(() => 'late')
+    expect(asked).toHaveLength(1)
+    if (pauses) await sleep(1)
+    await client.resume()
+    expect(await Promise.race([submitted, late])).toEqual(['a'])
   })
 
   test('hears once of what comes twice', async () => {

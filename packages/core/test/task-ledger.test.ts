@@ -175,8 +175,10 @@ describe('a snapshot', () => {
   })
 
   test('of nothing is one of nothing, and what is none is refused', () => {
-    const { ledger, enter } = aLedger()
-    enter(submitted('a'))
+    const { ledger, enter, clock } = aLedger()
+    enter(submitted('a'), submitted('b'), ended('b', BEGIN, 'failed'))
+    clock.time += 61 * MINUTE
+    enter(submitted('c'), ended('c'))
     ledger.restore(new TaskLedger().snapshot())
     expect([ledger.size, ledger.open]).toEqual([0, 0])
     expect(() => ledger.restore([])).toThrow(

@@ -6,7 +6,7 @@
 import { parseArgs } from 'node:util'
 import * as raft from '@rpi-cluster/core/raft'
 import { Figures } from './raft/figures.ts'
-import { MUTATIONS, mutated } from './raft/mutations.ts'
+import { MUTATIONS, mutatedRaft } from './raft/mutations.ts'
 import { type Outcome, simulate } from './raft/simulation.ts'
 import type { Raft } from './raft/world.ts'
 import { wholeNumber } from './trial.ts'
@@ -32,7 +32,7 @@ const { mutation } = values
 
 if (mutation === 'all') await tryAllMutations()
 else {
-  const tried = mutation === undefined ? raft : await mutated(mutationOf(mutation))
+  const tried = mutation === undefined ? raft : await mutatedRaft(mutationOf(mutation))
   const isFine =
     values.seed !== undefined && values.seeds === undefined && values.minutes === undefined
       ? tellSeed(tried)
@@ -79,7 +79,7 @@ async function tryAllMutations(): Promise<void> {
   console.log('| Mutation | The rule that it breaks | Found by seed | Because |')
   console.log('| --- | --- | ---: | --- |')
   for (const [name, broken] of Object.entries(MUTATIONS)) {
-    const tried = await mutated(broken)
+    const tried = await mutatedRaft(broken)
     let seed = first
     let outcome: Outcome
     do {

@@ -2,19 +2,8 @@
  * Rules of Raft, each broken in one place of the core's source text: a simulation that does not notice is worth nothing. The
  * core itself knows nothing of it.
  */
-import { cpSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { type Mutation, mutated } from '../simulated/mutated.ts'
 import type { Raft } from './world.ts'
-
-export interface Mutation {
-  /** The rule, as it is meant, and where it stands in the paper or in the thesis. */
-  readonly rule: string
-  readonly file: string
-  /** What stands there once, and what is put in its place. */
-  readonly from: string
-  readonly to: string
-}
 
 export const MUTATIONS: Readonly<Record<string, Mutation>> = {
   'votes-twice': {
@@ -128,26 +117,10 @@ export const MUTATIONS: Readonly<Record<string, Mutation>> = {
 }
 
 /**
- * The core's `raft` with a rule broken: a copy of its files, with one place changed.
+ * The core's `raft` with a rule broken.
  *
- * @throws Error when that place is not there, or twice: then the mutation is to be written anew
+ * @throws Error when the place to change is not there, or twice
  */
-export async function mutated({ file, from, to }: Mutation): Promise<Raft> {
-  const core = join(import.meta.dirname, '../../../core')
-  const folder = mkdtempSync(join(tmpdir(), 'raft-mutation-'))
-  try {
-    for (const name of readdirSync(join(core, 'src')))
-      if (/^raft(-.*)?\.ts$/.test(name)) cpSync(join(core, 'src', name), join(folder, name))
-    writeFileSync(join(folder, 'package.json'), '{ "type": "module" }')
-    symlinkSync(join(core, 'node_modules'), join(folder, 'node_modules'))
-    const text = readFileSync(join(folder, file), 'utf8')
-    if (text.split(from).length !== 2) throw new Error(`There is not one place in ${file} with: ${from}`)
-    writeFileSync(
-      join(folder, file),
-      text.replace(from, () => to),
-    )
-    return (await import(join(folder, 'raft.ts'))) as Raft
-  } finally {
-    rmSync(folder, { recursive: true })
-  }
+export function mutatedRaft(mutation: Mutation): Promise<Raft> {
+  return mutated<Raft>(mutation, 'raft.ts', /^raft(-.*)?\.ts$/)
 }

@@ -1,10 +1,6 @@
 /** What must hold at every step, whatever happens. Looked at from outside: by what members say, and by who believes to lead. */
 import type { LogPosition, RaftMessage, RaftState } from '@rpi-cluster/core/raft'
-
-/** A rule that was broken, and how. */
-export class BrokenRule extends Error {
-  override readonly name = 'BrokenRule'
-}
+import { BrokenRule } from '../simulated/broken-rule.ts'
 
 /** All that the rules have to remember. */
 export class Rules {

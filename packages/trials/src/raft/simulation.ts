@@ -4,9 +4,10 @@
  * is waited for.
  */
 import { randomBy } from '@rpi-cluster/tutorial/lab/random'
-import { Chance, drawWorld, toldOfWorld } from './drawn-world.ts'
+import { BrokenRule } from '../simulated/broken-rule.ts'
+import { Chance } from '../simulated/chance.ts'
+import { drawWorld, toldOfWorld } from './drawn-world.ts'
 import type { Machine } from './machine.ts'
-import { BrokenRule } from './rules.ts'
 import { endTrouble, makeTrouble } from './trouble.ts'
 import { type Raft, World } from './world.ts'
 

@@ -1,5 +1,5 @@
 /** What goes wrong, drawn from the seed: who is cut off, frozen, killed. One thing after the other, and several at a time. */
-import type { Chance } from './drawn-world.ts'
+import type { Chance } from '../simulated/chance.ts'
 import type { Machine } from './machine.ts'
 import type { World } from './world.ts'
 

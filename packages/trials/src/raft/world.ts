@@ -3,9 +3,12 @@ import type * as raftModule from '@rpi-cluster/core/raft'
 import type { RaftMessage, RaftState, RaftStep } from '@rpi-cluster/core/raft'
 import { DueTimes } from '@rpi-cluster/core/task-lists'
 import { toldOf } from '../../../core/test/raft-telling.ts'
-import type { Chance, DrawnWorld } from './drawn-world.ts'
+import { BrokenRule } from '../simulated/broken-rule.ts'
+import type { Chance } from '../simulated/chance.ts'
+import { Links } from '../simulated/links.ts'
+import type { DrawnWorld } from './drawn-world.ts'
 import { type Happening, Machine } from './machine.ts'
-import { BrokenRule, Rules } from './rules.ts'
+import { Rules } from './rules.ts'
 
 /** The algorithm that is tried: the core's, or one with a rule broken. */
 export type Raft = Pick<typeof raftModule, 'startRaft' | 'stepRaft' | 'wakeAt' | 'holdsLead'>
@@ -35,10 +38,7 @@ export class World {
   readonly #events = new DueTimes<Event>()
   readonly #byName = new Map<string, Machine>()
   #news = ''
-  /** Who does not hear whom: `to < from`. */
-  readonly #cut = new Set<string>()
-  /** Until when nothing arrives, for a time, of what one sends to the other: `to < from`. */
-  readonly #stalled = new Map<string, number>()
+  readonly #links = new Links()
 
   constructor(raft: Raft, drawn: DrawnWorld, chance: Chance, tell?: (line: string) => void) {
     this.#raft = raft
@@ -128,26 +128,22 @@ export class World {
 
   /** One does not hear the other any more. */
   cut(to: Machine, from: Machine): void {
-    this.#cut.add(`${to.name} < ${from.name}`)
+    this.#links.cut(to.name, from.name)
   }
 
   cutOff(some: readonly Machine[]): void {
-    this.tell(`cut off: ${some.map(({ name }) => name).join(', ')}`)
-    for (const one of this.machines)
-      for (const other of some)
-        if (!some.includes(one)) {
-          this.cut(one, other)
-          this.cut(other, one)
-        }
+    const names = some.map(({ name }) => name)
+    this.tell(`cut off: ${names.join(', ')}`)
+    this.#links.cutOff(names, this.drawn.members)
   }
 
   /** Nothing gets through from one to the other for so long, and then all of it. */
   stall(to: Machine, from: Machine, ms: number): void {
-    this.#stalled.set(`${to.name} < ${from.name}`, this.now + ms)
+    this.#links.stall(to.name, from.name, this.now + ms)
   }
 
   healCuts(): void {
-    this.#cut.clear()
+    this.#links.healCuts()
     this.tell('all cuts are healed')
   }
 
@@ -169,8 +165,7 @@ export class World {
     if ('arrives' in event) {
       const { from, to } = event.arrives
       const machine = this.#byName.get(to) as Machine
-      if (!this.#cut.has(`${to} < ${from}`))
-        this.#happensTo(machine, { kind: 'message', message: event.arrives })
+      if (!this.#links.isCut(to, from)) this.#happensTo(machine, { kind: 'message', message: event.arrives })
     } else if ('wakes' in event) {
       const { wakes: machine, process } = event
       if (machine.process !== process) return
@@ -248,7 +243,7 @@ export class World {
     if (loss > 0 && this.#chance.is(loss)) return
     const isLate = this.isTroubled && this.#chance.is(drawn.late)
     const ms = isLate ? this.#chance.between(0, 3 * drawn.electionMs) : this.#takes(drawn.delayMs)
-    const stalledUntil = this.#stalled.get(`${message.to} < ${message.from}`) ?? 0
+    const stalledUntil = this.#links.stalledUntil(message.to, message.from)
     this.#events.add(Math.max(this.now + ms, stalledUntil), { arrives: message })
   }
 
