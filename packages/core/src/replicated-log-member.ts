@@ -56,7 +56,8 @@ export interface LogReign extends Reign {
    * Has something in the log.
    *
    * @returns when a majority has it on its disks, and it is applied here
-   * @throws OperationalError when this reign is over before. Nobody knows then whether it will be there.
+   * @throws OperationalError when this reign is over before. Nobody knows then whether it will be there; or when it has more
+   *   than 4 Mi characters
    */
   propose(data: string): Promise<void>
   /** The cluster's time, in ms: it goes on where the leader before has stopped, and never goes back. */

@@ -5,7 +5,7 @@ import { aCluster, type ClusterOptions, PATIENCE } from './election-support.ts'
 
 /** A cluster whose members keep a log. */
 const cluster = (options: ClusterOptions = {}) =>
-  aCluster({ program: 'keeps.ts', electionMs: 500, heartbeatMs: 50, ...options })
+  aCluster({ program: 'keeps.ts', electionMs: 1_000, heartbeatMs: 100, ...options })
 
 describe('members that keep a log', () => {
   test('have what their leader was told, also when that is killed, and one that was away', async () => {

@@ -46,47 +46,53 @@ beforeAll(async () => {
 })
 afterAll(() => rm(programs, { recursive: true }))
 
-test.for(SIZES)(`%i nodes: each task that was acknowledged is done, whatever happens in ${MINUTES} minutes`, {
-  timeout: 120_000 + PATIENCE_MS + MINUTES * 60_000,
-}, async (size) => {
-  const cluster = await begin({ size, seed: SEED, electionMs: 1_000, heartbeatMs: 100 })
-  onTestFailed(() => console.log(repeats(size)))
-  const trial = new Trial(cluster)
-  await trial.begin()
+test.for(SIZES)(
+  `%i nodes: each task that was acknowledged is done, whatever happens in ${MINUTES} minutes`,
+  {
+    timeout: 120_000 + PATIENCE_MS + MINUTES * 60_000,
+  },
+  async (size) => {
+    const cluster = await begin({ size, seed: SEED, electionMs: 1_000, heartbeatMs: 100 })
+    onTestFailed(() => console.log(repeats(size)))
+    const trial = new Trial(cluster)
+    await trial.begin()
 
-  const until = performance.now() + MINUTES * 60_000
-  const faults = drawnClusterFaults(SEED, Math.ceil((MINUTES * 60_000) / 500), size)
-  const struck = new Map<string, number>()
-  for (const fault of faults) {
-    await sleep(Math.min(fault.afterMs, until - performance.now()))
-    if (performance.now() >= until) break
-    cluster.tell(`${toldOf(fault)}${'whom' in fault && fault.whom === 'leader' ? `: ${cluster.leader}` : ''}`)
-    struck.set(fault.kind, (struck.get(fault.kind) ?? 0) + 1)
-    cluster.strike(fault)
-  }
-  cluster.heal()
-  cluster.tell('all is healed')
-  const healedAt = performance.now()
+    const until = performance.now() + MINUTES * 60_000
+    const faults = drawnClusterFaults(SEED, Math.ceil((MINUTES * 60_000) / 500), size)
+    const struck = new Map<string, number>()
+    for (const fault of faults) {
+      await sleep(Math.min(fault.afterMs, until - performance.now()))
+      if (performance.now() >= until) break
+      cluster.tell(
+        `${toldOf(fault)}${'whom' in fault && fault.whom === 'leader' ? `: ${cluster.leader}` : ''}`,
+      )
+      struck.set(fault.kind, (struck.get(fault.kind) ?? 0) + 1)
+      cluster.strike(fault)
+    }
+    cluster.heal()
+    cluster.tell('all is healed')
+    const healedAt = performance.now()
 
-  await Promise.race([trial.finish(), sleep(PATIENCE_MS)])
-  const tookMs = performance.now() - healedAt
-  expect(await trial.whatIsWrong()).toEqual([])
-  await vi.waitFor(() => {
-    const { details } = cluster
-    expect(details.map(({ open }) => open)).toEqual(cluster.names.map(() => 0))
-    expect(new Set(details.map(({ applied }) => applied)).size).toBe(1)
-  }, PATIENCE_MS)
-  const ends = await cluster.stop()
-  expect([...ends].filter(([, end]) => end !== 0)).toEqual([])
-  expect(
-    cluster.lines.filter((line) => /\] (ERROR|FATAL) \(| {4}at /.test(line)),
-    'lines that no program should print',
-  ).toEqual([])
-  const kinds = [...struck].map(([kind, count]) => `${kind} ${count}`).join(', ')
-  console.log(
-    `Seed ${SEED}, ${size} nodes, ${MINUTES} minutes, faults: ${kinds}. ${await trial.report()} All were done ${(tookMs / 1000).toFixed(1)} s after the last fault.`,
-  )
-})
+    await Promise.race([trial.finish(), sleep(PATIENCE_MS)])
+    const tookMs = performance.now() - healedAt
+    expect(await trial.whatIsWrong()).toEqual([])
+    await vi.waitFor(() => {
+      const { details } = cluster
+      expect(details.map(({ open }) => open)).toEqual(cluster.names.map(() => 0))
+      expect(new Set(details.map(({ applied }) => applied)).size).toBe(1)
+    }, PATIENCE_MS)
+    const ends = await cluster.stop()
+    expect([...ends].filter(([, end]) => end !== 0)).toEqual([])
+    expect(
+      cluster.lines.filter((line) => /\] (ERROR|FATAL) \(| {4}at /.test(line)),
+      'lines that no program should print',
+    ).toEqual([])
+    const kinds = [...struck].map(([kind, count]) => `${kind} ${count}`).join(', ')
+    console.log(
+      `Seed ${SEED}, ${size} nodes, ${MINUTES} minutes, faults: ${kinds}. ${await trial.report()} All were done ${(tookMs / 1000).toFixed(1)} s after the last fault.`,
+    )
+  },
+)
 
 test(`tasks can be handed in again soon after whoever leads was killed, ${TIMES} times`, {
   timeout: 120_000 + 30_000 * TIMES,

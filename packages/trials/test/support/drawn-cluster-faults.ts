@@ -74,7 +74,9 @@ export function drawnClusterFaults(seed: number, count: number, size: number): C
 /** A fault in a line: `black hole toClient, leader, for 2.4 s`. */
 export function toldOf(fault: ClusterFault): string {
   const { kind, forMs } = fault
-  const how = 'to' in fault ? ` ${fault.to}` : 'delayMs' in fault ? ` of ${fault.delayMs} ± ${fault.jitterMs} ms` : ''
-  const whom = 'whom' in fault ? `, ${typeof fault.whom === 'number' ? `node-${fault.whom}` : fault.whom}` : ''
+  const how =
+    'to' in fault ? ` ${fault.to}` : 'delayMs' in fault ? ` of ${fault.delayMs} ± ${fault.jitterMs} ms` : ''
+  const whom =
+    'whom' in fault ? `, ${typeof fault.whom === 'number' ? `node-${fault.whom}` : fault.whom}` : ''
   return `${kind}${how}${whom}, for ${(forMs / 1000).toFixed(1)} s`
 }

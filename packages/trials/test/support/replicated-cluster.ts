@@ -347,7 +347,11 @@ function other(direction: 'toServer' | 'toClient') {
 /** Those that a process has started itself, as Linux tells it. */
 function childrenOf(pid: number | undefined): number[] {
   try {
-    return readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8').trim().split(' ').filter(Boolean).map(Number)
+    return readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8')
+      .trim()
+      .split(' ')
+      .filter(Boolean)
+      .map(Number)
   } catch {
     return [] // it has ended
   }
