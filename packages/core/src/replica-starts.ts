@@ -86,7 +86,9 @@ export function takeStart(draft: Draft, { from, start }: Extract<LogMessage, { t
   const known = draft.state.seen[from]
   const isOlder = known !== undefined && !follows(start, known)
   const isMember = membersOf(draft.state).some(({ id }) => id === from)
-  if (!isOlder && isMember && known?.token !== start.token) {
+  // Of who is no member yet, as far as this one knows, it would remember nothing: it is asked again.
+  if (!isOlder && !isMember) return
+  if (!isOlder && known?.token !== start.token) {
     const { number, token } = start
     draft.know({ seen: { ...draft.state.seen, [from]: { number, token } } })
   }

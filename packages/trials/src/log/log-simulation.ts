@@ -100,9 +100,9 @@ function whatIsMissing(world: LogWorld, clients: Clients, operator: Operator): s
   return behind || members.includes(undefined) ? `${behind?.id} has not what ${leader.id} has` : undefined
 }
 
-function isAlike(one: LogMachine | undefined, other: LogMachine): boolean {
-  if (!one?.state || one.applied !== other.applied) return false
-  return one.queue.hashAfter(0) === other.queue.hashAfter(0)
+function isAlike(one: LogMachine | undefined, leader: LogMachine): boolean {
+  if (one?.state?.raft.leader !== leader.id || one.applied !== leader.applied) return false
+  return one.queue.hashAfter(0) === leader.queue.hashAfter(0)
 }
 
 /** The leader stays what it is. */
