@@ -43,7 +43,7 @@ export async function asSubmitter(log: Logger, act: (tasks: TaskClient) => Promi
 
   log.info('Asking the members who leads...')
   await new ElectionWatch({ members, secure, log, stop }).follow(async (leader, over) => {
-    if (holder === undefined || holder === leader.name) {
+    if (cluster.queue === 'nats' || holder === undefined || holder === leader.name) {
       await link.run(leader, new Submitter({ ...wayTo(leader, members), secure, stop: over, log }))
     } else {
       const { name } = leader

@@ -68,8 +68,8 @@ class Nodes {
   }
 }
 
-/** Starts so many members, which are all there are, and waits until one leads and all of them do tasks. */
-export async function cluster(chapter: ChapterCopy, count: number) {
+/** Starts so many members, which are all there are, and waits until one leads and so many of them do tasks for it. */
+export async function cluster(chapter: ChapterCopy, count: number, workers = count) {
   const names = Array.from({ length: count }, (_, index) => `node-${index + 1}`)
   const text = await readFile(join(chapter.folder, 'rpicluster.json'), 'utf8')
   const kept = text
@@ -81,7 +81,7 @@ export async function cluster(chapter: ChapterCopy, count: number) {
   await chapter.write('rpicluster.json', kept)
   const nodes = new Nodes(chapter)
   await Promise.all(names.map((name) => nodes.start(name)))
-  return { nodes, names, leader: await nodes.lead({ workers: count }) }
+  return { nodes, names, leader: await nodes.lead({ workers }) }
 }
 
 /** Runs a command to its end. */
