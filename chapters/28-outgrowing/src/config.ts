@@ -56,7 +56,8 @@ export const config = defineConfig({
       nats_token: {
         schema: orNothing(secret(text)),
         default: null,
-        description: 'What proves to NATS that a node may come. null: what "engines" has made, in the state folder.',
+        description:
+          'What proves to NATS that a node may come. null: what "engines" has made, in the state folder.',
       },
       nats_mb: {
         schema: wholeNumber(1, 1_000_000),

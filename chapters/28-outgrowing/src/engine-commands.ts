@@ -49,7 +49,7 @@ export function etcdServer(
 ): Engine {
   const [client, peer] = [`http://${host}:${etcdPort}`, `http://${host}:${etcdPeerPort}`]
   const options = {
-    'name': 'etcd',
+    name: 'etcd',
     'data-dir': join(stateFolder(), 'etcd'),
     'listen-client-urls': client,
     'advertise-client-urls': client,
@@ -58,7 +58,7 @@ export function etcdServer(
     'initial-cluster': `etcd=${peer}`,
     'election-timeout': electionMs,
     'heartbeat-interval': heartbeatMs,
-    'logger': 'zap',
+    logger: 'zap',
     'log-level': 'error',
   }
   const args = Object.entries(options).map(([name, value]) => `--${name}=${value}`)

@@ -63,7 +63,7 @@ export class EngineProcess {
       const how = await ending(child)
       this.#stop.removeEventListener('abort', end)
       if (this.#stop.aborted) return
-      if (performance.now() - up < AGAIN_MS)
+      if (starts === 0 && performance.now() - up < AGAIN_MS)
         throw new OperationalError(`${command} ends as soon as it is started, ${how}: ${last.slice(0, 300)}`)
       this.#log.warn(`${command} has ended, ${how}: it is started again`)
       await sleep(AGAIN_MS, undefined, { signal: this.#stop }).catch(() => {})

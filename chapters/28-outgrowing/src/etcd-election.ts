@@ -143,7 +143,8 @@ class EtcdElection implements Leadership {
     const { name, stop } = this.#options
     const line = [...this.#line].sort(([, one], [, other]) => one - other).map(([other]) => other)
     const next = to ?? line[1]
-    if (this.leader?.name !== name || next === undefined || next === name || !line.includes(next)) return false
+    if (this.leader?.name !== name || next === undefined || next === name || !line.includes(next))
+      return false
     const term = this.#term
     await this.#etcd.leave(line.slice(0, line.indexOf(next)))
     const late = within(LONG_IN_ELECTIONS * this.#electionMs, stop)
@@ -190,32 +191,35 @@ class EtcdElection implements Leadership {
     const { log } = this.#options
     for await (const _ of every((seconds * 1_000) / RENEWED, over)) {
       const asked = performance.now()
-      if (asked > this.#heldUntil) throw new OperationalError(this.#lapsed())
+      if (asked > this.#heldUntil) throw new OperationalError(`${this.#lapsed()}: this process stood still`)
       try {
         const left = await this.#etcd.renew(lease)
-        if (left === 0) throw new OperationalError(this.#lapsed())
+        if (left === 0) this.#heldUntil = 0
+        if (left === 0) throw new OperationalError('it has ended in etcd')
         this.#heldUntil = Math.max(this.#heldUntil, asked + BELIEVED * left * 1_000)
       } catch (error) {
-        if (performance.now() > this.#heldUntil) throw error
-        log.debug((error as Error).message) // there is time for another try
+        const { message } = error as Error
+        if (performance.now() > this.#heldUntil) throw new OperationalError(`${this.#lapsed()}: ${message}`)
+        log.debug(message) // there is time for another try
       }
     }
   }
 
   #lapsed(): string {
     const what = this.#reigns.holder ? `Leads no more, in term ${this.#term}` : 'Stands in line no more'
-    return `${what}: its lease has ended, since this process stood still or etcd did not answer`
+    return `${what}: its lease has ended`
   }
 
+  /** Follows the line, anew when etcd was away: whoever leads does so for as long as its lease holds. */
   async #watch(over: AbortSignal): Promise<void> {
-    try {
-      await this.#follow(over)
-    } catch (error) {
-      if (over.aborted) return
-      if (error instanceof OperationalError) throw error
-      throw new OperationalError(`etcd tells no more who stands in line: ${(error as Error).message}`)
+    while (!over.aborted) {
+      try {
+        await this.#follow(over)
+      } catch (error) {
+        this.#options.log.debug((error as Error).message) // whether etcd is there shows when the lease is renewed
+      }
+      if (!over.aborted) await new Promise((resolve) => setTimeout(resolve, AGAIN_MS))
     }
-    if (!over.aborted) throw new OperationalError('etcd tells no more who stands in line')
   }
 
   async #follow(over: AbortSignal): Promise<void> {
@@ -243,7 +247,11 @@ class EtcdElection implements Leadership {
     const before = this.#reigns.holder?.term
     if (leader && leader.term !== this.#term) {
       this.#term = leader.term
-      log.info(leader.name === name ? `Leads in term ${leader.term}, by etcd` : `${leader.name} leads in term ${leader.term}`)
+      log.info(
+        leader.name === name
+          ? `Leads in term ${leader.term}, by etcd`
+          : `${leader.name} leads in term ${leader.term}`,
+      )
     }
     if (leader?.name !== name || this.#isLeaving) this.#reigns.become(undefined)
     else if (before !== leader.term) {
@@ -252,6 +260,7 @@ class EtcdElection implements Leadership {
     }
     if (!leader && this.#leaders.last?.name === name) this.#leaders.forget()
     else this.#leaders.hear(leader)
-    for (const peer of this.#followers) if (peer.socket.writable) void send(peer, STATE, this.view)?.catch(() => {})
+    for (const peer of this.#followers)
+      if (peer.socket.writable) void send(peer, STATE, this.view)?.catch(() => {})
   }
 }

@@ -131,7 +131,9 @@ export class Etcd {
     try {
       return (await answer.json()) as Answer
     } catch (error) {
-      throw new OperationalError(`etcd at ${this.#url} has not answered to the end: ${(error as Error).message}`)
+      throw new OperationalError(
+        `etcd at ${this.#url} has not answered to the end: ${(error as Error).message}`,
+      )
     }
   }
 

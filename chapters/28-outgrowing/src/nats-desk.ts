@@ -16,7 +16,16 @@ import { hasEnded, MOST_TASK_BYTES, type TaskEnd } from '@rpi-cluster/core/tasks
 import type { TaskDefinitions } from '@rpi-cluster/core/worker'
 import * as v from 'valibot'
 import { queryFrom } from './history.ts'
-import { type Demand, isConflict, type KeptTask, keyOf, type Nats, natsProblem, SAID, subjectOf } from './nats.ts'
+import {
+  type Demand,
+  isConflict,
+  type KeptTask,
+  keyOf,
+  type Nats,
+  natsProblem,
+  SAID,
+  subjectOf,
+} from './nats.ts'
 import { NatsFollowers, stateOf } from './nats-followers.ts'
 import { NatsLedger } from './nats-ledger.ts'
 import type { Desk } from './work-queue.ts'
@@ -117,7 +126,12 @@ export class NatsDesk implements Desk {
       const end = () => watch?.stop()
       stop.addEventListener('abort', end)
       const away = nats.onReconnect(end)
-      let left = watch ? await nats.states.status().then(({ values }) => values, () => 0) : 0
+      let left = watch
+        ? await nats.states.status().then(
+            ({ values }) => values,
+            () => 0,
+          )
+        : 0
       if (watch && left === 0) loaded()
       for await (const entry of watch ?? []) {
         const id = entry.operation === 'PUT' ? this.#take(entry.json(), entry.revision) : undefined
@@ -136,7 +150,9 @@ export class NatsDesk implements Desk {
       this.#followers.tell(task)
       this.#options.ended(stateOf(task) as TaskEnd)
       if (task.state === 'failed')
-        this.#options.log.warn(`${task.name} ${task.id} has failed for good on ${task.node}: ${task.kind}: ${task.reason}`)
+        this.#options.log.warn(
+          `${task.name} ${task.id} has failed for good on ${task.node}: ${task.kind}: ${task.reason}`,
+        )
     }
     return task.id
   }
@@ -193,7 +209,10 @@ export class NatsDesk implements Desk {
   async #nats(): Promise<Nats> {
     let timer: NodeJS.Timeout | undefined
     const late = new Promise<never>((_, reject) => {
-      timer = setTimeout(() => reject(new OperationalError('NATS is not there, or does not answer.')), PATIENCE_MS)
+      timer = setTimeout(
+        () => reject(new OperationalError('NATS is not there, or does not answer.')),
+        PATIENCE_MS,
+      )
     })
     try {
       return await Promise.race([this.#loaded, late])
@@ -226,7 +245,8 @@ export class NatsDesk implements Desk {
     } finally {
       this.#reserved -= wanted.length
     }
-    for (const demand of new Set(wanted.map(({ demand }) => demand))) nats.connection.publish(SAID.wake, demand)
+    for (const demand of new Set(wanted.map(({ demand }) => demand)))
+      nats.connection.publish(SAID.wake, demand)
     const taken = wanted.map(({ id }) => id)
     if (follow) for (const id of taken) this.#followers.follow(this.#ledger.get(id)?.task, peer)
     const full = { waiting: this.#ledger.counts.waiting, most: mostWaiting }
@@ -354,7 +374,10 @@ export class NatsDesk implements Desk {
     const { limit = 50, name, state, after = 0 } = queryFrom(about)
     const all = this.#ledger
       .all()
-      .filter((task) => hasEnded(task) && [task.name, undefined].includes(name) && [task.state, undefined].includes(state))
+      .filter(
+        (task) =>
+          hasEnded(task) && [task.name, undefined].includes(name) && [task.state, undefined].includes(state),
+      )
       .sort((one, other) => (other.endedAt ?? 0) - (one.endedAt ?? 0))
     const page = all.slice(after, after + limit).map(endedTask)
     return { tasks: page, ...(all.length > after + limit && { after: after + limit }) }

@@ -1,8 +1,8 @@
 /** The queue in NATS: whoever leads speaks for it to those who hand in, and each node takes tasks from it by itself. */
 import { availableParallelism } from 'node:os'
 import { loadJsonConfig } from '@rpi-cluster/core/json-config'
-import { TaskPool } from '@rpi-cluster/core/worker'
 import { openToken } from '@rpi-cluster/core/web-token'
+import { TaskPool } from '@rpi-cluster/core/worker'
 import { config } from './config.ts'
 import { connectNats } from './nats.ts'
 import { NatsDesk } from './nats-desk.ts'
@@ -32,7 +32,18 @@ export const natsQueue: WorkQueue = {
     const pool = new TaskPool({
       ...{ file: new URL('./tasks.ts', import.meta.url), tasks, children: slots, log, stop },
     })
-    return new NatsWorker({ connected, name: self.name, pool, tasks, slots, leaseSeconds, attempts, has, log, stop })
+    return new NatsWorker({
+      connected,
+      name: self.name,
+      pool,
+      tasks,
+      slots,
+      leaseSeconds,
+      attempts,
+      has,
+      log,
+      stop,
+    })
   },
 
   waitingHere: 0,

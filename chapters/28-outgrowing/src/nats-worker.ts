@@ -221,7 +221,12 @@ export class NatsWorker implements Worker {
         ms = Math.round(took * 1_000) / 1_000
       },
     }
-    const ended = (end: Partial<KeptTask>): KeptTask => ({ ...task, ...end, endedAt: Date.now(), ...(ms !== undefined && { ms }) })
+    const ended = (end: Partial<KeptTask>): KeptTask => ({
+      ...task,
+      ...end,
+      endedAt: Date.now(),
+      ...(ms !== undefined && { ms }),
+    })
     try {
       const result: unknown = JSON.parse(await pool.run({ id, name, input: asciiJson(input), attempt }, how))
       this.#done += 1
@@ -255,7 +260,8 @@ export class NatsWorker implements Worker {
         await states.update(keyOf(task.id), JSON.stringify(task), revision)
         return then()
       } catch (error) {
-        if (isConflict(error)) return log.warn(`${task.name} ${task.id} is another one's by now: its end does not count`)
+        if (isConflict(error))
+          return log.warn(`${task.name} ${task.id} is another one's by now: its end does not count`)
         log.debug(natsProblem(error))
         await sleep(AGAIN_MS)
       }

@@ -24,8 +24,8 @@ import { type KV, Kvm } from '@nats-io/kv'
 import { connect, type NatsConnection, nanos } from '@nats-io/transport-node'
 import { OperationalError } from '@rpi-cluster/core/lifecycle'
 import type { Logger } from '@rpi-cluster/core/logging'
-import type { TaskState } from '@rpi-cluster/core/tasks'
 import { textOf } from '@rpi-cluster/core/messages'
+import type { TaskState } from '@rpi-cluster/core/tasks'
 
 export const TASKS = 'TASKS'
 

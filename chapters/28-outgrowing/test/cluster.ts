@@ -69,7 +69,12 @@ class Nodes {
 }
 
 /** Starts so many members, which are all there are, and waits until one leads and so many of them do tasks for it. */
-export async function cluster(chapter: ChapterCopy, count: number, workers = count) {
+export async function cluster(
+  chapter: ChapterCopy,
+  count: number,
+  workers = count,
+  electionMs = ELECTION_MS,
+) {
   const names = Array.from({ length: count }, (_, index) => `node-${index + 1}`)
   const text = await readFile(join(chapter.folder, 'rpicluster.json'), 'utf8')
   const kept = text
@@ -77,7 +82,7 @@ export async function cluster(chapter: ChapterCopy, count: number, workers = cou
     .filter((line) => !/^ +"node-\d": \{/.test(line) || names.some((name) => line.includes(`"${name}"`)))
     .join('\n')
     .replace(/,(\s+\},\s+\/\/ After how long)/, '$1')
-    .replace('"election_ms": 1000', `"election_ms": ${ELECTION_MS}`)
+    .replace('"election_ms": 1000', `"election_ms": ${electionMs}`)
   await chapter.write('rpicluster.json', kept)
   const nodes = new Nodes(chapter)
   await Promise.all(names.map((name) => nodes.start(name)))

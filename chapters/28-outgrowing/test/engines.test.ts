@@ -1,4 +1,5 @@
 import { quick } from './behaviours.ts'
 import { eachKind } from './kinds.ts'
+import { quickLeading } from './leading.ts'
 
-eachKind('what a queue does', quick, { count: 2 })
+eachKind('without a fault', [...quick, ...quickLeading], { count: 2 })

@@ -2,7 +2,7 @@
 import { test } from '@rpi-cluster/tutorial/harness'
 import { describe, expect } from 'vitest'
 import type { Behaviour } from './behaviours.ts'
-import { isHere, openWorld, smallDisk, type World } from './world.ts'
+import { isHere, type LeaderKind, openWorld, type QueueKind, smallDisk, type World } from './world.ts'
 
 export const KINDS = [
   { queue: 'own', leader: 'own' },
@@ -15,6 +15,8 @@ export function expected({ is }: Behaviour, { kinds }: World): string {
 }
 
 interface Options {
+  /** What is tried. Default: {@link KINDS}. */
+  kinds?: readonly { queue: QueueKind; leader: LeaderKind }[]
   /** How many nodes there are. */
   count: number
   /** How large the disk of their states is, in MB. Default: as it is here. */
@@ -22,8 +24,12 @@ interface Options {
 }
 
 /** Makes a test for each kind, in which one cluster does all of it: to start one costs more than most of what it does here. */
-export function eachKind(name: string, behaviours: readonly Behaviour[], { count, diskMb }: Options): void {
-  describe.each(KINDS)(`$queue tasks, and the lead by $leader: ${name}`, ({ queue, leader }) => {
+export function eachKind(
+  name: string,
+  behaviours: readonly Behaviour[],
+  { kinds = KINDS, count, diskMb }: Options,
+): void {
+  describe.each(kinds)(`$queue tasks, and the lead by $leader: ${name}`, ({ queue, leader }) => {
     test.skipIf(!isHere(queue) || !isHere(leader))('it is as the table says', async ({ chapter, skip }) => {
       const unmount = diskMb === undefined ? () => {} : smallDisk(chapter, diskMb)
       if (!unmount) return skip('No file system can be mounted here')

@@ -23,7 +23,11 @@ export const LEASE_SECONDS = 3
 const env = { TUTORIAL_CLOCK_SPEED: '1' }
 
 /** Which engines a cluster needs. */
-const COMMANDS = { nats: ['nats-server', 'nats-server'], etcd: ['etcd', 'etcd-server'], own: undefined } as const
+const COMMANDS = {
+  nats: ['nats-server', 'nats-server'],
+  etcd: ['etcd', 'etcd-server'],
+  own: undefined,
+} as const
 
 /** Whether the engine of a kind is here. In CI it must be, and this throws. */
 export function isHere(kind: QueueKind | LeaderKind): boolean {
@@ -31,7 +35,9 @@ export function isHere(kind: QueueKind | LeaderKind): boolean {
   if (command === undefined || !spawnSync(command, ['--version']).error) return true
   if (process.env['CI'] && process.platform === 'linux')
     throw new HarnessError(`${packageName} is not installed, and CI must run the tests that need it`)
-  console.warn(`${packageName} is not installed (apt-get install ${packageName}): the tests with it are left out`)
+  console.warn(
+    `${packageName} is not installed (apt-get install ${packageName}): the tests with it are left out`,
+  )
   return false
 }
 
@@ -44,12 +50,15 @@ interface Kinds {
   natsMb?: number
   /** How many tasks may wait. Default: 20. */
   mostWaiting?: number
+  /** The time-out of the election, and half of etcd's lease, in ms. Default: one that suits a busy machine. */
+  electionMs?: number
 }
 
 export type World = Awaited<ReturnType<typeof openWorld>>
 
 /** Starts a cluster, and connects to it as one who hands in work. */
-export async function openWorld(chapter: ChapterCopy, { queue, leader, count, natsMb = 64, mostWaiting = 20 }: Kinds) {
+export async function openWorld(chapter: ChapterCopy, kinds: Kinds) {
+  const { queue, leader, count, natsMb = 64, mostWaiting = 20, electionMs } = kinds
   const text = readFileSync(join(chapter.folder, 'rpicluster.json'), 'utf8')
   const set = {
     queue: `"${queue}"`,
@@ -67,7 +76,8 @@ export async function openWorld(chapter: ChapterCopy, { queue, leader, count, na
   await chapter.write('rpicluster.json', config)
   const hasEngines = queue !== 'own' || leader !== 'own'
   let engines = hasEngines ? await startEngines(chapter) : undefined
-  const { nodes, names, leader: first } = await cluster(chapter, count, queue === 'own' ? count : 0)
+  const workers = queue === 'own' ? count : 0
+  const { nodes, names, leader: first } = await cluster(chapter, count, workers, electionMs)
   const client = await connectAs(chapter, queue === 'own' && leader === 'own')
 
   return {
@@ -107,7 +117,9 @@ function childrenOf(parent: number): number[] {
 
 function statOf(pid: number): string[] {
   try {
-    return readFileSync(`/proc/${pid}/stat`, 'utf8').replace(/^.*\) /, '').split(' ')
+    return readFileSync(`/proc/${pid}/stat`, 'utf8')
+      .replace(/^.*\) /, '')
+      .split(' ')
   } catch {
     return [] // it has ended
   }
