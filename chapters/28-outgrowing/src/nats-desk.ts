@@ -42,6 +42,9 @@ const SWEEP_MS = 10_000
 const KEPT_MS = 3_600_000
 const MOST_KEPT = 100_000
 
+/** How many tasks are changed at once. */
+const AT_ONCE = 500
+
 /** How long who asks waits for NATS, in ms. Then it is cut off, and asks again. */
 const PATIENCE_MS = 5_000
 
@@ -320,14 +323,9 @@ export class NatsDesk implements Desk {
   async #cancel(nats: Nats, about: unknown): Promise<unknown> {
     const wanted = parsed(someOrGroup, about, 'which tasks')
     const tasks = 'group' in wanted ? this.#ledger.ofGroup(wanted.group) : this.#known(wanted.ids)
-    const cancelled = await Promise.all(
-      tasks.map(({ id }) =>
-        this.#change(nats, id, ({ input: _, ...task }) =>
-          hasEnded(task) ? undefined : { ...task, state: 'cancelled', endedAt: Date.now() },
-        ),
-      ),
+    const changed = await this.#changeAll(nats, tasks, ({ input: _, ...task }) =>
+      hasEnded(task) ? undefined : { ...task, state: 'cancelled', endedAt: Date.now() },
     )
-    const changed = cancelled.flatMap((task) => task ?? [])
     for (const { id } of changed) nats.connection.publish(SAID.cancel, id)
     return { count: changed.length }
   }
@@ -335,19 +333,28 @@ export class NatsDesk implements Desk {
   async #retry(nats: Nats, about: unknown): Promise<unknown> {
     const wanted = parsed(someOrAll, about, 'which tasks')
     const tasks = 'all' in wanted ? this.#ledger.failed : this.#known(wanted.ids)
-    const retried = await Promise.all(
-      tasks.map(({ id }) =>
-        this.#change(nats, id, ({ kind, reason, ms, endedAt, seq, ...task }) =>
-          task.state === 'failed'
-            ? { ...task, state: 'waiting', attempts: 0, lost: 0, nodes: [], retries: task.retries + 1 }
-            : undefined,
-        ),
-      ),
+    const changed = await this.#changeAll(nats, tasks, ({ kind, reason, ms, endedAt, seq, ...task }) =>
+      task.state === 'failed'
+        ? { ...task, state: 'waiting', attempts: 0, lost: 0, nodes: [], retries: task.retries + 1 }
+        : undefined,
     )
-    const changed = retried.flatMap((task) => task ?? [])
     await Promise.all(changed.map((task) => this.#publish(nats, task)))
     for (const { demand } of changed) nats.connection.publish(SAID.wake, demand)
     return { count: changed.length }
+  }
+
+  /** Changes tasks in the table, some at a time: NATS is to hear other things meanwhile. Returns those that have changed. */
+  async #changeAll(
+    nats: Nats,
+    tasks: readonly KeptTask[],
+    change: (task: KeptTask) => KeptTask | undefined,
+  ): Promise<KeptTask[]> {
+    const changed: KeptTask[] = []
+    for (let from = 0; from < tasks.length; from += AT_ONCE) {
+      const some = tasks.slice(from, from + AT_ONCE).map(({ id }) => this.#change(nats, id, change))
+      changed.push(...(await Promise.all(some)).flatMap((task) => task ?? []))
+    }
+    return changed
   }
 
   /** Changes a task in the table, however often another one changes it first. */
@@ -356,17 +363,19 @@ export class NatsDesk implements Desk {
     id: string,
     change: (task: KeptTask) => KeptTask | undefined,
   ): Promise<KeptTask | undefined> {
-    for (;;) {
-      const entry = await states.get(keyOf(id))
-      const changed = entry?.operation === 'PUT' ? change(entry.json()) : undefined
-      if (!entry || !changed) return undefined
+    for (let known = this.#ledger.get(id); known; ) {
+      const changed = change(known.task)
+      if (!changed) return undefined
       try {
-        this.#take(changed, await states.update(entry.key, JSON.stringify(changed), entry.revision))
+        this.#take(changed, await states.update(keyOf(id), JSON.stringify(changed), known.revision))
         return changed
       } catch (error) {
         if (!isConflict(error)) throw error
       }
+      const entry = await states.get(keyOf(id))
+      known = entry?.operation === 'PUT' ? { task: entry.json(), revision: entry.revision } : undefined
     }
+    return undefined
   }
 
   /** What has ended in the last hour: that is all that the table has. */

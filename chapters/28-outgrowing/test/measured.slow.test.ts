@@ -7,7 +7,7 @@ import { PATIENCE } from './cluster.ts'
 import { KINDS } from './kinds.ts'
 import { isHere, memoryOf, openWorld, type World } from './world.ts'
 
-const SUBMITTED = 20_000
+const SUBMITTED = 10_000
 const DONE = 2_000
 const ONE_AT_A_TIME = 200
 const KILLS = 7

@@ -68,7 +68,12 @@ export function choicesMade(
     const value: string | undefined = start.getOptionValue(name)
     if (value === undefined) continue
     const choice = chapter.choices.find((one) => one.name === name)
-    if (!choice?.of.includes(value)) throw new ReaderError(`${chapter.name} has no --${name} ${value}.`)
+    if (!choice?.of.includes(value)) {
+      const having = chapters.filter((other) => other.choices.some((one) => one.name === name && one.of.includes(value)))
+      throw new ReaderError(
+        `${chapter.name} has no ${name} "${value}" to choose (${numbersOf(having)} ${having.length === 1 ? 'has' : 'have'} it).`,
+      )
+    }
     const [section = '', key = ''] = choice.place.split('.')
     made[variableOf(section, key)] = value
   }
