@@ -5,13 +5,14 @@ import { expect } from 'vitest'
 import { quick } from './behaviours.ts'
 import { eachKind } from './kinds.ts'
 import { quickLeading } from './leading.ts'
-import { tableOfBehaviours } from './table.ts'
+import { tableOfDifferences, tableOfTheSame } from './table.ts'
 
 eachKind('without a fault', [...quick, ...quickLeading], { count: 2 })
 
-test('the README has the table that the suite has made', async () => {
+test('the README has the tables that the suite has made', async () => {
   const readme = await readFile(join(import.meta.dirname, '..', 'README.md'), 'utf8')
-  expect(readme).toContain(tableOfBehaviours())
+  expect(readme).toContain(tableOfDifferences())
+  expect(readme).toContain(tableOfTheSame())
 })
 
 test('an engine that is not installed is one line, which says how to install it, and exit code 1', async ({

@@ -2,18 +2,18 @@
 import { type Behaviour, faults, fullDisk, quick } from './behaviours.ts'
 import { faultsOfLeading, quickLeading } from './leading.ts'
 
-const PARTS: readonly [name: string, behaviours: readonly Behaviour[]][] = [
-  ['the queue', [...quick, ...faults, fullDisk]],
-  ['the lead', [...quickLeading, ...faultsOfLeading]],
-]
+const ALL: readonly Behaviour[] = [...quick, ...faults, fullDisk, ...quickLeading, ...faultsOfLeading]
 
-/** A table for the queue, and one for the lead. */
-export function tableOfBehaviours(): string {
-  return PARTS.map(([name, behaviours]) => {
-    const rows = behaviours.map(({ what, is }) =>
-      typeof is === 'string' ? `| ${what} | ${is} | the same |` : `| ${what} | ${is.own} | ${is.engine} |`,
-    )
-    const engine = name === 'the lead' ? 'etcd' : 'NATS'
-    return [`| What is done to ${name} | Own | ${engine} |`, '| --- | --- | --- |', ...rows].join('\n')
-  }).join('\n\n')
+/** Where own and engine differ. */
+export function tableOfDifferences(): string {
+  const rows = ALL.flatMap(({ what, is }) =>
+    typeof is === 'string' ? [] : `| ${what} | ${is.own} | ${is.engine} |`,
+  )
+  return ['| What happens | Own | NATS and etcd |', '| --- | --- | --- |', ...rows].join('\n')
+}
+
+/** What is the same with both. */
+export function tableOfTheSame(): string {
+  const rows = ALL.flatMap(({ what, is }) => (typeof is === 'string' ? `| ${what} | ${is} |` : []))
+  return ['| What happens | What comes of it |', '| --- | --- |', ...rows].join('\n')
 }

@@ -97,7 +97,7 @@ export async function openWorld(chapter: ChapterCopy, kinds: Kinds) {
     },
     /** How much memory what keeps the queue takes, in MB. */
     engineMemory: () =>
-      childrenOf(engines?.pid ?? 0).map((pid) => ({ command: commandOf(pid), mb: memoryOf(pid) })),
+      (engines ? childrenOf(engines.pid) : []).map((pid) => ({ command: commandOf(pid), mb: memoryOf(pid) })),
   }
 }
 

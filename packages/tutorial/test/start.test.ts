@@ -297,7 +297,10 @@ test('what is chosen at the start goes to every program, and a chapter without t
   const file = join(chapter.folder, 'package.json')
   const { cluster, ...others } = JSON.parse(readFileSync(file, 'utf8'))
   const choices = { queue: { place: 'cluster.queue', of: ['own', 'nats'] } }
-  await chapter.write('package.json', JSON.stringify({ ...others, cluster: { config: 'a.json', ...cluster, choices } }))
+  await chapter.write(
+    'package.json',
+    JSON.stringify({ ...others, cluster: { config: 'a.json', ...cluster, choices } }),
+  )
   await chapter.write('src/primary.ts', "console.log('primary is up', process.env.RPI_CLUSTER_CLUSTER_QUEUE)")
   const chosen = await chapter.start({ args: ['--queue', 'nats'] })
   await chosen.says(/^primary +\| primary is up nats$/)

@@ -69,7 +69,9 @@ export function choicesMade(
     if (value === undefined) continue
     const choice = chapter.choices.find((one) => one.name === name)
     if (!choice?.of.includes(value)) {
-      const having = chapters.filter((other) => other.choices.some((one) => one.name === name && one.of.includes(value)))
+      const having = chapters.filter((other) =>
+        other.choices.some((one) => one.name === name && one.of.includes(value)),
+      )
       throw new ReaderError(
         `${chapter.name} has no ${name} "${value}" to choose (${numbersOf(having)} ${having.length === 1 ? 'has' : 'have'} it).`,
       )
