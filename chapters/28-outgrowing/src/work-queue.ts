@@ -15,7 +15,7 @@ export interface Desk {
   readonly tables: Tasks['tables']
 }
 
-export interface DeskOptions {
+interface DeskOptions {
   /** The node that others connect to. */
   node: Pick<ListeningNode, 'roster'>
   reign: Reign

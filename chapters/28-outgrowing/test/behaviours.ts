@@ -18,7 +18,7 @@ export interface Behaviour {
   run: (world: World) => Promise<string>
 }
 
-export const draw = (id: string): NewTask => ({ id, name: 'trouble', input: id, group: 'quick' })
+const draw = (id: string): NewTask => ({ id, name: 'trouble', input: id, group: 'quick' })
 
 /** A task that writes a line, and takes so long after that. */
 export function note(world: World, id: string, seconds = 0, requires: string[] = []): NewTask {

@@ -88,10 +88,3 @@ export async function cluster(
   await Promise.all(names.map((name) => nodes.start(name)))
   return { nodes, names, leader: await nodes.lead({ workers }) }
 }
-
-/** Runs a command to its end. */
-export async function run(chapter: ChapterCopy, name: string, ...args: string[]) {
-  const program = await chapter.run(name, { args, env })
-  await program.ends()
-  return { exitCode: program.exitCode, said: program.messages.join('\n') }
-}

@@ -10,7 +10,7 @@ export const KINDS = [
 ] as const
 
 /** Which side of a difference a cluster is on: both are chosen together here. */
-export function expected({ is }: Behaviour, { kinds }: World): string {
+function expected({ is }: Behaviour, { kinds }: World): string {
   return typeof is === 'string' ? is : kinds.queue === 'own' ? is.own : is.engine
 }
 
