@@ -21,6 +21,11 @@ export const config = defineConfig({
         schema: members,
         description: 'The nodes that elect who leads, by the names of their keys: the same list on each.',
       },
+      founders: {
+        schema: listOf(text),
+        default: ['node-1', 'node-2', 'node-3'],
+        description: 'Those of them who begin the cluster. The others come when they are added.',
+      },
       election_ms: {
         schema: wholeNumber(50, 60_000),
         default: 1_000,

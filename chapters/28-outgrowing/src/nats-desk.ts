@@ -75,6 +75,8 @@ export class NatsDesk implements Desk {
   readonly handlers = {}
   readonly answers: Answers
   readonly tables
+  /** Who asks before NATS has said what there is waits for that. */
+  readonly recovered = Promise.resolve()
 
   readonly #options: NatsDeskOptions
   readonly #ledger: NatsLedger

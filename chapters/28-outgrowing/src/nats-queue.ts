@@ -26,8 +26,6 @@ export const natsQueue: WorkQueue = {
       isHeld: () => reign.isHeld(),
     }),
 
-  async closeDesk() {},
-
   openWorker() {
     const pool = new TaskPool({
       ...{ file: new URL('./tasks.ts', import.meta.url), tasks, children: slots, log, stop },
@@ -45,6 +43,4 @@ export const natsQueue: WorkQueue = {
       stop,
     })
   },
-
-  waitingHere: 0,
 }

@@ -1,6 +1,7 @@
-/** What a node is while it leads: the primary of 25, with the tasks of the queue that the configuration chooses. */
+/** What a node is while it leads: the primary, with the tasks of the queue that the configuration chooses. */
 import type { Reign } from '@rpi-cluster/core/election'
 import { ListeningNode } from '@rpi-cluster/core/node'
+import type { LogReign } from '@rpi-cluster/core/replicated-log'
 import { encryptedWith } from '@rpi-cluster/core/secure-sockets'
 import { baseInfo } from '@rpi-cluster/core/vitals'
 import { Nodes } from './nodes.ts'
@@ -13,7 +14,7 @@ const { bindIp: host } = settings
 export let primary: ListeningNode | undefined
 
 /** Is the primary for as long as it leads. */
-export async function lead(reign: Reign, stop: AbortSignal) {
+export async function lead(reign: Reign | LogReign, stop: AbortSignal) {
   class Primary extends ListeningNode {
     readonly tasks = queue.openDesk({ node: this, reign, ended: (end) => this.nodes.tellEnd(end), stop })
     readonly nodes = new Nodes({ roster: this.roster, tables: this.tasks.tables, log })
@@ -32,8 +33,9 @@ export async function lead(reign: Reign, stop: AbortSignal) {
   }
 
   const secure = encryptedWith(keys, { stop, log })
-  primary = new Primary({ peer: 'secondary', host, port: self.leaderPort, secure, stop, log })
-  await primary.run()
+  const leading = new Primary({ peer: 'secondary', host, port: self.leaderPort, secure, stop, log })
+  await leading.tasks.recovered
+  primary = leading
+  await leading.run()
   primary = undefined
-  await queue.closeDesk()
 }

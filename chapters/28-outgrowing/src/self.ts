@@ -15,6 +15,9 @@ const [asked] = process.argv[2]?.startsWith('-') ? [] : process.argv.splice(2, 1
 /** By what name "status" asks for it: a service is the only one of its machine. */
 export const program = asked ?? 'node'
 
+/** Whose tasks these are: not this node's, but the cluster's. Whoever leads goes on with them. */
+export const desk = 'cluster'
+
 /** Reads what holds for a node. */
 export function read() {
   const { cluster, node } = loadJsonConfig(config, ['cluster', 'node'], log)

@@ -1,5 +1,4 @@
 /** A submitter's way to whoever leads. */
-import { once } from 'node:events'
 import { credentialFile } from '@rpi-cluster/core/daemon'
 import { ElectionWatch } from '@rpi-cluster/core/election'
 import { loadJsonConfig } from '@rpi-cluster/core/json-config'
@@ -21,8 +20,6 @@ export async function asSubmitter(log: Logger, act: (tasks: TaskClient) => Promi
   const secure = encryptedBy(await openKey({ file: credentialFile('key', submitter.key), log, stop }))
   const link = new LeaderLink()
   const tasks = new TaskClient(link)
-  /** Who has what is handed in: no other leader knows of it. */
-  let holder: string | undefined
   let acts: Promise<void> | undefined
 
   /** Who hands in work. It comes back after a loss as every node does, and hears what has ended meanwhile. */
@@ -31,7 +28,6 @@ export async function asSubmitter(log: Logger, act: (tasks: TaskClient) => Promi
 
     override async greet() {
       await tasks.resume()
-      holder = link.leader?.name
       acts ??= act(tasks).finally(() => done.abort())
       acts.catch(() => {}) // it is told below
     }
@@ -43,13 +39,7 @@ export async function asSubmitter(log: Logger, act: (tasks: TaskClient) => Promi
 
   log.info('Asking the members who leads...')
   await new ElectionWatch({ members, secure, log, stop }).follow(async (leader, over) => {
-    if (cluster.queue === 'nats' || holder === undefined || holder === leader.name) {
-      await link.run(leader, new Submitter({ ...wayTo(leader, members), secure, stop: over, log }))
-    } else {
-      const { name } = leader
-      log.warn(`${name} leads now. ${holder} has what was handed in, and goes on when it leads again`)
-      if (!over.aborted) await once(over, 'abort')
-    }
+    await link.run(leader, new Submitter({ ...wayTo(leader, members), secure, stop: over, log }))
   })
   if (done.signal.aborted) await acts
 }

@@ -3,6 +3,7 @@ import type { Answers } from '@rpi-cluster/core/dialogue'
 import type { Reign } from '@rpi-cluster/core/election'
 import type { Handlers } from '@rpi-cluster/core/messages'
 import type { ListeningNode } from '@rpi-cluster/core/node'
+import type { LogReign } from '@rpi-cluster/core/replicated-log'
 import type { TaskEnd, Tasks } from '@rpi-cluster/core/tasks'
 import type { LeaderLink } from './leader-link.ts'
 import { settings } from './self.ts'
@@ -13,12 +14,14 @@ export interface Desk {
   /** `submit`, `task_states`, `cancel_tasks`, `failed_tasks`, `retry_tasks`, and `task_history`. */
   readonly answers: Answers
   readonly tables: Tasks['tables']
+  /** Resolves when it knows all tasks that there were. */
+  readonly recovered: Promise<void>
 }
 
 interface DeskOptions {
   /** The node that others connect to. */
   node: Pick<ListeningNode, 'roster'>
-  reign: Reign
+  reign: Reign | LogReign
   /** Called with each task that has ended, once. */
   ended: (end: TaskEnd) => void
   /** The reign is over. */
@@ -35,12 +38,8 @@ export interface Worker {
 /** A queue. */
 export interface WorkQueue {
   openDesk(options: DeskOptions): Desk
-  /** The reign of the desk is over, and it has ended. */
-  closeDesk(): Promise<void>
   /** @param link a way to whoever leads */
   openWorker(link: LeaderLink): Worker
-  /** How many tasks wait on this node alone, until it leads. */
-  readonly waitingHere: number
 }
 
 /** The one that the configuration chooses. Who does not choose NATS does not load its client. */

@@ -259,6 +259,11 @@ export class ReplicatedLog {
     await this.#driver.caughtUp(stop)
   }
 
+  /** Hands over, if it leads, as `handOver` of an election does. */
+  async handOver(to?: string): Promise<boolean> {
+    return await this.#election.handOver(to)
+  }
+
   /** Hands over, if it leads, before it is stopped. Never rejects. */
   async drain(): Promise<void> {
     await this.#election.drain()
