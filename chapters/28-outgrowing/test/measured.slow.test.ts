@@ -41,12 +41,12 @@ test.skipIf(!isHere('nats') || !isHere('etcd'))(
       const copy = await ChapterCopy.make('28-outgrowing')
       const kinds = { queue, leader, count: 3, mostWaiting: 100_000, natsMb: 1_024, electionMs: 1_000 }
       try {
-      const world = await openWorld(copy, kinds)
-      await measure(world, queue)
-      await world.close()
-    } finally {
-      await copy.remove()
-    }
+        const world = await openWorld(copy, kinds)
+        await measure(world, queue)
+        await world.close()
+      } finally {
+        await copy.remove()
+      }
     }
     const lines = [...figures].map(([what, row]) => `| ${what} | ${[...row.values()].join(' | ')} |`)
     console.info(['', '| Measured | own | NATS and etcd |', '| --- | --- | --- |', ...lines].join('\n'))
