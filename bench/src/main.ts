@@ -19,7 +19,7 @@ import { table } from './table.ts'
 const HELP = `pnpm bench [--rounds 5] [--only 62-byte,requests] [--reader] [--herd FILE] [--json FILE]
 
   --rounds N    how many times each is measured, in turns. Default: 5
-  --only NAMES  some of: 62-byte 1KiB 64KiB 8MiB requests idle beats hellos thousand herd crowd page store broadcast tls tasks task-store election
+  --only NAMES  some of: 62-byte 1KiB 64KiB 8MiB requests idle beats hellos thousand herd crowd page store broadcast tls tasks task-store election replication
   --reader      a reader's times too: install, first line, tests. It works in a copy, and takes minutes
   --herd FILE   draw how the herd came back, as SVG, into FILE
   --json FILE   write every figure of every round to FILE`

@@ -8,6 +8,7 @@ import type { Comparison, Goal, Measurement, Sample, Unit } from './measurement.
 import type { Window } from './meter.ts'
 import { pageCosts } from './page/index.ts'
 import { canHoldToCores } from './processes.ts'
+import { replicationCosts, returns } from './replication/index.ts'
 import { roundTrips } from './round-trip.ts'
 import { secureCosts } from './secure/index.ts'
 import { storeCosts } from './store/index.ts'
@@ -66,6 +67,8 @@ export function measurements(setting: Setting): Measurement[] {
     aTaskStore(setting),
     aMonthOfTasks(setting),
     anElection(setting),
+    aReplication(setting),
+    aReturn(setting),
   ]
 }
 
@@ -563,5 +566,51 @@ function anElection({ hasEtcd, progress }: Setting): Measurement {
       against('worst of twenty', ' worst'),
     ],
     measure: () => failovers(hasEtcd, progress),
+  }
+}
+
+function aReplication({ hasEtcd, progress }: Setting): Measurement {
+  const atOnce = (of: string, clients: number, who = 'ours', goal?: Goal): Comparison => ({
+    ...{ of, ours: `${who} ${clients}`, theirs: `etcd ${clients}` },
+    ...(goal && { goal }),
+  })
+  return {
+    name: 'replication',
+    what: 'tasks that no node can lose',
+    unit: 'tasks a second',
+    mostRounds: 3,
+    comparisons: [
+      atOnce('taken, 64 at once', 64, 'ours', { atLeast: 2 }),
+      atOnce('taken, 16 at once', 16, 'ours', { atLeast: 2 }),
+      atOnce('taken, one at a time', 1),
+      atOnce('entries of the log alone, 64 at once', 64, 'log'),
+      atOnce('entries of the log alone, 16 at once', 16, 'log'),
+      atOnce('entries of the log alone, one at a time', 1, 'log'),
+      {
+        of: 'one at a time, p50',
+        unit: 'microseconds',
+        ours: 'lone',
+        theirs: 'syncAndTrip',
+        goal: { atMost: 1.5 },
+      },
+      { of: 'one at a time, p50', unit: 'microseconds', ours: 'lone', theirs: 'put' },
+      { of: '... a synchronisation of its disk', unit: 'microseconds', ours: 'sync' },
+      { of: '... a round trip to the primary', unit: 'microseconds', ours: 'roundTrip' },
+    ],
+    measure: () => replicationCosts(hasEtcd, progress),
+  }
+}
+
+function aReturn({ progress }: Setting): Measurement {
+  return {
+    name: 'replication',
+    what: 'a node that was away for 100,000 entries is back',
+    unit: 's',
+    mostRounds: 3,
+    comparisons: [
+      { of: 'by entries', ours: 'entries', goal: { atMost: 5 } },
+      { of: 'by a snapshot, of as many tasks', ours: 'tasks', goal: { atMost: 5 } },
+    ],
+    measure: () => returns(progress),
   }
 }

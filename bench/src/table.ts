@@ -38,6 +38,7 @@ const NAMES: Record<string, string> = {
   parts: 'two round trips and a call of the pool',
   'picture on four': 'on four',
   oneAtOnce: 'one at a time',
+  put: 'a put of etcd',
   syncAndTrip: 'a synchronisation and a round trip',
 }
 

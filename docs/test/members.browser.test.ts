@@ -1,70 +1,14 @@
 /** The page of chapter 26 in a real browser: who leads, while leaders die, and who is told to lead. */
-import { ChapterCopy } from '@rpi-cluster/tutorial/harness/chapter-copy'
-import type { BrowserContextOptions, Page } from 'playwright-core'
 import { expect } from 'vitest'
 import { violations } from './support/axe.ts'
 import { test as browserTest } from './support/browser.ts'
-
-/** Longer than an election takes on a busy machine. */
-const PATIENCE = { timeout: 60_000 }
+import { type Cluster, leaderOn, PATIENCE, rows, useCluster } from './support/members.ts'
 
 const NAMES = ['node-1', 'node-2', 'node-3', 'node-4', 'node-5']
 
-interface Cluster {
-  /** Opens the page, as somebody who may change something or as a guest. */
-  open(options?: BrowserContextOptions & { asGuest?: boolean }): Promise<Page>
-  kill(name: string): Promise<void>
-  start(name: string): Promise<void>
-  /** What a page may never do: messages on the console, answers that say no. */
-  problems: string[]
-}
-
 const test = browserTest.extend<{ $test: { cluster: Cluster } }>({
-  cluster: async ({ browser }, use) => {
-    const chapter = await ChapterCopy.make('26-leader-election')
-    const problems: string[] = []
-    const running = new Map<string, Awaited<ReturnType<ChapterCopy['run']>>>()
-    const contexts: { close(): Promise<void> }[] = []
-    const start = async (name: string) => {
-      const copy = NAMES.indexOf(name) + 1
-      const node = await chapter.run('node', { copy, env: { TUTORIAL_CLOCK_SPEED: '1' } })
-      running.set(name, node)
-      await node.says(/ Listening on /)
-    }
-    await Promise.all(NAMES.map(start))
-    const webserver = await chapter.run('webserver')
-    await webserver.says(/ Connected to /)
-    const link = /http:\S+\?token=[\w-]{43}/.exec(webserver.lines.join('\n'))?.[0] ?? 'no link'
-    await use({
-      problems,
-      start,
-      kill: async (name) => void (await running.get(name)?.kill()),
-      async open({ asGuest = false, ...options } = {}) {
-        const context = await browser.newContext(options)
-        contexts.push(context)
-        context.on('console', (message) => problems.push(message.text()))
-        context.on('weberror', (error) => problems.push(String(error.error())))
-        const page = await context.newPage()
-        await page.goto(asGuest ? new URL('/', link).href : link)
-        return page
-      },
-    })
-    for (const context of contexts) await context.close()
-    await chapter.remove()
-  },
+  cluster: ({ browser }, use) => useCluster('26-leader-election', NAMES, browser, use),
 })
-
-const rows = (page: Page) => page.locator('#members tr')
-
-/** Who leads, as the page says, when it is somebody else than this one. */
-async function leaderOn(page: Page, before = 'nobody'): Promise<string> {
-  const leader = async () => {
-    const text = (await page.locator('#leader').textContent()) ?? ''
-    return /(node-\d) leads, in term \d+\./.exec(text)?.[1] ?? before
-  }
-  await expect.poll(leader, PATIENCE).not.toBe(before)
-  return await leader()
-}
 
 test('the page follows each leader: one is killed, one is told to lead', async ({
   cluster: { open, kill, start, problems },

@@ -22,7 +22,7 @@ interface Status {
 }
 
 /** etcd of this machine, with its own times, and a folder of its own. It is asked who leads as etcdctl asks. */
-export async function etcd(): Promise<Elector> {
+export async function etcd(): Promise<Elector & { url: (name: string) => string }> {
   const folder = mkdtempSync(join(tmpdir(), 'bench-etcd-'))
   const members: Member[] = []
   for (const name of NAMES)
@@ -80,6 +80,7 @@ export async function etcd(): Promise<Elector> {
         )
       })
     },
+    url: (name) => members.find((member) => member.name === name)?.client ?? '',
     process: (name) => running.get(name) as ChildProcess,
     async restart(name) {
       for (const member of members) if (member.name === name) start(member)

@@ -26,6 +26,7 @@ export async function lead(reign: LogReign, stop: AbortSignal) {
   class Primary extends ListeningNode {
     readonly tasks = new Tasks({
       ...{ node: this, tasks, submitters, journal, clock, mostWaiting, attempts, term, desk },
+      recoversInTurns: true,
       ended: (end) => this.nodes.tellEnd(end),
       log,
       stop,
@@ -47,7 +48,9 @@ export async function lead(reign: LogReign, stop: AbortSignal) {
   }
 
   const secure = encryptedWith(keys, { stop, log })
-  primary = new Primary({ peer: 'secondary', host, port: self.leaderPort, secure, stop, log })
-  await primary.run()
+  const leading = new Primary({ peer: 'secondary', host, port: self.leaderPort, secure, stop, log })
+  await leading.tasks.recovered
+  primary = leading
+  await leading.run()
   primary = undefined
 }

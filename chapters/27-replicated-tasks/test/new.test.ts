@@ -53,7 +53,10 @@ test('a member comes and one goes while the cluster runs, and who has lost its d
 }) => {
   const { nodes, names, leader } = await cluster(chapter)
   const early = await run(chapter, 'members', 'add', 'node-4')
-  expect([early.exitCode, early.said]).toEqual([1, expect.stringContaining('node-4 is not there: start it first')])
+  expect([early.exitCode, early.said]).toEqual([
+    1,
+    expect.stringContaining('node-4 is not there: start it first'),
+  ])
   await nodes.start('node-4')
   await vi.waitFor(async () => {
     const added = await run(chapter, 'members', 'add', 'node-4')

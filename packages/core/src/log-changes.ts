@@ -171,24 +171,26 @@ export class LogChanges {
     if (add === undefined) {
       if (!member) return this.#list(`${name} is no member`)
       this.#invited.delete(name)
-      return await this.#done(this.#become(members.filter((one) => one !== member)))
+      return await this.#done(members.filter((one) => one !== member))
     }
     if (member) return this.#list(`${name} is a member already`)
     const waiting = this.#waiting.get(name)
     if (!waiting || performance.now() - waiting.at > WANTS_FOR_MS)
       return this.#list(`${name} is not there: start it first, then add it`)
     const { id, about } = waiting
-    return await this.#done(this.#become([...members, { id, isVoter: false, about: about ?? null }]))
+    return await this.#done([...members, { id, isVoter: false, about: about ?? null }])
   }
 
-  /** Waits until a change is committed, for a while. */
-  async #done(why: string | null): Promise<MemberList> {
+  /** Changes the members, and waits until that is committed, for a while. */
+  async #done(wanted: readonly LogMember[]): Promise<MemberList> {
+    const why = this.#become(wanted)
     if (why !== null) return this.#list(why)
     const { electionMs } = this.#options
-    const index = this.#state.log.last.index
-    const { term } = this.#state.raft
+    const ids = (members: readonly LogMember[]) => members.map(({ id }) => id).join(' ')
     for (let waited = 0; waited < PATIENCE_IN_ELECTIONS * electionMs; waited += electionMs / 10) {
-      if (this.#state.commit >= index && this.#state.raft.term === term) return this.#list()
+      const { members, commit } = this.#state
+      const last = members.at(-1)
+      if (last && last.index <= commit && ids(last.members) === ids(wanted)) return this.#list()
       await sleep(electionMs / 10)
     }
     return this.#list('it is not done yet: is a majority of the members there?')

@@ -114,7 +114,10 @@ export class LogWire {
   }
 
   #collect(payload: unknown, peer: Connection): void {
-    const { text, goesOn } = v.parse(pieceOf, payload)
+    const parsed = v.safeParse(pieceOf, payload)
+    if (!parsed.success)
+      throw new OperationalError(`Cut off ${peer.peer}: what it sends is no piece of a message.`)
+    const { text, goesOn } = parsed.output
     const all = this.#collected.get(peer) ?? { pieces: [], size: 0, goesOn: false }
     this.#collected.set(peer, all)
     all.size += text.length
@@ -159,8 +162,8 @@ export class LogWire {
     if (!hasPieces) return words
     const { pieces } = this.#collected.get(peer) ?? { pieces: [] }
     this.#collected.delete(peer)
-    if (words === null) return JSON.parse(pieces.join(''))
-    const { snapshot, ...others } = words as { snapshot: object }
+    if (words === null) return jsonIn(pieces.join(''))
+    const { snapshot, ...others } = Object(words) as { snapshot: object }
     return { ...others, snapshot: { ...snapshot, pieces } }
   }
 
@@ -168,6 +171,15 @@ export class LogWire {
     if (this.#told.has(line) || this.#told.size >= MOST_TOLD) return
     this.#told.add(line)
     this.#options.log.warn(`${line}: ${textOf(payload)}`)
+  }
+}
+
+/** What a text says, if it is JSON. */
+function jsonIn(text: string): unknown {
+  try {
+    return JSON.parse(text)
+  } catch {
+    return undefined
   }
 }
 

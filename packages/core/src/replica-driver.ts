@@ -43,6 +43,9 @@ const SNAPSHOT_SIZE = 8 * 1024 * 1024
 /** What an entry is counted with beside its data. */
 const ENTRY_SIZE = 50
 
+/** How many characters of data an entry may have: as much as a record of the disk may have bytes, with four for each. */
+const MOST_DATA = 4 * 1024 * 1024 - 1024
+
 /** How soon is written again what the disk did not take, in ms. */
 const AFTER_TROUBLE_MS = 1_000
 
@@ -138,9 +141,16 @@ export class ReplicaDriver
    *
    * @param term the term in which this is to be; in none after it
    * @returns when a majority has it on its disks, and it is applied here
-   * @throws OperationalError when this member does not lead in that term any more. Nobody knows then what becomes of the data.
+   * @throws OperationalError when this member does not lead in that term any more. Nobody knows then what becomes of the data;
+   *   when it is too large for an entry
    */
   propose(data: string, term: number): Promise<void> {
+    if (data.length > MOST_DATA)
+      return Promise.reject(
+        new OperationalError(
+          `An entry of the log may have ${MOST_DATA} characters of data, and this has ${data.length}.`,
+        ),
+      )
     return new Promise((resolve, reject) => {
       this.#waiting.push({ data, term, resolve, reject })
       if (this.#isProposing) return

@@ -56,7 +56,8 @@ export interface LogReign extends Reign {
    * Has something in the log.
    *
    * @returns when a majority has it on its disks, and it is applied here
-   * @throws OperationalError when this reign is over before. Nobody knows then whether it will be there.
+   * @throws OperationalError when this reign is over before. Nobody knows then whether it will be there; or when it has more
+   *   than 4 Mi characters
    */
   propose(data: string): Promise<void>
   /** The cluster's time, in ms: it goes on where the leader before has stopped, and never goes back. */
@@ -256,6 +257,11 @@ export class ReplicatedLog {
    */
   async caughtUp(stop: AbortSignal = this.#options.stop): Promise<void> {
     await this.#driver.caughtUp(stop)
+  }
+
+  /** Hands over, if it leads, as `handOver` of an election does. */
+  async handOver(to?: string): Promise<boolean> {
+    return await this.#election.handOver(to)
   }
 
   /** Hands over, if it leads, before it is stopped. Never rejects. */

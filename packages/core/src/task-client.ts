@@ -246,6 +246,7 @@ export class TaskClient {
         answer = read(submitted, await this.#ask('submit', 'submitted', aboutOf(piece, follow), stop))
         backOff.reset()
       } catch (error) {
+        stop.throwIfAborted()
         if (!isPassing(error)) throw error
         if (turn === this.#resumes) await this.#pause(backOff.next(), stop)
         continue
@@ -352,8 +353,12 @@ function read<Schema extends v.GenericSchema>(schema: Schema, payload: unknown):
 /** The primary has understood, and does not do it. */
 class Refused extends OperationalError {}
 
-/** Whether the same may be right a moment later: there was no connection, or no answer in time. */
+/**
+ * Whether the same may be right a moment later: there was no connection, or no answer in time; or the connection was ended here,
+ * since somebody else leads.
+ */
 function isPassing(error: unknown): boolean {
+  if (error instanceof Error && error.name === 'AbortError') return true
   return (
     error instanceof OperationalError &&
     !(error instanceof Refused || error instanceof Refusal || error instanceof FrameError)

@@ -5,7 +5,7 @@ import { aCluster, type ClusterOptions, PATIENCE } from './election-support.ts'
 
 /** A cluster whose members keep a log. */
 const cluster = (options: ClusterOptions = {}) =>
-  aCluster({ program: 'keeps.ts', electionMs: 500, heartbeatMs: 50, ...options })
+  aCluster({ program: 'keeps.ts', electionMs: 1_000, heartbeatMs: 100, ...options })
 
 describe('members that keep a log', () => {
   test('have what their leader was told, also when that is killed, and one that was away', async () => {
@@ -41,6 +41,28 @@ describe('a cluster', () => {
     const leader = await elected()
     await ask(leader.name, 'put', 'one')
     await get('node-3').says(/Begins cluster [a-z0-9]{12}: node-1, node-2, node-3/)
+  })
+
+  test('does not hear another one, also where a node has the name of a member', async () => {
+    const { elected, ask, begin, state, get, members } = await cluster()
+    const names = members.map(({ name }) => name)
+    await ask((await elected()).name, 'put', 'one')
+    for (const name of names) get(name).kill('SIGKILL')
+    for (const name of names)
+      await vi.waitFor(() => expect(get(name).program.child.signalCode).not.toBeNull(), PATIENCE)
+    rmSync(join(state, 'log-node-3'), { recursive: true })
+    await begin('node-3', 'node-3')
+    const other = await elected(['node-3'])
+    await ask('node-3', 'put', 'another')
+    for (const name of ['node-1', 'node-2']) await begin(name)
+    await other.says(
+      /node-[12] belongs to another cluster than this node, which is of [a-z0-9]{12}, and is not heard/,
+    )
+    const leader = await elected(['node-1', 'node-2'])
+    await ask(leader.name, 'put', 'two')
+    for (const name of ['node-1', 'node-2']) expect(await ask(name, 'fresh')).toEqual(['one', 'two'])
+    expect(await ask('node-3', 'fresh')).toEqual(['another'])
+    expect(other.leads).toBeDefined()
   })
 
   test('takes a member with an empty store for a new one, which learns before it votes', async () => {

@@ -159,6 +159,21 @@ describe('a submitter', () => {
     expect(await Promise.race([submitted, late])).toEqual(['a'])
   })
 
+  test('tries again what its node has ended the connection for, since somebody else leads; not what it has stopped itself', async () => {
+    const over = AbortSignal.abort().reason
+    const { client, asked } = anAsker(over, all)
+    const submitted = client.submit([{ name: 'add', id: 'a' }])
+    await client.resume()
+    expect(await submitted).toEqual(['a'])
+    expect(asked).toHaveLength(2)
+    const stopping = new AbortController()
+    const stopped = anAsker(() => {
+      stopping.abort()
+      throw over
+    }).client.submit([{ name: 'add' }], { stop: stopping.signal })
+    await expect(stopped).rejects.toBe(stopping.signal.reason)
+  })
+
   test('hears once of what comes twice', async () => {
     const { client } = anAsker(all)
     const ids = await client.submit([{ name: 'add' }, { name: 'add' }], { follow: true })

@@ -6,7 +6,13 @@ import { allChapters, type Chapter, findChapter, isChapterFolder, readChapter } 
 import type { DiffOptions } from './compare/diff.ts'
 import type { MutateOptions } from './mutate/mutate.ts'
 import type { PracticeOptions } from './practice/practice.ts'
-import { addCopiesOptions, configAskedFor, copiesAskedFor } from './run/start-options.ts'
+import {
+  addChoices,
+  addCopiesOptions,
+  choicesMade,
+  configAskedFor,
+  copiesAskedFor,
+} from './run/start-options.ts'
 import type { ShipOptions } from './ship/ship.ts'
 import type { TalkOptions } from './talk/talk.ts'
 import { ReaderError, toldOf } from './workspace/reader-error.ts'
@@ -26,6 +32,7 @@ const start = tutorial
     const chapters = readersChapters()
     process.exitCode = await startCluster(chapter, {
       copies: copiesAskedFor(start, chapter, chapters),
+      env: choicesMade(start, chapter, chapters),
       ...(options.for !== undefined && { forMs: options.for }),
       ...(options.config !== undefined && { config: configAskedFor(options.config, chapter, chapters) }),
     })
@@ -404,6 +411,7 @@ process.on('unhandledRejection', fail)
 
 try {
   for (const command of [start, lab]) addCopiesOptions(command, readersChapters())
+  addChoices(start, readersChapters())
   await tutorial.parseAsync()
 } catch (error) {
   fail(error)

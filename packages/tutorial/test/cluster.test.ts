@@ -125,7 +125,20 @@ test.for<[cluster: unknown, ...problems: string[]]>([
   ],
   [
     { order: [], programs: { main: { ready } } },
-    'cluster.order is not known here. Known here: config, live, state, programs.',
+    'cluster.order is not known here. Known here: config, live, state, choices, programs.',
+  ],
+  [
+    { choices: { queue: { place: 'cluster.queue', of: ['own'] } }, programs: { main: { ready } } },
+    'cluster.choices goes with a file that cluster.config names.',
+  ],
+  [
+    { config: 'a.json', choices: { for: { place: 'queue', of: [] } }, programs: { main: { ready } } },
+    'cluster.choices.for.place is "queue". It takes a place in the configuration file',
+    'cluster.choices.for.of is []. It takes a list of texts.',
+  ],
+  [
+    { config: 'a.json', choices: { for: { place: 'a.b', of: ['c'] } }, programs: { main: { ready } } },
+    'cluster.choices.for: "start --for" means something else',
   ],
   [{ programs: { main: { ready, listens: ['31415'] } } }, 'cluster.programs.main.listens.0 is "31415".'],
   [{ programs: { main: { ready: [] } } }, 'cluster.programs.main.ready is []. It takes'],

@@ -283,3 +283,26 @@ test('an option of other chapters is refused with what this one takes', async ({
     ),
   ])
 })
+
+test('what is chosen at the start goes to every program, and a chapter without that choice says where it is', async ({
+  chapter,
+}) => {
+  await threeKinds(chapter, 'ends')
+  const none = await chapter.start({ args: ['--queue', 'nats'] })
+  await none.ends()
+  expect([none.exitCode, none.lines]).toEqual([
+    2,
+    [expect.stringMatching(/^06-slave-details has no queue "nats" to choose \(chapter 28 has it\)\.$/)],
+  ])
+  const file = join(chapter.folder, 'package.json')
+  const { cluster, ...others } = JSON.parse(readFileSync(file, 'utf8'))
+  const choices = { queue: { place: 'cluster.queue', of: ['own', 'nats'] } }
+  await chapter.write(
+    'package.json',
+    JSON.stringify({ ...others, cluster: { config: 'a.json', ...cluster, choices } }),
+  )
+  await chapter.write('src/primary.ts', "console.log('primary is up', process.env.RPI_CLUSTER_CLUSTER_QUEUE)")
+  const chosen = await chapter.start({ args: ['--queue', 'nats'] })
+  await chosen.says(/^primary +\| primary is up nats$/)
+  await chosen.ends()
+})

@@ -8,7 +8,7 @@ import { fileURLToPath } from 'node:url'
 import { distance } from 'fastest-levenshtein'
 import { textOfFile } from '../workspace/files.ts'
 import { ReaderError } from '../workspace/reader-error.ts'
-import { type Live, type Program, readCluster } from './cluster.ts'
+import { type Choice, type Live, type Program, readCluster } from './cluster.ts'
 import { type Part, partOf } from './parts.ts'
 import { type Minutes, minutesOf } from './times.ts'
 
@@ -45,6 +45,8 @@ export interface Chapter {
   live?: Live
   /** That its programs find something in each other's state when they run on one machine. */
   state?: 'shared'
+  /** What the reader may choose at the start. */
+  choices: Choice[]
 }
 
 interface PackageJson {
@@ -122,6 +124,7 @@ export function readChapter(folder: string): Chapter {
     ...(cluster.config !== undefined && { config: cluster.config }),
     ...(cluster.live !== undefined && { live: cluster.live }),
     ...(cluster.state !== undefined && { state: cluster.state }),
+    choices: cluster.choices,
   }
 }
 

@@ -70,6 +70,16 @@ export interface Program {
 /** Whether a chapter's programs run in the site's page: they do, or they need what a page does not have. */
 export type Live = true | { needs: string }
 
+/** Something that the reader may choose at the start: `queue` gives `start --queue nats`. */
+export interface Choice {
+  /** What is chosen, and the option is called. */
+  name: string
+  /** Where the value stands in the configuration, section and key: `cluster.queue`. */
+  place: string
+  /** What there is to choose from. */
+  of: string[]
+}
+
 /** A chapter's cluster. */
 export interface Cluster {
   /** The configuration file that its programs find by themselves, and that `--config` replaces. */
@@ -78,6 +88,8 @@ export interface Cluster {
   live?: Live
   /** That its programs find something in each other's state when they run on one machine, as keys. Otherwise each may have its own. */
   state?: 'shared'
+  /** What the reader may choose at the start in place of what the configuration says. Default: nothing. */
+  choices: Choice[]
   /** Its programs, in the order in which they start. */
   programs: Program[]
 }
@@ -89,6 +101,10 @@ const TAKES = {
   programs: 'an object with an entry for each program, in the order in which they start',
   live: 'true, or an object with what its programs need and a page does not have, such as {"needs": "a shell"}',
   state: '"shared"',
+  choices:
+    'an object with what may be chosen at the start, such as {"queue": {"place": "cluster.queue", "of": ["own", "nats"]}}',
+  place: 'a place in the configuration file, section and key, such as "cluster.queue"',
+  of: 'a list of texts',
   ready: 'what a line of the program says when it is up, such as "Listening on", or a list of such texts',
   many: 'the plural of the program\'s name, such as "nodes"',
   copies: `a whole number from 1 to ${MOST_COPIES}`,
@@ -134,6 +150,9 @@ const ClusterSchema = strictObject({
   config: optional(fileName),
   live: optional(union([literal(true), strictObject({ needs: text })])),
   state: optional(literal('shared')),
+  choices: optional(
+    record(string(), strictObject({ place: pipe(string(), regex(/^[^.]+\.[^.]+$/)), of: texts })),
+  ),
   programs: record(string(), ProgramSchema),
 })
 
@@ -153,13 +172,14 @@ export function readCluster(folder: string): Cluster | undefined {
 function clusterOf(value: unknown, file: string): Cluster {
   const { success, output, issues = [] } = safeParse(ClusterSchema, value)
   if (!success) throw problem(file, issues.map(toldIssue))
-  const { config, live, state, programs } = output
+  const { config, live, state, choices = {}, programs } = output
   const problems = contradictions(output)
   if (problems.length > 0) throw problem(file, problems)
   return {
     ...(config !== undefined && { config }),
     ...(live !== undefined && { live }),
     ...(state !== undefined && { state }),
+    choices: Object.entries(choices).map(([name, choice]) => ({ name, ...choice })),
     programs: Object.entries(programs).map(
       ([name, { ready, copies = 1, listens = [], log = `${name}.log`, args = [], ...rest }]) =>
         ({ name, ready: [ready].flat(), copies, listens, log, args, ...rest }) as Program,
@@ -168,8 +188,15 @@ function clusterOf(value: unknown, file: string): Cluster {
 }
 
 /** What each value by itself does not show: names that nobody has, and keys that want each other. */
-function contradictions({ config, programs }: InferOutput<typeof ClusterSchema>): string[] {
+function contradictions({ config, choices = {}, programs }: InferOutput<typeof ClusterSchema>): string[] {
   const entries = Object.entries(programs)
+  const choosing = Object.keys(choices).find(
+    (name) => !NAME.test(name) || OPTIONS_OF_START.has(name) || entries.some(([, { many }]) => many === name),
+  )
+  if (choosing !== undefined)
+    return [`cluster.choices.${choosing}: "start --${choosing}" means something else, or nothing.`]
+  if (Object.keys(choices).length > 0 && config === undefined)
+    return ['cluster.choices goes with a file that cluster.config names.']
   if (entries.length === 0) return [`cluster.programs is empty. It takes ${TAKES.programs}.`]
   return entries.flatMap(([name, program]) => {
     const { many, listens = [], connectsTo, peerAddress, withoutPeer, config: own } = program

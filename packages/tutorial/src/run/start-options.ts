@@ -1,4 +1,5 @@
 /** The options of `start` that depend on the chapters: how many of which program, and with which configuration. */
+import { variableOf } from '@rpi-cluster/core/config-environment'
 import { type Command, InvalidArgumentError, Option } from 'commander'
 import type { Chapter } from '../chapters/chapters.ts'
 import { MOST_COPIES } from '../chapters/cluster.ts'
@@ -38,6 +39,47 @@ export function copiesAskedFor(start: Command, chapter: Chapter, chapters: reado
     copies[program.name] = asked
   }
   return copies
+}
+
+/** Gives `start` an option for each thing that may be chosen at the start of some chapter, such as `--queue`. */
+export function addChoices(start: Command, chapters: readonly Chapter[]): void {
+  const choices = chapters.flatMap((chapter) => chapter.choices.map((choice) => ({ ...choice, chapter })))
+  for (const name of new Set(choices.map((choice) => choice.name))) {
+    const having = choices.filter((choice) => choice.name === name)
+    const values = [...new Set(having.flatMap((choice) => choice.of))]
+    const where = numbersOf(having.map(({ chapter }) => chapter))
+    start.addOption(new Option(`--${name} <kind>`, `which ${name} (${where})`).choices(values))
+  }
+}
+
+/**
+ * What the reader has chosen, as it is in the environment of the programs.
+ *
+ * @throws ReaderError when there is no such choice in the chapter
+ */
+export function choicesMade(
+  start: Command,
+  chapter: Chapter,
+  chapters: readonly Chapter[],
+): Record<string, string> {
+  const names = new Set(chapters.flatMap(({ choices }) => choices.map(({ name }) => name)))
+  const made: Record<string, string> = {}
+  for (const name of names) {
+    const value: string | undefined = start.getOptionValue(name)
+    if (value === undefined) continue
+    const choice = chapter.choices.find((one) => one.name === name)
+    if (!choice?.of.includes(value)) {
+      const having = chapters.filter((other) =>
+        other.choices.some((one) => one.name === name && one.of.includes(value)),
+      )
+      throw new ReaderError(
+        `${chapter.name} has no ${name} "${value}" to choose (${numbersOf(having)} ${having.length === 1 ? 'has' : 'have'} it).`,
+      )
+    }
+    const [section = '', key = ''] = choice.place.split('.')
+    made[variableOf(section, key)] = value
+  }
+  return made
 }
 
 /**

@@ -17,6 +17,8 @@ export interface StartOptions {
   forMs?: number
   /** A configuration file for every program that has none of its own. */
   config?: string
+  /** What else is in the environment of each program. */
+  env?: Readonly<Record<string, string>>
 }
 
 /** How long `--for` waits for the cluster to come up before it starts to count all the same, in ms. */
@@ -39,7 +41,7 @@ const COLORS = ['cyan', 'magenta', 'yellow', 'green', 'blue'] as const
 export async function startCluster(chapter: Chapter, options: StartOptions): Promise<number> {
   const members = membersOf(chapter, options.copies)
   if (members.length === 0) throw new ReaderError(`${chapter.name} has no program that could be started.`)
-  const cluster = new Cluster(chapter, members, options.config)
+  const cluster = new Cluster(chapter, members, options)
   const stopped = new Promise<void>((resolve) => {
     process.on('SIGINT', () => resolve())
     process.on('SIGTERM', () => resolve())
@@ -66,6 +68,7 @@ class Cluster {
   readonly #chapter: Chapter
   readonly #members: readonly Member[]
   readonly #config: string | undefined
+  readonly #env: StartOptions['env']
   readonly #running: { member: Member; process: RunningProcess }[] = []
   readonly #nameWidth: number
   /** Those that have not ended: those that are still to start, too. */
@@ -80,11 +83,12 @@ class Cluster {
     this.#end = resolve
   })
 
-  constructor(chapter: Chapter, members: readonly Member[], config: string | undefined) {
+  constructor(chapter: Chapter, members: readonly Member[], { config, env }: StartOptions) {
     this.#chapter = chapter
     this.#members = members
     this.#left = new Set(members)
     this.#config = config
+    this.#env = env
     this.#nameWidth = Math.max(NAME_WIDTH, ...members.map(({ name }) => name.length))
   }
 
@@ -119,7 +123,7 @@ class Cluster {
       let lack: NodeJS.ErrnoException | undefined
       const process = startNode(['--import', 'tsx', `src/${program.name}.ts`, ...args, ...config], {
         cwd: this.#chapter.folder,
-        env: { ...globalThis.process.env, TUTORIAL_PROGRAM: name }, // for preload.js: whose connection is recorded
+        env: { ...globalThis.process.env, ...this.#env, TUTORIAL_PROGRAM: name }, // for preload.js: whose connection is recorded
         onLine: (line) => {
           this.#say(member, line)
           if (!up) lack ??= lackIn(line)

@@ -1,0 +1,3 @@
+import { everyProgramEndsWell } from '@rpi-cluster/tutorial/ends-well'
+
+everyProgramEndsWell()
