@@ -259,8 +259,10 @@ function takeDurable(draft: Draft, { index, term }: LogPosition): void {
 function hear(draft: Draft, message: ReplicaMessage): void {
   const { state, settings } = draft
   if (message.to !== settings.id || message.from === settings.id) return
-  if (message.type === 'start') takeStart(draft, message)
-  else if (message.type === 'start_answer') {
+  if (message.type === 'start') {
+    takeStart(draft, message)
+    askStranger(draft, message.from)
+  } else if (message.type === 'start_answer') {
     takeStartAnswer(draft, message)
     const { role, leader } = draft.state.raft
     if (role === 'follower' && leader === message.from) sayMatch(draft, leader)
