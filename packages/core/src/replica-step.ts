@@ -185,7 +185,7 @@ function elect(draft: Draft, input: RaftInput, { now, random }: Moment): void {
 function heardIn({ members }: RaftSettings, input: RaftInput): readonly string[] {
   if (input.kind !== 'message') return members
   const { type, from } = input.message
-  return type.endsWith('answer') ? members : [...members, from]
+  return type.endsWith('vote_answer') ? members : [...members, from]
 }
 
 /** Who takes the lead over must have all of the log first (thesis, §3.10). */
