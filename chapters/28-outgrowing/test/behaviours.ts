@@ -247,7 +247,7 @@ const NO_ANSWER_MS = 20_000
 export const fullDisk: Behaviour = {
   what: 'The disk becomes full while tasks are handed in, and there is room again later',
   is: {
-    own: 'refused; with room taken again; all that was taken is done',
+    own: 'not answered; with room taken again; all that was taken is done',
     engine: 'not answered; with room and a new start of it taken again; all that was taken is done',
   },
   run: async (world) => {
