@@ -82,8 +82,6 @@ export async function openWorld(chapter: ChapterCopy, kinds: Kinds) {
 
   return {
     ...{ chapter, kinds: { queue, leader }, nodes, names, first, ...client },
-    /** Another client, which goes to whoever leads. */
-    another: () => connectAs(chapter),
     /** Kills the engines, and what would start them again, as a power cut would that their disk survives. */
     killEngines: async () => {
       if (!engines) throw new Error('There are no engines')
