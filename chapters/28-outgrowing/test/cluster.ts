@@ -68,7 +68,7 @@ class Nodes {
   }
 }
 
-/** Starts so many members, which are all there are, and waits until one leads and so many of them do tasks for it. */
+/** Starts so many members, who begin a cluster, and waits until one leads and so many of them do tasks for it. */
 export async function cluster(
   chapter: ChapterCopy,
   count: number,
@@ -77,13 +77,10 @@ export async function cluster(
 ) {
   const names = Array.from({ length: count }, (_, index) => `node-${index + 1}`)
   const text = await readFile(join(chapter.folder, 'rpicluster.json'), 'utf8')
-  const kept = text
-    .split('\n')
-    .filter((line) => !/^ +"node-\d": \{/.test(line) || names.some((name) => line.includes(`"${name}"`)))
-    .join('\n')
-    .replace(/,(\s+\},\s+\/\/ After how long)/, '$1')
+  const begun = text
+    .replace(/"founders": \[.*\]/, `"founders": ${JSON.stringify(names)}`)
     .replace('"election_ms": 1000', `"election_ms": ${electionMs}`)
-  await chapter.write('rpicluster.json', kept)
+  await chapter.write('rpicluster.json', begun)
   const nodes = new Nodes(chapter)
   await Promise.all(names.map((name) => nodes.start(name)))
   return { nodes, names, leader: await nodes.lead({ workers }) }

@@ -65,21 +65,19 @@ export const faultsOfLeading: Behaviour[] = [
     what: 'The leader stands still, and wakes when another one leads and a task was handed in there',
     is: 'it knows that it leads no more, and the task is done once',
     run: async (world) => {
-      const { nodes, watch, kinds } = world
+      const { nodes, watch } = world
       const { name, term } = await settled(world)
       const sleeper = nodes.of(name)
       sleeper.signal('SIGSTOP')
       const next = await nodes.lead({ after: term })
       await vi.waitFor(() => expect(watch.leader?.name).toBe(next.name), PATIENCE)
-      const other = await world.another()
-      const id = `meanwhile-${kinds.leader}`
-      await handIn({ ...world, client: other.client }, [note(world, id)])
-      await until({ ...world, ask: other.ask }, id, hasEnded)
+      const id = 'meanwhile'
+      await handIn(world, [note(world, id)])
+      await until(world, id, hasEnded)
       sleeper.signal('SIGCONT')
       await sleeper.says(/ Leads no more, in term \d+: /)
       await sleeper.says(/ node-\d leads in term \d+$/)
       const { name: now } = await settled(world)
-      await other.close()
       const once = written(world, id) === 1 ? 'once' : 'more often'
       return now === name ? 'it leads' : `it knows that it leads no more, and the task is done ${once}`
     },

@@ -78,12 +78,10 @@ export async function openWorld(chapter: ChapterCopy, kinds: Kinds) {
   let engines = hasEngines ? await startEngines(chapter) : undefined
   const workers = queue === 'own' ? count : 0
   const { nodes, names, leader: first } = await cluster(chapter, count, workers, electionMs)
-  const client = await connectAs(chapter, queue === 'own' && leader === 'own')
+  const client = await connectAs(chapter)
 
   return {
     ...{ chapter, kinds: { queue, leader }, nodes, names, first, ...client },
-    /** Another client, which goes to whoever leads. */
-    another: () => connectAs(chapter, false),
     /** Kills the engines, and what would start them again, as a power cut would that their disk survives. */
     killEngines: async () => {
       if (!engines) throw new Error('There are no engines')
@@ -136,7 +134,7 @@ export function memoryOf(pid: number): number {
 }
 
 /** What `submit` is, in this process: a client that goes to whoever leads. */
-async function connectAs(chapter: ChapterCopy, staysWithHolder: boolean) {
+async function connectAs(chapter: ChapterCopy) {
   const ending = new AbortController()
   const { signal: stop } = ending
   const says = () => {}
@@ -148,19 +146,16 @@ async function connectAs(chapter: ChapterCopy, staysWithHolder: boolean) {
   const link = new LeaderLink()
   const client = new TaskClient(link)
   const watch = new ElectionWatch({ members, secure, log, stop })
-  let holder: string | undefined
 
   class Submitter extends ConnectingNode {
     override handlers = client.handlers
 
     override async greet() {
       await client.resume()
-      holder = link.leader?.name
     }
   }
 
   void watch.follow(async (leader, over) => {
-    if (staysWithHolder && holder !== undefined && holder !== leader.name) return
     await link.run(leader, new Submitter({ ...wayTo(leader, members), secure, stop: over, log }))
   })
   await watch.whenLed()
