@@ -19,7 +19,7 @@ export const config = defineConfig({
     keys: {
       members: {
         schema: members,
-        description: 'The nodes that elect who leads, by the names of their keys: the same list on each.',
+        description: 'All nodes that may be members, by the names of their keys: where each is reached.',
       },
       founders: {
         schema: listOf(text),

@@ -8,14 +8,16 @@ import { createLogger } from '@rpi-cluster/core/logging'
 import { changeMembers } from '@rpi-cluster/core/replicated-log'
 import { encryptedBy } from '@rpi-cluster/core/secure-sockets'
 import { config } from './config.ts'
+import { memberCalled } from './leader-link.ts'
 
 stopSignal()
 const log = createLogger('members')
 const [verb, name] = process.argv[2]?.startsWith('-') ? [] : process.argv.splice(2, 2)
 if (verb !== undefined && (name === undefined || !['add', 'remove'].includes(verb)))
-  throw new OperationalError('Say what to do with members: nothing, add NAME, or remove NAME.')
+  throw new OperationalError('Say nothing, and it shows who the members are; or add NAME, or remove NAME.')
 const { cluster, submitter } = loadJsonConfig(config, ['cluster', 'submitter'], log)
 const { members } = cluster
+if (verb === 'add') memberCalled(name ?? '', members)
 const done = new AbortController()
 const stop = AbortSignal.any([stopSignal(), done.signal])
 const secure = encryptedBy(await openKey({ file: credentialFile('key', submitter.key), log, stop }))

@@ -1,7 +1,8 @@
-import { faults, fullDisk } from './behaviours.ts'
+import { faults, fullDisk, quick } from './behaviours.ts'
 import { eachKind } from './kinds.ts'
-import { faultsOfLeading } from './leading.ts'
+import { faultsOfLeading, quickLeading } from './leading.ts'
 
+eachKind('without a fault', [...quick, ...quickLeading], { count: 2 })
 eachKind('with faults', [...faults, ...faultsOfLeading], { count: 3 })
 const kinds = [
   { queue: 'own', leader: 'own' },

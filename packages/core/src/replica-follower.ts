@@ -36,9 +36,15 @@ export function takeAppend(draft: Draft, message: Extract<LogMessage, { type: 'a
   sayMatch(draft, from)
 }
 
-/** What is on its disk is what counts for a majority. */
-function sayMatch(draft: Draft, leader: string): void {
-  const { durable, matched, commit } = draft.state
+/**
+ * What is on its disk is what counts for a majority. The leader must know of this start first: else nobody could tell, were the
+ * card put back to before it, that something was said to be there.
+ *
+ * @internal
+ */
+export function sayMatch(draft: Draft, leader: string): void {
+  const { durable, matched, commit, cleared } = draft.state
+  if (!cleared.includes(leader)) return
   draft.say(leader, { type: 'append_answer', match: Math.min(durable, matched), commit })
 }
 

@@ -4,6 +4,7 @@
  * @since 0.27.0
  */
 import type { LogEntry } from './entry-log.ts'
+import { say } from './raft-messages.ts'
 import { majorityOf } from './raft-state.ts'
 import type { Draft } from './replica-draft.ts'
 import type { LogMessage } from './replica-messages.ts'
@@ -81,6 +82,11 @@ export function beat(draft: Draft): void {
   const { settings, state, now } = draft
   const voters = votersOf(state)
   for (const id of receiversOf(settings.id, state)) {
+    // That it answers is known before it is a voter: else a leader would lack its voice in that moment.
+    if (!voters.includes(id))
+      draft.messages.push(
+        say(raftSettings(settings, voters), state.raft, id, { type: 'heartbeat', at: Math.floor(now) }),
+      )
     const { at, mode, underWay } = followerOf(draft, id)
     const patience = mode === 'snapshot' ? SNAPSHOT_IN_ELECTIONS : PATIENCE_IN_ELECTIONS
     const isAwaited = mode === 'snapshot' || underWay.length > 0
@@ -216,7 +222,8 @@ function promote(draft: Draft, id: string): void {
   const { state } = draft
   const learner = membersOf(state).find((member) => member.id === id && !member.isVoter)
   const { match, mode } = followerOf(draft, id)
-  if (!learner || mode !== 'stream' || state.log.last.index - match > CAUGHT_UP) return
+  const isHeard = draft.now - (state.raft.contacts[id]?.askedAt ?? 0) < draft.settings.electionMs / 2
+  if (!learner || !isHeard || mode !== 'stream' || state.log.last.index - match > CAUGHT_UP) return
   changeMembers(
     draft,
     membersOf(state).map((member) => (member === learner ? { ...member, isVoter: true } : member)),

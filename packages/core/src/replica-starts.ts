@@ -5,8 +5,7 @@
  * Each start is counted in the store, and has a word that nobody can guess. Before a member votes it tells the others which
  * start this is and what the words of those before were, and they remember it on their disks. A store that was put back begins
  * with a number that they know already, by another word; and however often it starts, the word that they know is not among its
- * own. A copy
- * that was made while the member was down is always known by that: since then it has started, and told them. One that was made
+ * own. A copy that was made while the member was down is always known by that: since then it has started, and told them. One that was made
  * of files while they were in use may not be, and is no copy that anybody should make.
  *
  * It waits for all of the others, since any one of them may be the one who knows. But if one is down for good, the rest must
@@ -31,8 +30,7 @@ export function startAfter({ number, token, before }: MemberStart, next: string)
 }
 
 /**
- * Whether it may vote, and stand for election.
- * Who knows of no other member has nobody to ask, and may yet have been one of many since then: it waits for a leader that
+ * Whether it may vote, and stand for election. Who knows of no other member has nobody to ask, and may yet have been one of many since then: it waits for a leader that
  * knows better. Only who began alone, and has just done so, cannot have been.
  *
  * @internal
@@ -41,6 +39,15 @@ export function isCleared(settings: ReplicaSettings, state: ReplicaState, now: n
   const isFirst = state.start.number === 1 && membersOf(state).length === 1
   const isKnown = membersOf(state).length > 1 && !isMissing(settings, state)
   return isFirst || isKnown || now >= waitsUntil(settings, state)
+}
+
+/**
+ * For whom a member waits, before it votes.
+ *
+ * @internal
+ */
+export function waitsFor(settings: ReplicaSettings, state: ReplicaState, now: number): string[] {
+  return isCleared(settings, state, now) ? [] : missing(settings, state)
 }
 
 /**

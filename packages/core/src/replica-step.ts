@@ -10,7 +10,7 @@ import type { LogPosition, RaftSettings } from './raft-state.ts'
 import { type RaftInput, stepRaft, wakeAt } from './raft-step.ts'
 import type { Moment } from './raft-turn.ts'
 import { Draft } from './replica-draft.ts'
-import { takeAppend, takeSnapshot, takeSnapshotted, tellDurable } from './replica-follower.ts'
+import { sayMatch, takeAppend, takeSnapshot, takeSnapshotted, tellDurable } from './replica-follower.ts'
 import { add, beat, begin, changeMembers, commit, meet, takeMatch, takeMismatch } from './replica-leader.ts'
 import type { ReplicaMessage } from './replica-messages.ts'
 import {
@@ -185,7 +185,7 @@ function elect(draft: Draft, input: RaftInput, { now, random }: Moment): void {
 function heardIn({ members }: RaftSettings, input: RaftInput): readonly string[] {
   if (input.kind !== 'message') return members
   const { type, from } = input.message
-  return type.endsWith('answer') ? members : [...members, from]
+  return type.endsWith('vote_answer') ? members : [...members, from]
 }
 
 /** Who takes the lead over must have all of the log first (thesis, §3.10). */
@@ -259,9 +259,14 @@ function takeDurable(draft: Draft, { index, term }: LogPosition): void {
 function hear(draft: Draft, message: ReplicaMessage): void {
   const { state, settings } = draft
   if (message.to !== settings.id || message.from === settings.id) return
-  if (message.type === 'start') takeStart(draft, message)
-  else if (message.type === 'start_answer') takeStartAnswer(draft, message)
-  else {
+  if (message.type === 'start') {
+    takeStart(draft, message)
+    askStranger(draft, message.from)
+  } else if (message.type === 'start_answer') {
+    takeStartAnswer(draft, message)
+    const { role, leader } = draft.state.raft
+    if (role === 'follower' && leader === message.from) sayMatch(draft, leader)
+  } else {
     askStranger(draft, message.from)
     // One of an older term says nothing any more. To a newer one the election has brought this member.
     if (message.term === state.raft.term) hearInTerm(draft, message)

@@ -36,7 +36,7 @@ export {
   type ReplicaMessage,
   replicaMessage,
 } from './replica-messages.ts'
-export { startAfter } from './replica-starts.ts'
+export { startAfter, waitsFor } from './replica-starts.ts'
 export {
   entriesOf,
   type Follower,

@@ -25,6 +25,7 @@ import {
   startAfter,
   startReplica,
   votersOf,
+  waitsFor,
 } from './replica.ts'
 import { ReplicaDriver } from './replica-driver.ts'
 import { openReplicaStore, type ReplicaStore } from './replica-store.ts'
@@ -307,9 +308,21 @@ export class ReplicatedLog {
     while (!stop.aborted) {
       if (!this.#begun) await this.#look(tell)
       else if (!this.#isMember) await this.#ask(tell)
-      else told.clear()
+      else this.#tellWaiting(tell)
       await sleep(this.#isMember ? 4 * ASK_MS : ASK_MS, undefined, { signal: stop }).catch(() => {})
     }
+  }
+
+  #tellWaiting(tell: (line: string) => void): void {
+    const { replica } = this.#driver
+    const { electionMs = DEFAULT_ELECTION_MS, heartbeatMs = DEFAULT_HEARTBEAT_MS } = this.#options
+    const names = waitsFor({ id: this.id, electionMs, heartbeatMs }, replica, performance.now()).map(
+      nameOfMember,
+    )
+    if (names.length > 0 && replica.raft.leader === null)
+      tell(
+        `Waits for ${names.join(', ')} before it votes, for ten time-outs at most: one of them may know of a later start of this member, if its card was put back`,
+      )
   }
 
   get #isMember(): boolean {
@@ -370,7 +383,7 @@ export class ReplicatedLog {
     const { members, commit } = this.#driver.replica
     const now = members.findLast(({ index }) => index <= commit)
     const names = (now?.members ?? []).map(
-      ({ id, isVoter }) => `${nameOfMember(id)}${isVoter ? '' : ', which learns,'}`,
+      ({ id, isVoter }) => `${nameOfMember(id)}${isVoter ? '' : ' (learns)'}`,
     )
     const told = names.join(', ')
     if (told === this.#toldMembers) return

@@ -97,6 +97,7 @@ export class Operator {
     const { electionMs } = this.#world.drawn
     this.#world.later(this.#chance.wait(electionMs / 2), () => {
       if (this.#job) this.#look(this.#job)
+      else this.#lookForOlder()
       this.#lookAgain()
     })
   }
@@ -137,6 +138,15 @@ export class Operator {
     const isThere = members.some(({ id, isVoter }) => id === young && isVoter)
     if (isThere || !gone?.isVoter) return members
     return [...others.filter((member) => member !== gone), { id: young, isVoter: true }]
+  }
+
+  /** Some hear late that their store is older than it was. */
+  #lookForOlder(): void {
+    const { members } = this.#world.rules
+    const machine = this.#world.machines.find(
+      ({ id, state }) => state?.older != null && members.some((member) => member.id === id),
+    )
+    if (machine) this.#job = { kind: 'restore', machine, since: this.#world.now }
   }
 
   /** A card that was put back: when the others have said so, it is a case for a new one. */

@@ -1,0 +1,59 @@
+import { type ChapterCopy, test as testInCopy } from '@rpi-cluster/tutorial/harness'
+import { expect } from 'vitest'
+import { isHere, openWorld } from './world.ts'
+
+const test = testInCopy.extend<{ chosen: ChapterCopy }>({
+  // In the chapter before there is nothing to choose.
+  chosen: async ({ chapter }, use) => {
+    expect(chapter.chapter.programs.map(({ name }) => name)).toContain('engines')
+    await use(chapter)
+  },
+})
+
+/** Runs a program to its end, with choices. Returns its exit code, and what it said last. */
+async function endOf(chapter: ChapterCopy, name: string, env: Record<string, string>) {
+  const program = await chapter.run(name, { env })
+  await program.ends()
+  return [program.exitCode, program.messages.at(-1)]
+}
+
+test('the configuration alone chooses an engine, and one that is not installed is one line, which says how to install it', async ({
+  chosen: chapter,
+}) => {
+  const own = await chapter.run('engines', { env: { PATH: '/nowhere' } })
+  await own.says(/ Engines: none is chosen/)
+  await own.stop()
+  const choices = { RPI_CLUSTER_CLUSTER_QUEUE: 'nats', RPI_CLUSTER_CLUSTER_LEADER: 'etcd' }
+  expect(await endOf(chapter, 'engines', { PATH: '/nowhere', ...choices })).toEqual([
+    1,
+    'Not installed here: nats-server, etcd. On Debian, say: sudo apt install nats-server etcd-server',
+  ])
+})
+
+test('the own queue with the lead by etcd is refused in one line, which says what to choose', async ({
+  chosen: chapter,
+}) => {
+  expect(await endOf(chapter, 'node', { RPI_CLUSTER_CLUSTER_LEADER: 'etcd' })).toEqual([
+    1,
+    'The own queue is a log, and who leads in that only its members can say: choose "nats" as cluster.queue for "etcd" as cluster.leader, or "own" for both.',
+  ])
+})
+
+test('a picture that was handed in is finished by NATS and etcd though who leads is killed while it is drawn', async ({
+  chosen: chapter,
+  skip,
+}) => {
+  if (!isHere('nats') || !isHere('etcd')) return skip('NATS or etcd is not installed')
+  const kinds = { queue: 'nats', leader: 'etcd', count: 3, mostWaiting: 1_000 } as const
+  const { nodes, watch, close } = await openWorld(chapter, kinds)
+  const { name, term } = await watch.whenLed()
+  const args = ['mandelbrot', '--width', '480', '--view', 'seahorses', '--id', 'holiday']
+  const submit = await chapter.run('submit', { args })
+  await submit.says(/ Handed in as holiday: \d+ tasks$/)
+  await nodes.kill(name)
+  await submit.ends()
+  expect([submit.exitCode, submit.messages.at(-1)]).toEqual([0, expect.stringMatching(/^The picture is /)])
+  const next = await nodes.lead({ after: term })
+  expect(next.name).not.toBe(name)
+  await close()
+})
