@@ -63,7 +63,7 @@ test.for(onWire)(
   async ({ name, wire }, { page }) => {
     await visit(page, `chapters/${name}/?view=run`)
     expect(wire.lanes.slice(0, 3).join()).toMatch(
-      /^(master,slave 1,slave 2|primary,secondary 1,secondary 2|node 1,node 2,node 3)$/,
+      /^(master,slave 1,slave 2|primary,secondary 1,secondary 2|node 1,node 2,node 3|engines,node 1,node 2)$/,
     )
     expect(await page.locator('.wire .lane').allInnerTexts()).toEqual(wire.lanes)
 
