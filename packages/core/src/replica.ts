@@ -27,7 +27,7 @@
  * @since 0.27.0
  */
 export { EntryLog, type LogEntry } from './entry-log.ts'
-export type { LogPosition } from './raft.ts'
+export type { LogPosition } from './raft-state.ts'
 export { commit, timeAt, whyNoChange } from './replica-leader.ts'
 export {
   type LogMessage,
