@@ -9,6 +9,7 @@ import { afterAll, beforeAll, expect, test, vi } from 'vitest'
 import { allChapters } from '../src/chapters/chapters.ts'
 import { CleanCopy } from '../src/checks/console-blocks.ts'
 import { freePort, freePorts, programEnvironment } from '../src/run/environment.ts'
+import { lengthenSeries } from './support/longer-series.ts'
 
 const TUTORIAL = 'packages/tutorial/bin/tutorial.js'
 
@@ -43,6 +44,7 @@ beforeAll(async () => {
   const copy = await CleanCopy.make()
   clone = copy.folder
   dispose = () => copy.dispose()
+  lengthenSeries(clone, number)
 })
 
 afterAll(() => dispose())
@@ -275,7 +277,12 @@ function beAuthor(): void {
   )
   if (elects) {
     const config = `${folder}/rpicluster.json`
-    write(config, read(config).replace(/,\n +"node-\d": \{[^}]*\}/g, ''))
+    write(
+      config,
+      read(config)
+        .replace(/,\n +"node-\d": \{[^}]*\}/g, '')
+        .replace(/("founders": )\[[^\]]*\]/, '$1["node-1"]'),
+    )
   }
   const pkg = JSON.parse(read(`${folder}/package.json`))
   pkg.description = 'A third kind of program, which lets visitors in'

@@ -36,7 +36,7 @@ test('the list of the chapters is what they say of themselves; a changed, a miss
     text.replace(row, row + row),
     text.replace('### Part I: A message', '### Part I: A word'),
     text.replace(/^### Part I:[\s\S]*?\n(?=### Part II:)/m, ''),
-    text.replace(/^\| 28 \|.*\n\n/m, '$&Still to come: part VI.\n\n'),
+    text.replace(/^(\| \d\d \|.*\n)\n(?!###)/m, '$&Still to come: another part.\n\n'),
   ]) {
     expect(tableProblems(changed)).toEqual([
       expect.stringMatching(/^README\.md:\d+: the list of the chapters is stale \(pnpm sync mends it\): /),
