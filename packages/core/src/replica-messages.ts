@@ -28,8 +28,8 @@ export type LogWords =
   /** "Up to which entry must I have applied what is committed, so that what I read is not stale?" (thesis, §6.4) */
   | { readonly type: 'read'; readonly read: number }
   | { readonly type: 'read_answer'; readonly read: number; readonly index: number }
-  /** "I have started. Do you know of a later start of mine?" */
-  | { readonly type: 'start'; readonly start: MemberStart }
+  /** "I have started. Do you know of a later start of mine?" With `isReply`, since the other one has asked the same. */
+  | { readonly type: 'start'; readonly start: MemberStart; readonly isReply?: boolean | undefined }
   | { readonly type: 'start_answer'; readonly token: string; readonly isOlder: boolean }
 
 /** A message about a log. `term` is the one that its sender was in. */
@@ -93,6 +93,7 @@ export const replicaMessage = v.union([
       ...envelope,
       type: v.literal('start'),
       start: v.object({ number: wholeNumber, token, before: v.pipe(v.string(), v.maxLength(10_000)) }),
+      isReply: v.optional(v.boolean()),
     }),
     v.object({ ...envelope, type: v.literal('start_answer'), token, isOlder: v.boolean() }),
   ]),

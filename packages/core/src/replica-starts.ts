@@ -14,7 +14,7 @@
  * @since 0.27.0
  */
 import type { Draft } from './replica-draft.ts'
-import type { LogMessage } from './replica-messages.ts'
+import type { LogMessage, ReplicaMessage } from './replica-messages.ts'
 import { type MemberStart, membersOf, type ReplicaSettings, type ReplicaState } from './replica-state.ts'
 
 /** How many time-outs a member waits for those who say nothing. */
@@ -74,14 +74,18 @@ export function askOfStart(draft: Draft): void {
 
 /**
  * Somebody speaks whom this one does not know as a member. It may be this one that knows too little: with a store from before it
- * knew anybody, it would ask nobody.
+ * knew anybody, it would ask nobody. Two that do not know each other ask once each, and no question is an answer to the other's
+ * answer: there would be no end.
  *
  * @internal
  */
-export function askStranger(draft: Draft, from: string): void {
+export function askStranger(draft: Draft, message: ReplicaMessage): void {
   const { state } = draft
+  const { from } = message
+  const isStart = message.type === 'start'
+  if (isStart && message.isReply) return
   if (state.cleared.includes(from) || membersOf(state).some(({ id }) => id === from)) return
-  draft.say(from, { type: 'start', start: state.start })
+  draft.say(from, { type: 'start', start: state.start, ...(isStart && { isReply: true }) })
 }
 
 /**

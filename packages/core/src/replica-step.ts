@@ -261,13 +261,13 @@ function hear(draft: Draft, message: ReplicaMessage): void {
   if (message.to !== settings.id || message.from === settings.id) return
   if (message.type === 'start') {
     takeStart(draft, message)
-    askStranger(draft, message.from)
+    askStranger(draft, message)
   } else if (message.type === 'start_answer') {
     takeStartAnswer(draft, message)
     const { role, leader } = draft.state.raft
     if (role === 'follower' && leader === message.from) sayMatch(draft, leader)
   } else {
-    askStranger(draft, message.from)
+    askStranger(draft, message)
     // One of an older term says nothing any more. To a newer one the election has brought this member.
     if (message.term === state.raft.term) hearInTerm(draft, message)
   }

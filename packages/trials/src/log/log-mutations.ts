@@ -153,6 +153,12 @@ export const LOG_MUTATIONS: Readonly<Record<string, Mutation>> = {
     from: 'if (ago === 0) return start.token === known.token',
     to: 'if (ago === 0) return true',
   },
+  'strangers-without-end': {
+    rule: 'a question is no answer to an answer: two that do not know each other ask once each',
+    file: 'replica-starts.ts',
+    from: 'if (isStart && message.isReply) return',
+    to: '',
+  },
   'start-unsaved': {
     rule: 'a start that was heard of is not forgotten',
     file: 'replica-step.ts',

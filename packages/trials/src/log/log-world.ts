@@ -39,6 +39,9 @@ const SNAPSHOT_TAKES = 4
 /** How many copies of a card are kept. */
 const MOST_COPIES = 4
 
+/** What no run takes whose messages come to an end: ten times what the longest of the first 600 seeds takes. */
+const MOST_STEPS = 400_000
+
 export class LogWorld {
   readonly drawn: DrawnLogWorld
   readonly machines: LogMachine[] = []
@@ -335,6 +338,8 @@ export class LogWorld {
     const { state: before, settings } = machine
     if (!before) throw new TypeError('A program that does not run takes no step.')
     this.steps += 1
+    if (this.steps > MOST_STEPS)
+      throw new BrokenRule(`all that is said comes to an end: after ${MOST_STEPS} steps it goes on`)
     if (happening.kind === 'time') machine.isTimeWaiting = false
     const input = { ...happening, now: machine.clockAt(this.now), random: this.#chance.next() }
     const step = this.#replica.stepReplica(settings, before, input)
