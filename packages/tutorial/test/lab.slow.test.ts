@@ -3,18 +3,16 @@ import { cpSync, mkdirSync, mkdtempSync, readdirSync } from 'node:fs'
 import { rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
-import { allChapters, type Chapter, findChapter } from '../src/chapters/chapters.ts'
+import { afterEach, beforeEach, expect, test, vi } from 'vitest'
+import { findChapter } from '../src/chapters/chapters.ts'
 import { belongsTo } from '../src/chapters/copied.ts'
 import { isAlive, Running } from '../src/harness/harness.ts'
 import { readRecording } from '../src/lab/recording.ts'
-import { type Outcome, tryScenario } from '../src/lab/run-scenario.ts'
-import { readScenario, type Scenario, scenariosOf } from '../src/lab/scenario.ts'
 import { freePorts, programEnvironment } from '../src/run/environment.ts'
+import { isInRealTime, tryScenarios, UNHURRIED } from './support/scenarios.ts'
 
 const TOOL = join(import.meta.dirname, '../bin/tutorial.js')
 const chapter = findChapter('11')
-const all = allChapters().flatMap((chapter) => scenariosOf(chapter).map((name) => ({ chapter, name })))
 
 let folder = ''
 beforeEach(() => {
@@ -22,31 +20,7 @@ beforeEach(() => {
 })
 afterEach(() => rm(folder, { recursive: true }))
 
-/** How many times as fast as real time a scenario goes that is not in a hurry. */
-const UNHURRIED = 2
-
-/**
- * Runs a scenario, and once more unhurriedly when a promise is broken: on a busy machine, seconds that pass ten times as
- * fast leave too little time to start a program in.
- */
-async function tried(chapter: Chapter, scenario: Scenario): Promise<Outcome> {
-  const outcome = await tryScenario(chapter, scenario, { seed: 1 })
-  const hasPassed = outcome.problems.length === 0 && outcome.results.every(({ kept }) => kept)
-  return hasPassed ? outcome : tryScenario(chapter, scenario, { seed: 1, speed: UNHURRIED })
-}
-
-describe.for(all)('$name of $chapter.name', ({ chapter, name }) => {
-  const scenario = readScenario(chapter, name)
-  const timeout = 180_000 + (scenario.ends * 1000) / UNHURRIED
-
-  test('passes, and its control fails by a promise', { timeout }, async () => {
-    const passed = await tried(chapter, scenario)
-    expect(passed.problems).toEqual([])
-    expect(passed.results.filter(({ kept }) => !kept)).toEqual([])
-    const control = await tryScenario(chapter, scenario, { seed: 1, control: true })
-    expect(control.results.filter(({ kept }) => !kept)).not.toEqual([])
-  })
-})
+tryScenarios((scenario) => !isInRealTime(scenario))
 
 /** `pnpm lab`, with everything that it leaves in one folder. */
 const runLab = (...args: string[]) => runLabIn(folder, folder, ...args)
