@@ -11,6 +11,9 @@
  */
 const WINDOWS_MS = [1_000, 2_000, 4_000, 8_000, 16_000, 30_000]
 
+/** The same for a peer that is back soon, or never: in parts of the longest pause, which is two of the last windows. */
+const PARTS_OF_THE_LONGEST = [1 / 32, 1 / 16, 1 / 8, 1 / 4, 1 / 2]
+
 /**
  * Exponential back-off with jitter. Time is cut into windows, each twice as long as the one before, up to thirty seconds,
  * and there is one try in each, at a random moment of it.
@@ -30,17 +33,18 @@ export class BackOff {
 
   /**
    * @param random gives a number from 0 to 1, without 1. Default: Math.random
-   * @param longestPauseMs how long a pause is at most, in ms: two windows. Default: as long as two of the last
+   * @param longestPauseMs how long a pause is at most, in ms. Then the first windows are shorter, too. Default: a minute
    */
-  constructor(random: () => number = Math.random, longestPauseMs = Number.POSITIVE_INFINITY) {
+  constructor(random: () => number = Math.random, longestPauseMs?: number) {
     this.#random = random
-    this.#windows = WINDOWS_MS.map((length) => Math.min(length, longestPauseMs / 2))
+    this.#windows =
+      longestPauseMs === undefined ? WINDOWS_MS : PARTS_OF_THE_LONGEST.map((part) => part * longestPauseMs)
   }
 
   /** How long to wait before the next try, in ms. */
   next(): number {
     const length = this.#windows[this.#window] as number
-    this.#window = Math.min(this.#window + 1, WINDOWS_MS.length - 1)
+    this.#window = Math.min(this.#window + 1, this.#windows.length - 1)
     const moment = this.#random() * length
     const pause = this.#rest + moment
     this.#rest = length - moment

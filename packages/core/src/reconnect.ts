@@ -26,7 +26,8 @@ export interface StayConnectedOptions extends ConnectOptions {
   lastingMs?: number
   /**
    * How long a pause is at most, in milliseconds: for a peer that is back soon, or never, such as one of several that lead in
-   * turn. Then nothing is told before it was away for two such pauses. Default: 60,000.
+   * turn. Then the first pause is a 32th of it at most, the next ones are twice as long each, and nothing is told before the
+   * peer was away for two of the longest. Default: 60,000, and a first pause of up to a second.
    */
   longestPauseMs?: number | undefined
 }

@@ -2,8 +2,8 @@ import { describe, expect, test } from 'vitest'
 import { BackOff } from '../src/back-off.ts'
 
 /** When each of some tries is, in seconds, if all moments are chosen so. */
-function tries(count: number, random: () => number): number[] {
-  const backOff = new BackOff(random)
+function tries(count: number, random: () => number, longestPauseMs?: number): number[] {
+  const backOff = new BackOff(random, longestPauseMs)
   let now = 0
   return Array.from({ length: count }, () => {
     now += backOff.next()
@@ -26,8 +26,12 @@ describe('the tries', () => {
     expect(Math.max(...all.map((at, index) => at - (all[index - 1] ?? 0)))).toBeLessThanOrEqual(60)
   })
 
+  test('come sooner one after the other where no pause may be long', () => {
+    expect(tries(7, () => 0, 3_200)).toEqual([0, 0.1, 0.3, 0.7, 1.5, 3.1, 4.7])
+  })
+
   test('have no pause that is longer than is asked for', () => {
-    const extremes = [0.999_999, 0, 0.999_999, 0, 0.999_999, 0]
+    const extremes = [0.999_999, 0, 0.999_999, 0, 0.999_999, 0, 0.999_999, 0]
     const backOff = new BackOff(() => extremes.pop() as number, 500)
     const pauses = Array.from({ length: extremes.length }, () => backOff.next())
     expect(Math.max(...pauses)).toBeLessThanOrEqual(500)
