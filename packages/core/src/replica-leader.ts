@@ -250,7 +250,7 @@ function hasRoom(draft: Draft, id: string): boolean {
   // What is found out by a message is not found out sooner by two.
   if (mode === 'probe') return underWay.length === 0
   const size = underWay.reduce((sum, one) => sum + one.size, 0)
-  return next <= draft.state.log.last.index && underWay.length < MOST_UNDER_WAY && size < MOST_SIZE_UNDER_WAY
+  return next <= lastFor(draft, id) && underWay.length < MOST_UNDER_WAY && size < MOST_SIZE_UNDER_WAY
 }
 
 /** Sends a message with some entries, or with none. */
@@ -259,9 +259,14 @@ function sendSome(draft: Draft, id: string, most: number): void {
   const { next, mode, underWay, at } = followerOf(draft, id)
   const term = log.termAt(next - 1)
   if (mode === 'snapshot' || term === undefined) return
+  const last = lastFor(draft, id)
   const entries: LogEntry[] = []
   let size = 0
-  for (let entry = log.at(next); entry && size < most; entry = log.at(next + entries.length)) {
+  for (
+    let entry = log.at(next);
+    entry && entry.index <= last && size < most;
+    entry = log.at(next + entries.length)
+  ) {
     if (entries.length > 0 && size + entry.data.length + ENTRY_SIZE > most) break
     entries.push(entry)
     size += entry.data.length + ENTRY_SIZE
@@ -275,6 +280,15 @@ function sendSome(draft: Draft, id: string, most: number): void {
     at: underWay.length === 0 ? draft.now : at,
   })
   draft.say(id, { type: 'append', before: { term, index: next - 1 }, entries, commit })
+}
+
+/**
+ * Up to which entry a member gets the log. Who is to be removed learns that when it is committed, and not before: were it the only
+ * one to have that entry, the others could not be elected by it, and it may not stand itself.
+ */
+function lastFor({ state }: Draft, id: string): number {
+  const isMember = membersOf(state).some((member) => member.id === id)
+  return isMember ? state.log.last.index : Math.min(state.commit, state.log.last.index)
 }
 
 /** To whom the log goes: to all members, and to who was one until a change that is not committed yet. */

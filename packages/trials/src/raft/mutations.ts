@@ -69,8 +69,8 @@ export const MUTATIONS: Readonly<Record<string, Mutation>> = {
   'no-pre-vote': {
     rule: 'who wants to stand asks first (thesis, §9.6)',
     file: 'raft-step.ts',
-    from: 'return askAround(settings, state, moment)',
-    to: 'return stand(settings, state, moment, { isHandedOver: false })',
+    from: '? askAround(settings, state, moment)',
+    to: '? stand(settings, state, moment, { isHandedOver: false })',
   },
   'votes-despite-leader': {
     rule: 'who hears a leader elects no other (§6; thesis, §4.2.3)',
