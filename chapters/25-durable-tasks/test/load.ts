@@ -35,12 +35,14 @@ await asSubmitter(log, async (client) => {
     }
   }
   const all = Promise.all(Array.from({ length: LOTS }, (_, lot) => handIn(lot)))
-  while (!enough || client.open > 0)
+  while (!enough || client.open > 0) {
+    await sleep(10) // with nothing open its ends are over at once
     for await (const { id, state, result, reason } of client.ends()) {
       const { pixels } = Object(result)
       const isRight = state === 'done' && pixels !== undefined && pixels === right.get(id)
       console.log(`-${id}${isRight ? '' : ` ${state} ${reason ?? 'and not right'}`}`)
       right.delete(id)
     }
+  }
   await Promise.all([all, told])
 })

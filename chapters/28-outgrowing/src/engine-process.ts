@@ -19,12 +19,15 @@ export class EngineProcess {
   readonly #engine: Engine
   readonly #log: Logger
   readonly #stop: AbortSignal
+  /** Resolves when it is known that nobody else listens there. */
+  readonly #isFree: Promise<void>
 
   constructor(engine: Engine, { log, stop }: { log: Logger; stop: AbortSignal }) {
     this.#engine = engine
     this.#log = log
     this.#stop = stop
-    this.ended = this.#keep()
+    this.#isFree = this.#mustBeFree()
+    this.ended = this.#isFree.then(() => this.#keep())
     this.ended.catch(() => {}) // who waits for it to be up is told
   }
 
@@ -35,6 +38,7 @@ export class EngineProcess {
    */
   async isUp() {
     const { command, address } = this.#engine
+    await this.#isFree // who listens now is the one that was started
     const failed = this.ended.then(() => 'ended' as const)
     for (const begin = performance.now(); performance.now() - begin < PATIENCE_MS; ) {
       if (await listens(address)) return
@@ -43,12 +47,16 @@ export class EngineProcess {
     throw new OperationalError(`${command} was started, and does not listen on ${address}.`)
   }
 
-  async #keep() {
-    const { command, args, address, isBad } = this.#engine
+  async #mustBeFree() {
+    const { command, address } = this.#engine
     if (await listens(address))
       throw new OperationalError(
         `Somebody listens on ${address} already: a ${command} that was left behind? End it, or choose another port under "engines".`,
       )
+  }
+
+  async #keep() {
+    const { command, args, isBad } = this.#engine
     for (let starts = 0; !this.#stop.aborted; starts += 1) {
       const child = spawn(command, args, { stdio: ['ignore', 'pipe', 'pipe'] })
       const end = () => child.kill('SIGTERM')
