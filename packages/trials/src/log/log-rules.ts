@@ -132,6 +132,11 @@ export class LogRules {
     }
   }
 
+  /** Entries of a leader that nobody has, nor will: its term was not saved yet, and so it has said nothing to anybody. */
+  neverWere(entries: readonly LogEntry[]): void {
+    for (const { term, index } of entries) this.#made.delete(`${term}/${index}`)
+  }
+
   /** What stands before an entry. The time of one that is in a snapshot is not known to everybody. */
   #before({ log, snapshot }: ReplicaState, { index }: LogEntry): { term: number; time: number } {
     const entry = log.at(index - 1)

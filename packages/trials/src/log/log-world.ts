@@ -149,10 +149,12 @@ export class LogWorld {
   /** Cuts the power of a machine. What it was writing is on its card, or some of it. */
   crash(machine: LogMachine): void {
     if (!machine.state) return
-    const { process } = machine
+    const { process, saving } = machine
     machine.disk.crash(this.#chance)
     machine.end()
     const { stored } = machine.disk
+    if (saving && !saving.isSaved && saving.step.state.raft.role === 'leader')
+      this.rules.neverWere(saving.step.append.filter(({ term, index }) => !hasStored(stored, term, index)))
     this.tell(
       `${machine.id} crashes, with entries up to ${stored.entries.at(-1)?.index ?? stored.snapshot.last.index} on its card`,
     )
