@@ -48,7 +48,8 @@ function parsed(args: string[]) {
   try {
     return parseArgs({ args, options, allowPositionals: true })
   } catch (error) {
-    throw new OperationalError(`${(error as Error).message} ${USAGE}`)
+    const [why] = (error as Error).message.split('. ') // the rest is advice for who writes programs
+    throw new OperationalError(`${why}. ${USAGE}`)
   }
 }
 

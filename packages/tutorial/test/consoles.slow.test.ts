@@ -4,7 +4,7 @@ import { CleanCopy, untrueBlocks } from '../src/checks/console-blocks.ts'
 import { allTexts } from '../src/checks/text-checks.ts'
 import { readReadme } from '../src/texts/readme.ts'
 
-const LONG = 120_000
+const LONG = 300_000
 
 let copy: CleanCopy
 beforeAll(async () => {

@@ -9,7 +9,7 @@ import { CleanCopy } from '../src/checks/console-blocks.ts'
 import { freePorts, programEnvironment } from '../src/run/environment.ts'
 import { PNPM } from '../src/workspace/pnpm.ts'
 
-vi.setConfig({ testTimeout: 180_000 })
+vi.setConfig({ testTimeout: 400_000 })
 
 let clone: string
 let dispose: () => void
