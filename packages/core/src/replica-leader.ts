@@ -173,6 +173,13 @@ export function commit(draft: Draft): void {
   const through = matches[majorityOf(raftSettings(settings, voters)) - 1] ?? 0
   if (through <= state.commit || state.log.termAt(through) !== state.raft.term) return
   draft.know({ commit: through })
+  const changedAt = state.members.at(-1)?.index ?? 0
+  if (changedAt > state.commit && changedAt <= through) tellRemoved(draft, receiversOf(settings.id, state))
+}
+
+/** Who was removed by what is committed now gets that, once: it is sent nothing any more. */
+function tellRemoved(draft: Draft, receivers: readonly string[]): void {
+  for (const id of receivers) if (!isReceiver(draft, id)) sendTo(draft, id)
 }
 
 /**
