@@ -258,7 +258,7 @@ export async function aCluster({
       })
       try {
         const dialogue = new Dialogue(connection, { handlers: {}, unknown: () => {} })
-        const options = { answer: question, timeoutMs: 10_000, stop, ...(about !== undefined && { about }) }
+        const options = { answer: question, timeoutMs: 60_000, stop, ...(about !== undefined && { about }) }
         return await dialogue.ask(question, options)
       } finally {
         await connection.close()
