@@ -99,11 +99,11 @@ export const LOG_MUTATIONS: Readonly<Record<string, Mutation>> = {
     from: 'return members.at(-1)?.members ?? []',
     to: 'return (members.at(-2) ?? members.at(-1))?.members ?? []',
   },
-  'removed-stands': {
+  'voteless-stands': {
     rule: 'who has no vote does not stand, and not with a vote of its own',
     file: 'raft-step.ts',
-    from: "current.role === 'leader' || !settings.members.includes(settings.id)",
-    to: "current.role === 'leader'",
+    from: 'return settings.members.includes(settings.id)\n      ? askAround',
+    to: 'return true\n      ? askAround',
   },
   'read-without-lease': {
     rule: 'a leader lets read while nobody else can lead (thesis, §6.4)',
