@@ -10,7 +10,9 @@ const SOURCES = join(ROOT, 'packages/core/src')
 
 const modules = repositoryFiles(SOURCES).map((file) => {
   const text = readFileSync(join(SOURCES, file), 'utf8')
-  const exported = text.matchAll(/^export (?:async )?(?:function\*?|(?:abstract )?class|const|interface|type) (\w+)/gm)
+  const exported = text.matchAll(
+    /^export (?:async )?(?:function\*?|(?:abstract )?class|const|interface|type) (\w+)/gm,
+  )
   return {
     name: basename(file, '.ts'),
     since: Number(/@since 0\.(\d+)\.0/.exec(text)?.[1]),
