@@ -3,12 +3,19 @@ import { expect } from 'vitest'
 import { violations } from './support/axe.ts'
 import { kinds, siteBelow, test, visit } from './support/page.ts'
 
-test.for(kinds)('/%s has no violation, light and dark', async (address, { readers }) => {
-  const page = await readers.open(siteBelow, { colorScheme: 'light' })
-  await visit(page, address)
-  expect(await violations(page), 'light').toEqual([])
+/** Time for the longest page on a busy machine, in ms. */
+const TIMEOUT = 400_000
 
-  await page.emulateMedia({ colorScheme: 'dark' })
-  await page.locator('html.dark').waitFor()
-  expect(await violations(page), 'dark').toEqual([])
-})
+test.for(kinds)(
+  '/%s has no violation, light and dark',
+  { timeout: TIMEOUT },
+  async (address, { readers }) => {
+    const page = await readers.open(siteBelow, { colorScheme: 'light' })
+    await visit(page, address)
+    expect(await violations(page), 'light').toEqual([])
+
+    await page.emulateMedia({ colorScheme: 'dark' })
+    await page.locator('html.dark').waitFor()
+    expect(await violations(page), 'dark').toEqual([])
+  },
+)
