@@ -43,8 +43,8 @@ export function addChapters(folder: string, first: number, last: number): void {
   const end = PARTS.at(-1)?.last ?? 0
   const parts = readFileSync(join(ROOT, PARTS_FILE), 'utf8')
   writeFileSync(join(folder, PARTS_FILE), parts.replace(`last: ${end},`, `last: ${Math.max(end, last)},`))
-  // Those with the most in them, in turn, so that neighbours differ.
-  const models = allChapters().slice(-4)
+  // The newest two, in turn, so that neighbours differ and any two are as much as any other two.
+  const models = allChapters().slice(-2)
   for (let number = first; number <= last; number += 1)
     makeUp(folder, number, models[number % models.length] as Chapter)
 }
