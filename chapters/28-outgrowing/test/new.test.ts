@@ -1,3 +1,5 @@
+import { once } from 'node:events'
+import { type AddressInfo, createServer } from 'node:net'
 import { type ChapterCopy, test as testInCopy } from '@rpi-cluster/tutorial/harness'
 import { expect } from 'vitest'
 import { isHere, openWorld } from './world.ts'
@@ -28,6 +30,23 @@ test('the configuration alone chooses an engine, and one that is not installed i
     1,
     'Not installed here: nats-server, etcd. On Debian, say: sudo apt install nats-server etcd-server',
   ])
+})
+
+test('an engine in whose place somebody else listens is not said to be there', async ({
+  chosen: chapter,
+  skip,
+}) => {
+  if (!isHere('nats')) return skip('NATS is not installed')
+  const other = createServer().listen(0, '127.0.0.1')
+  await once(other, 'listening')
+  const { port } = other.address() as AddressInfo
+  const env = { RPI_CLUSTER_CLUSTER_QUEUE: 'nats', RPI_CLUSTER_ENGINES_NATS_PORT: String(port) }
+  const engines = await chapter.run('engines', { env })
+  await engines.ends()
+  other.close()
+  expect(engines.exitCode).toBe(1)
+  expect(engines.messages.filter((message) => message.startsWith('Engines: '))).toEqual([])
+  expect(engines.messages.at(-1)).toMatch(/^Somebody listens on 127\.0\.0\.1:\d+ already: a nats-server/)
 })
 
 test('the own queue with the lead by etcd is refused in one line, which says what to choose', async ({
