@@ -202,7 +202,7 @@ describe('who sends vitals', () => {
     const { sender: own, take } = sender(0.1)
     const first = connection()
     own.sendTo(first)
-    await vi.waitFor(() => expect(first.sent).toHaveLength(1), PATIENCE)
+    await vi.waitFor(() => expect(first.sent.length).toBeGreaterThan(0), PATIENCE)
     first.end()
     // A timer of this process, as that of the sender is, which ends before it.
     await sleep(300)
