@@ -1,5 +1,8 @@
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { createInterface } from 'node:readline'
 import { execa } from 'execa'
-import { expect, test, vi } from 'vitest'
+import { expect, onTestFinished, test, vi } from 'vitest'
 import { freePort, programEnvironment } from '../src/run/environment.ts'
 
 /** Listens in each of the ways that Node knows, connects in each, and says where that was. */
@@ -33,6 +36,26 @@ test('a program on a port of its own listens and connects elsewhere, in whatever
     extendEnv: false,
   })
   expect(stdout.split('\n')).toEqual([`${port} hello`, `${port} hello`, `${port} hello`])
+})
+
+test('no two processes choose from the same ports, also if their numbers would have them do so', async () => {
+  const asks = `
+    const { freePort } = await import('${new URL('../src/run/environment.ts', import.meta.url)}')
+    Object.defineProperty(process, 'pid', { value: 4242 })
+    console.log(await freePort())
+    process.stdin.resume()`
+  const ports = [1, 2, 3].map(async () => {
+    const args = ['--import', 'tsx', '--input-type=module', '--eval', asks]
+    const one = spawn(process.execPath, args, {
+      cwd: import.meta.dirname,
+      stdio: ['pipe', 'pipe', 'inherit'],
+    })
+    onTestFinished(() => void one.kill('SIGKILL'))
+    const [line] = await once(createInterface({ input: one.stdout }), 'line')
+    return Number(line)
+  })
+  const ranges = (await Promise.all(ports)).map((port) => Math.floor(port / 200))
+  expect(new Set(ranges).size, ranges.join(', ')).toBe(3)
 })
 
 test('how the tests themselves are run is nothing that a program sees', () => {

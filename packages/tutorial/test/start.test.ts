@@ -272,6 +272,22 @@ test('a program that all others can do without may end; the cluster ends with on
   ])
 })
 
+test('who needs some seconds to end has them, however fast the clock of a test is', async ({ chapter }) => {
+  await threeKinds(chapter, 'ends')
+  const [before, ends] = [
+    program('primary', ''),
+    `process.on('exit', () => Atomics.wait(numbers, 0, 0, 2_500))`,
+  ]
+  await chapter.write(
+    'src/primary.ts',
+    `const numbers = new Int32Array(new SharedArrayBuffer(4))\n${before}\n${ends}`,
+  )
+  const cluster = await chapter.start()
+  await cluster.says(/secondary is up/, 2)
+  await cluster.stop()
+  expect(cluster.exitCode, cluster.lines.join('\n')).toBe(0)
+})
+
 test('an option of other chapters is refused with what this one takes', async ({ chapter }) => {
   await threeKinds(chapter, 'ends')
   const cluster = await chapter.start({ args: ['--slaves', '2'] })

@@ -1,8 +1,11 @@
 /** What a program runs in when it runs for a test or a recording: a clock and ports of its own, and nothing of the test's. */
+import { once } from 'node:events'
+import { createServer } from 'node:net'
 import { pathToFileURL } from 'node:url'
 import getPort, { portNumbers } from 'get-port'
 import type { Chapter } from '../chapters/chapters.ts'
 import { portsOf } from '../chapters/ports.ts'
+import { ReaderError } from '../workspace/reader-error.ts'
 
 /** How many times as fast as real time a program's timers run in a test. */
 export const CLOCK_SPEED = 10
@@ -70,12 +73,33 @@ export async function freePorts(chapters: readonly Chapter[]): Promise<Map<numbe
   return free
 }
 
-/**
- * A port that nobody listens on. Each process chooses from a range of its own, below the ports that
- * systems give to outgoing connections, so that test files that run at once do not meet.
- */
-export function freePort(): Promise<number> {
-  // In a lab of five that all connect to each other, commands included, there are more than a hundred links.
-  const first = 13_000 + (process.pid % 90) * 200
-  return getPort({ port: portNumbers(first, first + 199) })
+/** The ports that tests and recordings choose from: below those that systems give to outgoing connections. */
+const FIRST_PORT = 13_000
+const RANGES = 90
+/** In a lab of five that all connect to each other, commands included, there are more than a hundred links. */
+const PORTS_OF_RANGE = 200
+
+let range: Promise<number> | undefined
+
+/** A port that nobody listens on. Each process chooses from a range of its own, so that test files that run at once do not meet. */
+export async function freePort(): Promise<number> {
+  range ??= ownRange()
+  const first = await range
+  return getPort({ port: portNumbers(first + 1, first + PORTS_OF_RANGE - 1) })
+}
+
+/** The first port of a range that no other process has. To listen on it is to have it, and ends with this process. */
+async function ownRange(): Promise<number> {
+  for (let turn = 0; turn < RANGES; turn += 1) {
+    const first = FIRST_PORT + ((process.pid + turn) % RANGES) * PORTS_OF_RANGE
+    const server = createServer((socket) => socket.destroy()).unref()
+    const isFree = once(server.listen(first, '127.0.0.1'), 'listening').then(
+      () => true,
+      () => false,
+    )
+    if (await isFree) return first
+  }
+  throw new ReaderError(
+    `No range of ports is free: ${RANGES} processes have one each, from port ${FIRST_PORT} on. Do old tests still run?`,
+  )
 }

@@ -2,6 +2,7 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { createInterface } from 'node:readline'
+import { realTime } from './real-time.ts'
 
 export interface ProcessOptions {
   /** The folder to run in. */
@@ -26,7 +27,7 @@ export interface RunningProcess {
   readonly pid: number | undefined
   /** Resolves when it has ended and its last line was handed over. */
   readonly ended: Promise<ProcessEnd>
-  /** Asks it to end. One that has not after `graceMs` is killed. */
+  /** Asks it to end. One that has not after `graceMs`, by the clock on the wall, is killed. */
   stop(graceMs: number): void
   /** Sends it a signal, if it has not ended. */
   signal(name: NodeJS.Signals): void
@@ -49,9 +50,10 @@ export function startNode(
   const streams = [child.stdout, child.stderr].map(async (stream) => {
     if (stream) for await (const line of createInterface({ input: stream })) onLine(line)
   })
-  let kill: NodeJS.Timeout | undefined
+  const over = new AbortController()
+  let isAsked = false
   const closed = once(child, 'close').then(([exitCode, signal]): ProcessEnd => {
-    clearTimeout(kill)
+    over.abort()
     return { exitCode, signal }
   })
   return {
@@ -59,7 +61,9 @@ export function startNode(
     ended: Promise.all([closed, ...streams]).then(([end]) => end),
     stop(graceMs) {
       child.kill('SIGTERM')
-      kill ??= setTimeout(() => child.kill('SIGKILL'), graceMs)
+      if (!isAsked)
+        void realTime(graceMs, over.signal).then(() => over.signal.aborted || child.kill('SIGKILL'))
+      isAsked = true
     },
     signal: (name) => void child.kill(name),
   }

@@ -9,6 +9,7 @@ import { ReaderError } from '../workspace/reader-error.ts'
 import { type Copies, isNeeded, type Member, membersOf } from './members.ts'
 import { lackIn, whyNotStarted } from './not-started.ts'
 import { type ProcessEnd, type RunningProcess, startNode } from './process.ts'
+import { realTime } from './real-time.ts'
 
 export interface StartOptions {
   /** How many of each program. Default: what the chapter says. */
@@ -55,12 +56,6 @@ export async function startCluster(chapter: Chapter, options: StartOptions): Pro
   await Promise.race(ends)
   await cluster.stop()
   return cluster.exitCode
-}
-
-/** Waits by the clock rather than by one timer: the tests' timers are faster, their processes are not. */
-async function realTime(ms: number): Promise<void> {
-  const start = performance.now()
-  while (performance.now() - start < ms) await sleep(1000)
 }
 
 /** The processes of one cluster, and who prints what. */
@@ -151,8 +146,7 @@ class Cluster {
       // Those after it would say the same.
       this.#stopping = true
       console.error(whyNotStarted(member.name, notStarted, this.#members.length))
-    } else if (!this.#stopping)
-      this.#say(member, `(ended, ${signal ? `by ${signal}` : `with exit code ${exitCode}`})`)
+    } else this.#say(member, `(ended, ${signal ? `by ${signal}` : `with exit code ${exitCode}`})`)
     // A reader's experiment: the others go on without it.
     if (wasUp && this.#left.size > 0 && !isNeeded(member.program, this.#chapter)) {
       if (!this.#stopping) this.#sayWhoIsLeft(member)
