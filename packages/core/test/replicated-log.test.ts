@@ -135,6 +135,21 @@ describe('a cluster', () => {
     expect(await ask(lost, 'fresh')).toEqual(['one', 'two'])
   })
 
+  test('goes on after all were killed and one stays away: the others say whom they wait for, and wait no longer', async () => {
+    const { elected, ask, begin, get, members } = await cluster()
+    const [away = '', ...others] = members.map(({ name }) => name)
+    await ask((await elected()).name, 'put', 'one')
+    const ends = members.map(({ name }) => get(name).program.child)
+    for (const { name } of members) get(name).kill('SIGKILL')
+    for (const child of ends) await vi.waitFor(() => expect(child.signalCode).not.toBeNull(), PATIENCE)
+    for (const name of others) await begin(name)
+    for (const name of others)
+      await get(name).says(new RegExp(`Waits for .*${away}.* before it votes, for ten time-outs at most`))
+    const leader = await elected(others)
+    await ask(leader.name, 'put', 'two')
+    for (const name of others) expect(await ask(name, 'fresh')).toEqual(['one', 'two'])
+  })
+
   test('gets and loses members while it runs, one at a time', async () => {
     const options = { size: 4, more: ['node-1,node-2,node-3'] }
     const { elected, ask, get, begin } = await cluster(options)
