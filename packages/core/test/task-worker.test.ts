@@ -236,7 +236,8 @@ describe('a task that a node holds', () => {
     peers[0]?.socket.destroy()
     await introduced(2)
     await ended('a', 'b')
-    expect(introductions()[1]?.holds).toEqual([
+    // In the order in which they began, or ended: on a busy machine both have ended when it is introduced.
+    expect(introductions()[1]?.holds.toSorted()).toEqual([
       ['a', 1],
       ['b', 2],
     ])
