@@ -318,12 +318,14 @@ function takenOf({ id, line, input, group }: Task): TakenTask {
   return { id, by: line.lane.by, demand: line.demand, input, group: group?.name }
 }
 
-function triedEvent({ id, attempts, lost, lease, rest }: Task, hasSharedClock: boolean): TaskEvent {
+function triedEvent({ id, attempts, lost, lease, rest, past }: Task, hasSharedClock: boolean): TaskEvent {
   const until = hasSharedClock ? (lease?.deadline ?? rest?.until) : undefined
+  const gone = past?.filter(({ isOpen }) => isOpen) ?? []
   return {
     ...{ kind: 'tried', id, attempts, lost },
     ...(lease && { node: lease.worker.identity }),
     ...(until !== undefined && { until }),
+    ...(gone.length > 0 && { gone: gone.map(({ identity: node, isCounted }) => ({ node, isCounted })) }),
   }
 }
 

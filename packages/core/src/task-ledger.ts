@@ -33,6 +33,7 @@ const taskEvent = v.variant('kind', [
   v.looseObject({
     ...{ kind: v.literal('tried'), id: taskId, attempts: whole, lost: whole },
     ...{ node: text, until: v.optional(v.number()) },
+    gone: v.optional(v.array(v.looseObject({ node: v.string(), isCounted: v.boolean() }))),
   }),
   v.looseObject({
     ...{ kind: v.literal('ended'), id: taskId, state: v.picklist(['done', 'failed', 'cancelled']) },

@@ -7,6 +7,7 @@
 import { TaskDemands } from './task-demands.ts'
 import { TaskEndings, type TaskEndingsOptions } from './task-endings.ts'
 import { TaskGroups } from './task-groups.ts'
+import type { TaskEvent } from './task-journal.ts'
 import { type LendOptions, TaskLeases } from './task-leases.ts'
 import { type Abilities, Placement, Worker } from './task-placement.ts'
 import {
@@ -73,6 +74,12 @@ export interface Outcome {
   kind?: string | undefined
   reason?: string | undefined
 }
+
+/**
+ * How a task was tried last in a former life of a queue. `until`: where the clock is that of the former life, until when the
+ * node may take, or until when the task rests.
+ */
+type RestoredTries = Omit<Extract<TaskEvent, { kind: 'tried' }>, 'kind' | 'id'>
 
 /**
  * What is to be taken. Somebody has looked whether it may be.
@@ -341,20 +348,20 @@ export class TaskQueue {
 
   /**
    * A task is what it was in a former life of this queue: tried so often, by a node that may have it still, if there was one.
-   * Until that node has had time to come back, nobody else gets it.
-   *
-   * @param until where the clock is that of the former life: until when the node may take, or until when the task rests
+   * Until that node has had time to come back, nobody else gets it. Those that were lost with it before may come back as well.
    */
-  restoreTries(task: Task, attempts: number, lost: number, node?: string, until?: number): void {
+  restoreTries(task: Task, { attempts, lost, node, until, gone = [] }: RestoredTries): void {
     if (!isOpen(task)) return
     const { clock, returnMs = DEFAULT_RETURN_MS } = this.#options
     const now = clock.now()
     task.attempts = node === undefined ? attempts : attempts - 1
     task.lost = lost
-    task.past =
-      node === undefined
-        ? undefined
-        : [{ number: 0, node, identity: node, isOpen: true, isCounted: false, until }]
+    const known = { number: 0, isOpen: true }
+    const past = gone
+      .filter((lost) => lost.node !== node)
+      .map((lost): PastLease => ({ ...known, ...lost, identity: lost.node }))
+    if (node !== undefined) past.push({ ...known, node, identity: node, isCounted: false, until })
+    task.past = past.length > 0 ? past : undefined
     this.waiting.remove(task)
     const rests =
       node === undefined ? (until ?? now) : Math.min(now + returnMs, until ?? Number.POSITIVE_INFINITY)

@@ -52,7 +52,7 @@ function recoverOne(queue: TaskQueue, event: TaskEvent): void {
   } else if (!task) {
     return
   } else if (event.kind === 'tried') {
-    queue.restoreTries(task, event.attempts, event.lost, event.node, event.until)
+    queue.restoreTries(task, event)
   } else if (event.kind === 'ended') {
     const { state, result, failure: kind, reason, node, ms, at: date, time, attempts, lost } = event
     const at = time !== undefined && { at: time }

@@ -46,7 +46,8 @@ describe('a ledger', () => {
     const { ledger, enter } = aLedger()
     enter(submitted('a'), submitted('b'), submitted('c'))
     enter(tried('a'), tried('b'))
-    const again: TaskEvent = { kind: 'tried', id: 'b', attempts: 2, lost: 1, until: BEGIN + 500 }
+    const gone = [{ node: 'node-2', isCounted: true }]
+    const again: TaskEvent = { kind: 'tried', id: 'b', attempts: 2, lost: 1, until: BEGIN + 500, gone }
     enter(ended('c', BEGIN, 'failed'), again)
     enter(ended('a'))
     const events = [
@@ -95,6 +96,7 @@ describe('a ledger', () => {
     ['events that lack something', '[{"kind":"ended","id":"a"},{"kind":"submitted","id":"z","at":1}]'],
     ['an id that is none', JSON.stringify([{ ...submitted('z'), id: 'a\tb' }])],
     ['a number that is none', JSON.stringify([{ ...tried('a'), attempts: -1 }])],
+    ['a node that is none', JSON.stringify([{ ...tried('a'), gone: ['node-2'] }])],
     ['what is about no task', JSON.stringify([tried('z'), ended('z'), retried('z')])],
     ['what is said of one that has ended', JSON.stringify([tried('b'), ended('b', BEGIN, 'failed')])],
   ])('passes %s over', (_, data) => {

@@ -418,9 +418,9 @@ describe('a queue', () => {
   test('goes on with what another process wrote down', () => {
     const { queue, time, add, join, place } = aQueue()
     const task = add()
-    queue.restoreTries(task, 1, 0, 'pi-1')
+    queue.restoreTries(task, { attempts: 1, lost: 0, node: 'pi-1' })
     const gone = add()
-    queue.restoreTries(gone, 2, 1, 'pi-9')
+    queue.restoreTries(gone, { attempts: 2, lost: 1, node: 'pi-9' })
     expect(task).toMatchObject({ attempts: 0, state: 'waiting' })
     const other = join('pi-2')
     expect(place()).toEqual([])
@@ -431,6 +431,39 @@ describe('a queue', () => {
     time.now += 5_000
     expect(place().map(({ task }) => task)).toEqual([gone])
     expect(gone).toMatchObject({ attempts: 2, lost: 1 })
+  })
+
+  test.each([
+    ['which is not lost after all', true, { attempts: 1, lost: 0 }],
+    ['which was heard of before, so that another one is lost', false, { attempts: 2, lost: 1 }],
+  ])('has a node go on that another process has lost, %s', (_, isCounted, tries) => {
+    const { queue, add, join, place } = aQueue()
+    const [waits, runs, ends] = [add(), add(), add()]
+    for (const task of [waits, runs, ends])
+      queue.restoreTries(task, { attempts: 1, lost: 1, gone: [{ node: 'pi-1', isCounted }] })
+    join('pi-2', { slots: 1 })
+    // What was lost waits for nobody.
+    expect(place().map(({ task }) => task)).toEqual([ends])
+    const back = join('pi-1')
+    expect(queue.resume(join('pi-3'), waits.id, 17)).toBe(false)
+    expect(queue.resume(back, waits.id, 17)).toBe(true)
+    expect(waits).toMatchObject({ state: 'running', ...tries })
+    expect(queue.settle(back, runs.id, 18, { ms: 1, kind: 'threw', reason: 'no' })).toBe(true)
+    expect(queue.settle(back, runs.id, 18, { ms: 1, kind: 'threw', reason: 'no' })).toBe(false)
+    expect(queue.resume(back, ends.id, 19)).toBe(false)
+    expect(queue.settle(back, ends.id, 19, { ms: 1, result: '"late"' })).toBe(true)
+    expect(ends).toMatchObject({ state: 'done', ending: { result: '"late"', node: 'pi-1' } })
+  })
+
+  test('knows a node by what it has now, though it was lost with that before', () => {
+    const { queue, add, join, place } = aQueue()
+    const task = add()
+    const gone = [{ node: 'pi-1', isCounted: true }]
+    queue.restoreTries(task, { attempts: 2, lost: 1, node: 'pi-1', gone })
+    join('pi-2')
+    expect(place()).toEqual([])
+    expect(queue.resume(join('pi-1'), task.id, 17)).toBe(true)
+    expect(task).toMatchObject({ attempts: 2, lost: 1 })
   })
 })
 
