@@ -6,13 +6,6 @@
  */
 import { OperationalError } from './lifecycle.ts'
 
-/** A node that was lost with a task. */
-export interface GoneNode {
-  node: string
-  /** Whether it counts as one that was lost: until it is heard of. */
-  isCounted: boolean
-}
-
 /** What has happened to a task. */
 export type TaskEvent =
   /** It was taken from a submitter. `at`: in ms since 1970. */
@@ -30,7 +23,7 @@ export type TaskEvent =
   /**
    * It was handed to a node, or a node was lost with it: how often that was, by now. `until`: where those who lead one after
    * the other share a clock, the moment of that until which the node may take, or until which it rests after a failure. `gone`:
-   * the nodes that were lost with it and may still come back, and of each whether it is among `lost`.
+   * the nodes that were lost with it and may still come back, and of each whether it counts among `lost`, as it does until it is heard of.
    */
   | {
       kind: 'tried'
@@ -39,7 +32,7 @@ export type TaskEvent =
       lost: number
       node?: string
       until?: number
-      gone?: GoneNode[]
+      gone?: { node: string; isCounted: boolean }[]
     }
   /**
    * It has ended. `result`: as JSON; `failure`: the kind of it; `ms`: how long it ran; `at`: in ms since 1970; `time`: the
