@@ -292,17 +292,34 @@ export async function aCluster({
  * take one before its member has it.
  */
 async function freePorts(count: number): Promise<number[]> {
-  const first = FIRST_PORT + (process.pid % PROCESSES) * PORTS_OF_A_PROCESS
+  range ??= ownRange()
+  const first = await range
   const free: number[] = []
-  for (let port = first; free.length < count && port < first + PORTS_OF_A_PROCESS; port += 1)
+  for (let port = first + 1; free.length < count && port < first + PORTS_OF_A_PROCESS; port += 1)
     if (!used.has(port) && (await isFree(port))) free.push(port)
   if (free.length < count) throw new Error(`No ${count} ports are free from ${first} on`)
   for (const port of free) used.add(port)
   return free
 }
 
-const [FIRST_PORT, PROCESSES, PORTS_OF_A_PROCESS] = [13_000, 180, 100]
+/** Below those from which the chapters' tests choose, which run at the same time, and those that readers use. */
+const [FIRST_PORT, PROCESSES, PORTS_OF_A_PROCESS] = [4_000, 40, 100]
 const used = new Set<number>()
+let range: Promise<number> | undefined
+
+/** The first port of a range that no other process has. To listen on it is to have it, and ends with this process. */
+async function ownRange(): Promise<number> {
+  for (let turn = 0; turn < PROCESSES; turn += 1) {
+    const first = FIRST_PORT + ((process.pid + turn) % PROCESSES) * PORTS_OF_A_PROCESS
+    const server = createServer((socket) => socket.destroy()).unref()
+    const isOurs = once(server.listen(first, HOST), 'listening').then(
+      () => true,
+      () => false,
+    )
+    if (await isOurs) return first
+  }
+  throw new Error(`No range of ports is free from ${FIRST_PORT} on`)
+}
 
 async function isFree(port: number): Promise<boolean> {
   const server = createServer()

@@ -73,18 +73,23 @@ export async function freePorts(chapters: readonly Chapter[]): Promise<Map<numbe
   return free
 }
 
-/** The ports that tests and recordings choose from: below those that systems give to outgoing connections. */
+/**
+ * The ports that tests and recordings choose from: below those that systems give to outgoing connections, and above those that
+ * the core's own tests choose from.
+ */
 const FIRST_PORT = 13_000
 const RANGES = 90
 /** In a lab of five that all connect to each other, commands included, there are more than a hundred links. */
 const PORTS_OF_RANGE = 200
 
-let range: Promise<number> | undefined
+/** The range of this process, for each copy of this module that a test runner loads into it. */
+const RANGE = Symbol.for('@rpi-cluster/tutorial range of ports')
+const shared = globalThis as { [RANGE]?: Promise<number> }
 
 /** A port that nobody listens on. Each process chooses from a range of its own, so that test files that run at once do not meet. */
 export async function freePort(): Promise<number> {
-  range ??= ownRange()
-  const first = await range
+  shared[RANGE] ??= ownRange()
+  const first = await shared[RANGE]
   return getPort({ port: portNumbers(first + 1, first + PORTS_OF_RANGE - 1) })
 }
 
