@@ -177,6 +177,20 @@ describe('a node that is stopped after its primary does not wait for that', () =
   })
 })
 
+test('a node that is stopped together with its primary does not tell of its loss', async () => {
+  const { client, aProcess, end, folder } = await aCluster()
+  const node = await aProcess('pi-1')
+  const never = join(folder, 'never')
+  await client.submit([{ id: 'a', name: 'attempts', input: { file: never } }])
+  await exists(`${never}-1`)
+  node.child.kill('SIGTERM')
+  await vi.waitFor(() => expect(node.stdout).toContain('Asked to stop'), PATIENCE)
+  end()
+  expect(await node.ended).toBe(0)
+  expect(node.stdout).toContain('Nobody is there to be told')
+  expect(node.stdout).not.toMatch(/Lost the connection|Waiting until/)
+})
+
 test('a node whose link was cut goes on with what it had', async () => {
   const { client, aNode, becomes, says, folder, port } = await aCluster()
   const way = await onTheWay(port)
