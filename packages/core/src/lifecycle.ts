@@ -109,6 +109,15 @@ export function requestStop(): void {
 }
 
 /**
+ * Whether this program was asked to stop, also while it does what is done first.
+ *
+ * @internal
+ */
+export function isAskedToStop(): boolean {
+  return controller.signal.aborted || preparingSince !== undefined
+}
+
+/**
  * From now on, when this program is asked to stop, something is done first, and then the stop signal is aborted. Who asks
  * again, by a signal half a second later, does not wait for that.
  *

@@ -10,7 +10,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { BackOff } from './back-off.ts'
 import { type ConnectOptions, connect } from './connecting.ts'
 import type { Connection } from './connection.ts'
-import { OperationalError } from './lifecycle.ts'
+import { isAskedToStop, OperationalError } from './lifecycle.ts'
 import type { Logger } from './logging.ts'
 
 /** How long a connection has to last, in ms, before its loss is taken for an accident, and not for what is to be expected. */
@@ -36,7 +36,7 @@ export interface StayConnectedOptions extends ConnectOptions {
  * Connects, and connects again whenever there is no connection, until `stop` is aborted. The first try comes at once, the
  * next within a second, and further ones less and less often, with pauses of up to a minute. Each looks up the address of
  * the host anew. Each loss is logged. Why no connection comes about is logged once, and so is what is waited for, until a
- * connection has lasted.
+ * connection has lasted. In a program that was asked to stop, and finishes its work first, none of this is told.
  *
  * Nothing is sent again: what was on its way when a connection broke is lost, and to send on it is an error for the
  * sender. The next call of `use` says whatever the peer has to know.
@@ -87,7 +87,10 @@ export async function stayConnected(
   }
 
   function tell({ problems }: OperationalError, isLoss: boolean) {
-    if (!isLoss && longestPauseMs !== undefined && performance.now() - lostAt < 2 * longestPauseMs) {
+    const isSoonBack =
+      !isLoss && longestPauseMs !== undefined && performance.now() - lostAt < 2 * longestPauseMs
+    // A peer that is lost while this program finishes its work is stopped with it, as a rule, or is a part of it.
+    if (isSoonBack || isAskedToStop()) {
       for (const problem of problems) log.debug(problem)
       return
     }

@@ -83,9 +83,10 @@ export class TaskEnds {
   /** Aborted when the connection is over that they may go to. */
   #over = AbortSignal.abort()
   #desk: string | undefined
+  /** Since when that is so, in ms of performance.now(). */
+  #lostAt: number | undefined
   #isSending = false
   #dropped = 0
-  #whenSent: () => void = () => {}
 
   constructor(node: Sender, log: Logger) {
     this.#node = node
@@ -113,10 +114,23 @@ export class TaskEnds {
   /** From now on those for this desk go over this connection, and what the last one may have lost. */
   sendTo(over: AbortSignal, desk: string | undefined): void {
     this.#over = over
+    this.#lostAt = undefined
     if (desk !== this.#desk) this.#turnTo(desk)
-    addAbortListener(over, () => this.#takeBack(desk))
+    addAbortListener(over, () => {
+      if (over === this.#over) this.#lostAt = performance.now()
+      this.#takeBack(desk)
+    })
     this.#sendSoon()
-    if (this.#waiting.size === 0 && !this.#isSending) this.#whenSent()
+  }
+
+  /** For how long nobody has been there whom they may go to, in ms: 0 while somebody is, and before the first. */
+  get aloneMs(): number {
+    return this.#lostAt === undefined ? 0 : performance.now() - this.#lostAt
+  }
+
+  /** Whether all are sent that the desk which is spoken to may be told. */
+  get areSent(): boolean {
+    return this.#waiting.size === 0 && !this.#isSending
   }
 
   /** Those that wait for a desk. */
@@ -135,15 +149,6 @@ export class TaskEnds {
   drop(task: Pick<Leased, 'id' | 'desk'>): void {
     const end = this.#get(task)
     if (end) this.#forget(end)
-  }
-
-  /** Resolves when all are sent, or it is stopped. Never rejects. */
-  async sent(stop: AbortSignal): Promise<void> {
-    if (this.#waiting.size === 0 && !this.#isSending) return
-    await new Promise<void>((resolve) => {
-      this.#whenSent = resolve
-      addAbortListener(stop, () => resolve())
-    })
   }
 
   #get(task: Pick<Leased, 'id' | 'desk'>): End | undefined {
@@ -210,7 +215,6 @@ export class TaskEnds {
       if (!(error instanceof OperationalError || (error as Error).name === 'AbortError')) throw error
     } finally {
       this.#isSending = false
-      if (this.#waiting.size === 0) this.#whenSent()
       if (over !== this.#over) this.#sendSoon()
     }
   }

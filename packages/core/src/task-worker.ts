@@ -18,8 +18,16 @@ import { type TakenWork, type TaskListener, TaskPool } from './task-pool.ts'
 /** How often is told how far tasks are, in ms. */
 const PROGRESS_MS = 250
 
-/** How often a drain looks for tasks that came back from a process, in ms. */
+/** How often a drain looks for tasks that came back from a process, and for what is sent, in ms. */
 const WITHDRAW_MS = 50
+
+/**
+ * How long a drain waits for somebody to tell, when there is nobody any more, in ms: for one who leads next. A leader that stops
+ * hands over within some 100 ms. When one is lost, somebody stands for election at the latest after two time-outs of an
+ * election (Raft, 5.2), which are of 1,000 ms unless told otherwise; the next one leads after 1.1 to 1.4 s by the median
+ * (docs/benchmarks.md).
+ */
+const NEXT_LEADER_MS = 2_000
 
 /** How many tasks are named at each greeting: what fits into a frame. Who holds more is handed some of them twice. */
 const MOST_HELD_NAMED = 5_000
@@ -161,7 +169,7 @@ interface HeldOwner {
  * | the connection is lost | goes on |
  * | another one leads, and hands out its own | goes on with what it has, and keeps the ends until the one who gave it leads again |
  * | tasks, or a word to leave some, come of a lower term | passes them over |
- * | it is to drain | gives back what has not begun, takes no more, says what came of the rest |
+ * | it is to drain | gives back what has not begun, takes no more, says what came of the rest, if there is somebody to be told |
  */
 export class TaskWorker {
   /** For the handlers of the node: `this.handlers = { ...worker.handlers }`. */
@@ -228,8 +236,9 @@ export class TaskWorker {
   }
 
   /**
-   * Takes no more tasks, gives back those that have not begun, and waits for the others, until what came of them is sent. To
-   * be called before the node itself drains.
+   * Takes no more tasks, gives back those that have not begun, and waits for the others, until what came of them is sent. When
+   * the connection is lost, it waits for another one for 2,000 ms, and no longer, so that nodes which are stopped together do
+   * not wait for each other: what was told nobody is done again. To be called before the node itself drains.
    *
    * @returns when that is so. Never rejects.
    */
@@ -237,12 +246,17 @@ export class TaskWorker {
     this.#isDraining = true
     if (this.#isConnected) await this.#say().catch(() => {}) // there is no connection: the next greeting says it
     // What came of those of others could not be told any more.
-    const isAtWork = () => this.#heldOf(this.#desk?.name).length > 0
-    while (isAtWork() && !this.#stop.aborted) {
+    const isBusy = () => this.#heldOf(this.#desk?.name).length > 0 || !this.#ends.areSent
+    while (isBusy() && !this.#stop.aborted) {
+      if (this.#ends.aloneMs > NEXT_LEADER_MS) {
+        this.#options.log.info(
+          'Nobody is there to be told what came of its last tasks: they may be done again',
+        )
+        return
+      }
       await this.#giveBack()
-      if (isAtWork()) await sleep(WITHDRAW_MS, undefined, { signal: this.#stop }).catch(() => {})
+      if (isBusy()) await sleep(WITHDRAW_MS, undefined, { signal: this.#stop }).catch(() => {})
     }
-    await this.#ends.sent(this.#stop)
   }
 
   /** Whether what is sent goes to whom it has introduced itself to. */

@@ -66,7 +66,10 @@ async function aPrimary() {
 }
 
 /** A node that does tasks, connected to somebody who hands them out. */
-async function aWorker(options: Partial<TaskWorkerOptions> = {}) {
+async function aWorker(
+  options: Partial<TaskWorkerOptions> = {},
+  { longestPauseMs }: { longestPauseMs?: number } = {},
+) {
   const primary = await aPrimary()
   const stopping = stopAfterTest()
   const { signal: stop } = stopping
@@ -75,7 +78,7 @@ async function aWorker(options: Partial<TaskWorkerOptions> = {}) {
     readonly worker = new TaskWorker({ node: this, file, tasks, slots: 1, log, stop, ...options })
 
     constructor() {
-      super({ peer: 'primary', host: '127.0.0.1', port: primary.port, stop, log })
+      super({ peer: 'primary', host: '127.0.0.1', port: primary.port, longestPauseMs, stop, log })
       this.handlers = { ...this.worker.handlers }
       this.answers = { how: () => ({ type: 'so', payload: this.worker.running }) }
     }
@@ -281,6 +284,18 @@ describe('a node that drains', () => {
     ])
     await vi.waitFor(() => expect(ends()).toHaveLength(1), PATIENCE)
     expect(ends()[0]).toMatchObject({ id: 'a', lease: 1, result: 'slept' })
+  })
+
+  test('says what came of the rest over the next connection, if there is one soon', async () => {
+    const { say, worker, peers, introduced, introductions, ends } = await aWorker({}, { longestPauseMs: 100 })
+    await say('tasks', [aTask('a', 1, 'sleep', 500)])
+    await vi.waitFor(() => expect(worker.running).toHaveLength(1), PATIENCE)
+    const drained = worker.drain()
+    await introduced(2)
+    peers[0]?.socket.destroy()
+    await drained
+    expect(introductions()[2]).toMatchObject({ draining: true, holds: [['a', 1]] })
+    await vi.waitFor(() => expect(ends()).toMatchObject([{ id: 'a', lease: 1, result: 'slept' }]), PATIENCE)
   })
 
   test('with nothing to do is done at once, also without a connection', async () => {

@@ -2,7 +2,7 @@
 import { setMaxListeners } from 'node:events'
 import { existsSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { expect, test, vi } from 'vitest'
+import { describe, expect, test, vi } from 'vitest'
 import { openKey, openKeys } from '../src/key-files.ts'
 import { ConnectingNode, ListeningNode } from '../src/node.ts'
 import { encryptedBy, encryptedWith } from '../src/secure-sockets.ts'
@@ -13,7 +13,8 @@ import { file, PATIENCE, TaskWorker, tasks, ConnectingNode as WorkingNode } from
 
 /** A primary with keys for nodes, and somebody who hands in. */
 async function aCluster(options: Partial<TasksOptions> = {}) {
-  const { signal: stop } = stopAfterTest()
+  const stopping = stopAfterTest()
+  const { signal: stop } = stopping
   setMaxListeners(0, stop)
   const { log, records } = recordingLog()
   const folder = tempFolder()
@@ -58,6 +59,8 @@ async function aCluster(options: Partial<TasksOptions> = {}) {
     client,
     says,
     keyFile,
+    /** Ends the primary, and who hands in. */
+    end: () => stopping.abort(),
     /** Once this is so of a task. */
     becomes: (id: string, state: Partial<TaskState>) =>
       vi.waitFor(async () => expect(await stateOf(id)).toMatchObject(state), PATIENCE),
@@ -137,6 +140,55 @@ test('what a node had that is killed is done by another one, which finishes befo
   await becomes('a', { state: 'done', node: 'pi-2', result: 2 })
   expect(await other.ended).toBe(0)
   await becomes('b', { state: 'waiting', attempts: 0, lost: 0 })
+})
+
+describe('a node that is stopped after its primary does not wait for that', () => {
+  /** Stops a node whose primary has gone, and waits until it has ended. */
+  async function stopAlone(
+    { end, aProcess }: Awaited<ReturnType<typeof aCluster>>,
+    work: () => Promise<void>,
+  ) {
+    const node = await aProcess('pi-1')
+    await work()
+    end()
+    await vi.waitFor(() => expect(node.stdout).toContain('Lost the connection to the primary'), PATIENCE)
+    node.child.kill('SIGTERM')
+    expect(await node.ended).toBe(0)
+    expect(node.stdout).toContain('Nobody is there to be told what came of its last tasks')
+    // That is what it says when all the time is over that it has for its drain.
+    expect(node.stdout).not.toContain('Not all of it was finished')
+  }
+
+  test('to tell it once more what came of its tasks', async () => {
+    const cluster = await aCluster()
+    await stopAlone(cluster, async () => {
+      await cluster.client.submit([{ id: 'a', name: 'empty' }])
+      await cluster.becomes('a', { state: 'done', node: 'pi-1' })
+    })
+  })
+
+  test('to tell it what will have come of them', async () => {
+    const cluster = await aCluster()
+    const never = join(cluster.folder, 'never')
+    await stopAlone(cluster, async () => {
+      await cluster.client.submit([{ id: 'a', name: 'attempts', input: { file: never } }])
+      await exists(`${never}-1`)
+    })
+  })
+})
+
+test('a node that is stopped together with its primary does not tell of its loss', async () => {
+  const { client, aProcess, end, folder } = await aCluster()
+  const node = await aProcess('pi-1')
+  const never = join(folder, 'never')
+  await client.submit([{ id: 'a', name: 'attempts', input: { file: never } }])
+  await exists(`${never}-1`)
+  node.child.kill('SIGTERM')
+  await vi.waitFor(() => expect(node.stdout).toContain('Asked to stop'), PATIENCE)
+  end()
+  expect(await node.ended).toBe(0)
+  expect(node.stdout).toContain('Nobody is there to be told')
+  expect(node.stdout).not.toMatch(/Lost the connection|Waiting until/)
 })
 
 test('a node whose link was cut goes on with what it had', async () => {
