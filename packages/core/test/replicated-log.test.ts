@@ -1,4 +1,4 @@
-import { cpSync, renameSync, rmSync } from 'node:fs'
+import { cpSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, test, vi } from 'vitest'
 import { aCluster, type ClusterOptions, PATIENCE } from './election-support.ts'
@@ -133,6 +133,35 @@ describe('a cluster', () => {
     await again.says(/Comes to cluster/)
     await elected()
     expect(await ask(lost, 'fresh')).toEqual(['one', 'two'])
+  })
+
+  test('has what two of three had written last, though that is damaged there after they were stopped, and says so', async () => {
+    const { elected, ask, begin, state, get, members } = await cluster()
+    const names = members.map(({ name }) => name)
+    const leader = await elected()
+    for (const text of ['one', 'two']) await ask(leader.name, 'put', text)
+    for (const name of names)
+      await vi.waitFor(async () => expect(await ask(name, 'texts')).toHaveLength(2), PATIENCE)
+    const children = names.map((name) => get(name).program.child)
+    for (const child of children) child.kill('SIGTERM')
+    for (const child of children) await vi.waitFor(() => expect(child.exitCode).toBe(0), PATIENCE)
+    const damaged = names.slice(0, 2)
+    for (const name of damaged) {
+      const path = join(state, `log-${name}`, '000001.log')
+      const bytes = readFileSync(path)
+      const last = bytes.findLastIndex((byte) => byte !== 0)
+      bytes.writeUInt8(bytes.readUInt8(last - 5) ^ 1, last - 5)
+      writeFileSync(path, bytes)
+    }
+    for (const name of damaged) {
+      await begin(name)
+      await get(name).says(
+        /000001\.log is not whole from byte \d+ on, where record \d+ should be\. .* mark beside it/,
+      )
+    }
+    // Without the third, whose log is whole.
+    await elected(damaged)
+    for (const name of damaged) expect(await ask(name, 'fresh')).toEqual(['one', 'two'])
   })
 
   test('goes on after all were killed and one stays away: the others say whom they wait for, and wait no longer', async () => {
