@@ -13,7 +13,14 @@ import { checkElection, Election, type ElectionOptions, type Reign } from './ele
 import type { ElectionView, Leader, MemberView } from './election-view.ts'
 import { OperationalError } from './lifecycle.ts'
 import { JOIN, LogChanges } from './log-changes.ts'
-import { answerFounding, FOUNDING, type Founding, findFounding, foundingIn } from './log-founding.ts'
+import {
+  answerFounding,
+  checkFounders,
+  FOUNDING,
+  type Founding,
+  findFounding,
+  foundingIn,
+} from './log-founding.ts'
 import { LogWire } from './log-wire.ts'
 import { memberId, nameOfMember } from './member-ids.ts'
 import type { Handlers } from './messages.ts'
@@ -87,6 +94,7 @@ export interface LogDetails {
  */
 export async function openReplicatedLog(options: ReplicatedLogOptions): Promise<ReplicatedLog> {
   checkElection(options)
+  checkFounders(foundersOf(options), options.members)
   const { name, folder = `log-${name}`, log, stop, electionMs = DEFAULT_ELECTION_MS } = options
   const store = await openReplicaStore({ name: folder, log, stop })
   const { durable: before, founding, snapshot, entries } = store.take()
@@ -330,7 +338,8 @@ export class ReplicatedLog {
   }
 
   async #look(tell: (line: string) => void): Promise<void> {
-    const { members, founders = members.map(({ name }) => name), log, stop } = this.#options
+    const { members, log, stop } = this.#options
+    const founders = foundersOf(this.#options)
     const others = members.map(({ name }) => name).filter((name) => name !== this.name)
     const asked = await Promise.all(
       others.map((name) =>
@@ -416,6 +425,10 @@ export class ReplicatedLog {
       )
     }
   }
+}
+
+function foundersOf({ members, founders }: ReplicatedLogOptions): readonly string[] {
+  return founders ?? members.map(({ name }) => name)
 }
 
 function wordOf(bytes: number): string {

@@ -43,6 +43,17 @@ describe('a cluster', () => {
     await get('node-3').says(/Begins cluster [a-z0-9]{12}: node-1, node-2, node-3/)
   })
 
+  test.each([
+    ['', 'Nobody is to begin the cluster: it has no founders.'],
+    ['node-1,node-2,node-1', 'The founder node-1 is there twice.'],
+    ['node-9', 'The founder node-9 is none of the members, which are node-1, node-2.'],
+  ])('is not waited for where these cannot begin it: "%s"', async (founders, problem) => {
+    const { get } = await cluster({ size: 2, started: ['node-1'], more: [founders] })
+    const { program } = get('node-1')
+    await vi.waitFor(() => expect(program.child.exitCode).toBe(1), PATIENCE)
+    expect(program.stdout + program.stderr).toContain(problem)
+  })
+
   test('does not hear another one, also where a node has the name of a member', async () => {
     const { elected, ask, begin, state, get, members } = await cluster()
     const names = members.map(({ name }) => name)
