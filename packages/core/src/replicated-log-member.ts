@@ -21,6 +21,7 @@ import {
   findFounding,
   foundingIn,
 } from './log-founding.ts'
+import { lossIn } from './log-losses.ts'
 import { LogWire } from './log-wire.ts'
 import { memberId, nameOfMember } from './member-ids.ts'
 import type { Handlers } from './messages.ts'
@@ -317,6 +318,7 @@ export class ReplicatedLog {
       if (!this.#begun) await this.#look(tell)
       else if (!this.#isMember) await this.#ask(tell)
       else this.#tellWaiting(tell)
+      if (!this.leader) this.#tellLoss(tell)
       await sleep(this.#isMember ? 4 * ASK_MS : ASK_MS, undefined, { signal: stop }).catch(() => {})
     }
   }
@@ -331,6 +333,19 @@ export class ReplicatedLog {
       tell(
         `Waits for ${names.join(', ')} before it votes, for ten time-outs at most: one of them may know of a later start of this member, if its card was put back`,
       )
+  }
+
+  #tellLoss(tell: (line: string) => void): void {
+    if (!this.#begun) return
+    const loss = lossIn(this.#begun.cluster, [this.view, ...this.#viewsOfOthers])
+    if (loss !== undefined) tell(loss)
+  }
+
+  /** What those say who are reached. */
+  get #viewsOfOthers(): ElectionView[] {
+    return [...this.#election.views.values()].flatMap(({ view, isReachable }) =>
+      isReachable && view ? [view] : [],
+    )
   }
 
   get #isMember(): boolean {
@@ -370,8 +385,7 @@ export class ReplicatedLog {
   /** Asks whoever leads to be let in. */
   async #ask(tell: (line: string) => void): Promise<void> {
     const { stop } = this.#options
-    const leader = [...this.#election.views.values()]
-      .flatMap(({ view, isReachable }) => (isReachable && view ? [view] : []))
+    const leader = this.#viewsOfOthers
       .sort((one, other) => other.term - one.term)
       .find((view) => view.leader === view.name)
     if (!leader) {

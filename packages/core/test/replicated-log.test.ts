@@ -93,6 +93,7 @@ describe('a cluster', () => {
       expect(details.id).not.toBe(before.id)
     }, PATIENCE)
     expect(await ask(lost, 'fresh')).toEqual(['one'])
+    for (const name of [leader.name, lost]) expect(get(name).program.stdout).not.toMatch(/no majority of/)
   })
 
   test('has all its cards replaced, one after the other, and is the same', async () => {
@@ -112,6 +113,38 @@ describe('a cluster', () => {
       )
     }
     for (const name of names) expect(await ask(name, 'fresh')).toEqual(['one'])
+  })
+
+  test('of which two of three have lost their cards says that nothing can be decided, and goes on with one of the old ones', async () => {
+    const { elected, ask, begin, state, get, members } = await cluster()
+    const names = members.map(({ name }) => name)
+    await ask((await elected()).name, 'put', 'one')
+    for (const name of names)
+      await vi.waitFor(async () => expect(await ask(name, 'texts')).toEqual(['one']), PATIENCE)
+    const killed = async (name: string) => {
+      get(name).kill('SIGKILL')
+      await vi.waitFor(() => expect(get(name).program.child.signalCode).not.toBeNull(), PATIENCE)
+    }
+    for (const name of names) await killed(name)
+    const folderOf = (name: string) => join(state, `log-${name}`)
+    for (const name of ['node-2', 'node-3']) renameSync(folderOf(name), `${folderOf(name)}.old`)
+    for (const name of names) await begin(name)
+    for (const name of names)
+      await get(name).says(
+        /node-2, node-3 have not the logs that they had\. Without these no majority of node-1, node-2, node-3 is there, so nobody can be elected, and nothing is decided\. Bring one of the old cards back/,
+      )
+    expect(names.flatMap((name) => get(name).reigns)).toEqual([])
+    await killed('node-3')
+    rmSync(folderOf('node-3'), { recursive: true })
+    renameSync(`${folderOf('node-3')}.old`, folderOf('node-3'))
+    await begin('node-3')
+    const leader = await elected(['node-1', 'node-3'])
+    await ask(leader.name, 'put', 'two')
+    await vi.waitFor(
+      async () => expect(await ask('node-2', 'details')).toMatchObject({ isVoter: true }),
+      PATIENCE,
+    )
+    expect(await ask('node-2', 'fresh')).toEqual(['one', 'two'])
   })
 
   test('does not let a member go on with a store that is older than it was', async () => {
@@ -227,6 +260,7 @@ describe('a cluster', () => {
     await get(gone).says(
       /does not let this node in: node-\d is no member of this cluster, and nobody has added it/,
     )
+    await get(gone).says(/Reaches .*: 3 of 3, a majority, and has no vote itself/)
     await ask(leader.name, 'put', 'two')
     expect(await ask('node-4', 'fresh')).toEqual(['one', 'two'])
   })
