@@ -23,6 +23,7 @@ export const config = defineConfig({
       },
       founders: {
         schema: listOf(text),
+        among: 'members',
         default: ['node-1', 'node-2', 'node-3'],
         description: 'Those of them who begin the cluster. The others come when they are added.',
       },

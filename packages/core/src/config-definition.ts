@@ -19,6 +19,8 @@ export interface KeyShape {
   default?: unknown
   /** What it was called before. That is still read, with a warning. */
   formerly?: string
+  /** Of a list of texts: the key of the same section whose names they are. It has one of them at least, and each once. */
+  among?: string
 }
 
 /** A section of a configuration: the object of that name in the file. */

@@ -7,7 +7,7 @@
 import * as v from 'valibot'
 import type { AnyDefinition, KeyShape, SectionShape } from './config-definition.ts'
 import { type EnvironmentValues, environmentValues, variableOf } from './config-environment.ts'
-import { misspelled, nearestOf, problemsOf, whatIsKnown } from './config-problems.ts'
+import { misspelled, nearestOf, problemsOf, strangersIn, whatIsKnown } from './config-problems.ts'
 import type { ConfigText, Found, FoundSection } from './config-text.ts'
 import { fromText, isSecret, takenBy } from './config-values.ts'
 import { showInvisible } from './log-text.ts'
@@ -97,15 +97,20 @@ class Gathering {
     if (found?.problem !== undefined) this.#all.problems.push(found.problem)
     const keys = found ? this.#currentKeys(found) : new Map<string, Found>()
     const missing: string[] = []
+    const taken = new Map<string, Found>()
     for (const [key, shape] of Object.entries(this.#shape.keys)) {
       const fromEnvironment = this.#environment.values.get(`${this.#section}.${key}`)
       const value = fromEnvironment ?? keys.get(this.#file?.isJson === false ? key.toLowerCase() : key)
-      if (value) this.#take(key, shape, value, fromEnvironment ? 'environment' : 'file')
-      else if (shape.default !== undefined) this.#takeDefault(key, shape)
+      if (value) {
+        this.#take(key, shape, value, fromEnvironment ? 'environment' : 'file')
+        taken.set(key, value)
+      } else if (shape.default !== undefined) this.#takeDefault(key, shape)
       else missing.push(key)
     }
     const unknown = [...keys].filter(([key, { isShared }]) => !isShared && !this.#knows(key))
     this.#tellMissing(missing, found, unknown)
+    for (const [key, { among }] of Object.entries(this.#shape.keys))
+      if (among !== undefined) this.#tellStrangers(key, among, taken.get(key))
   }
 
   /** The section, under its name or its former one. */
@@ -148,6 +153,21 @@ class Gathering {
     }
     const { place } = found
     this.#add(key, { value, output: result.output, from, place, isSecret: isSecret(schema) })
+  }
+
+  /** What is wrong already is not compared. */
+  #tellStrangers(key: string, among: string, found: Found | undefined): void {
+    const taken = (name: string) =>
+      this.#all.values.find((value) => value.section === this.#section && value.key === name)
+    const [own, others] = [taken(key), taken(among)]
+    if (!own || !others) return
+    const known = {
+      name: this.#nameOf(among),
+      place: others.place,
+      names: Object.keys(Object(others.value)),
+    }
+    const list = { name: this.#nameOf(key), found, names: own.value as string[] }
+    this.#all.problems.push(...strangersIn(list, known))
   }
 
   #takeDefault(key: string, shape: KeyShape): void {

@@ -41,9 +41,46 @@ export function problemsOf(
   if (!found.within) return [wrongValue(whole, found.title, found.value)]
   const telling = new Telling(whole, found.within)
   for (const issue of issues) telling.take(issue)
-  const all = [...telling.problems]
-  const others = all.length - TOLD_PROBLEMS
-  return others > 0 ? [...all.slice(0, TOLD_PROBLEMS), `${found.title} has more mistakes: ${others}.`] : all
+  return someOf([...telling.problems], found)
+}
+
+/**
+ * A line for each thing that is wrong with a list of names which are those of another key: that there is none, one twice, or one
+ * of nobody.
+ *
+ * @internal
+ * @param list what stands where; not where it is the default
+ * @param known those of the other key, with its place
+ */
+export function strangersIn(
+  list: { name: string; found: Found | undefined; names: readonly string[] },
+  known: { name: string; place: string | undefined; names: readonly string[] },
+): string[] {
+  const { found, names } = list
+  const takes = `It takes names of ${known.name}`
+  const strangers = names.filter((name) => !known.names.includes(name))
+  if (!found)
+    return strangers.length === 0
+      ? []
+      : [
+          `${known.place} ${known.name} has no ${strangers.join(', ')}, which ${list.name} has by default. Say ${list.name} as well.`,
+        ]
+  if (names.length === 0) return [`${found.title} is []. ${takes}, one at least.`]
+  const { within, title } = found
+  const problems = names.flatMap((name, index) => {
+    const where = within ? `${within.placeOf([index])} ${within.nameOf([index])}` : title
+    const is = `${where} is ${shownValue(name)}`
+    if (strangers.includes(name)) return [`${is}. ${takes}: ${known.names.join(', ')}.`]
+    return names.indexOf(name) < index ? [`${is}, which is there already. ${takes}, each once.`] : []
+  })
+  return someOf(problems, found)
+}
+
+function someOf(problems: string[], { title }: Found): string[] {
+  const others = problems.length - TOLD_PROBLEMS
+  return others > 0
+    ? [...problems.slice(0, TOLD_PROBLEMS), `${title} has more mistakes: ${others}.`]
+    : problems
 }
 
 /** The work of {@link problemsOf} for a value of a JSON file. */

@@ -84,12 +84,15 @@ export class ElectionLog {
   #tellReached(names: readonly string[]): void {
     const { id, members } = this.#settings
     const missing = members.filter((member) => member !== id && !names.includes(member))
-    const count = names.length + 1
+    // One that was removed has no vote any more, and a new one has none yet.
+    const isVoter = members.includes(id)
+    const count = names.length + (isVoter ? 1 : 0)
     const enough = 2 * count > members.length
     const line = [
       `Reaches ${names.length > 0 ? names.join(', ') : 'no other member'}`,
       ...(missing.length > 0 ? [`, and not ${missing.join(', ')}`] : []),
-      `: with itself ${count} of ${members.length}, ${enough ? 'a majority' : 'no majority'}`,
+      `: ${isVoter ? 'with itself ' : ''}${count} of ${members.length}, ${enough ? 'a majority' : 'no majority'}`,
+      ...(isVoter ? [] : [', and has no vote itself']),
     ].join('')
     this.#log[enough ? 'info' : 'warn'](line)
   }

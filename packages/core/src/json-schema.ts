@@ -20,7 +20,7 @@ export interface EditorSchema extends JsonSchema {
 
 /**
  * The JSON Schema (draft 7, which VS Code knows best) of a whole configuration file. It refuses the values that the program
- * refuses, and also what the program only warns of: names that are not known. A secret may be missing, since the environment
+ * refuses, but for names that another key would have to have, and also what the program only warns of: names that are not known. A secret may be missing, since the environment
  * may have it.
  *
  * @param title what the file is, in a few words
@@ -80,7 +80,7 @@ function sectionSchema({ description, keys }: SectionShape, section: string): Ed
   }
 }
 
-function keySchema({ schema, description, default: standIn }: KeyShape): EditorSchema {
+function keySchema({ schema, description, default: standIn, among }: KeyShape): EditorSchema {
   const { $schema: _, ...converted } = toJsonSchema(schema, {
     typeMode: 'input',
     errorMode: 'throw',
@@ -90,7 +90,11 @@ function keySchema({ schema, description, default: standIn }: KeyShape): EditorS
     description,
     ...converted,
     ...(standIn !== undefined && { default: standIn as never }),
-    errorMessage: `It takes ${takenBy(schema)}.`,
+    ...(among !== undefined && { minItems: 1, uniqueItems: true }),
+    errorMessage:
+      among === undefined
+        ? `It takes ${takenBy(schema)}.`
+        : `It takes names of ${among}, one at least, and each once.`,
   }
 }
 

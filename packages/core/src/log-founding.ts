@@ -8,6 +8,7 @@
 import { randomBytes } from 'node:crypto'
 import * as v from 'valibot'
 import type { Answers } from './dialogue.ts'
+import { OperationalError } from './lifecycle.ts'
 import { memberId, nameOfMember } from './member-ids.ts'
 import { type LogMember, logMembers } from './replica.ts'
 
@@ -46,6 +47,23 @@ export type FoundingAnswer = v.InferOutput<typeof answered>
 export function foundingIn(said: unknown): FoundingAnswer | undefined {
   const parsed = v.safeParse(answered, said)
   return parsed.success ? parsed.output : undefined
+}
+
+/**
+ * Looks whether these can begin a cluster.
+ *
+ * @throws OperationalError what cannot be right, a line each
+ * @internal
+ */
+export function checkFounders(founders: readonly string[], members: readonly { name: string }[]): void {
+  const names = members.map(({ name }) => name)
+  const problems = founders.length === 0 ? ['Nobody is to begin the cluster: it has no founders.'] : []
+  for (const [index, founder] of founders.entries()) {
+    if (!names.includes(founder))
+      problems.push(`The founder ${founder} is none of the members, which are ${names.join(', ')}.`)
+    else if (founders.indexOf(founder) < index) problems.push(`The founder ${founder} is there twice.`)
+  }
+  if (problems.length > 0) throw new OperationalError(problems)
 }
 
 /**

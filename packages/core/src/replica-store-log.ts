@@ -47,6 +47,8 @@ export interface ReplicaLogOptions {
   files: LogFiles
   /** How large a piece is, in bytes. Default: 8 MiB. */
   segmentBytes?: number
+  /** Where is told that what was written last was mended. */
+  warn: (line: string) => void
 }
 
 /** A snapshot that is being written. */
@@ -245,7 +247,7 @@ export class ReplicaLog {
  * @internal
  */
 export async function openReplicaLog(options: ReplicaLogOptions): Promise<ReplicaLog> {
-  const { folder, files, segmentBytes = SEGMENT_BYTES } = options
+  const { folder, files, segmentBytes = SEGMENT_BYTES, warn } = options
   const owner = REPLICA_STORE
   const { marked, kept } = await beginLog(files, folder, owner, newIdentity)
   const tail = new ReplicaTail()
@@ -253,6 +255,7 @@ export async function openReplicaLog(options: ReplicaLogOptions): Promise<Replic
   const recovered = await recover(files, folder, marked, kept, take, owner)
   const writer = await openWriter(files, folder, { owner, segmentBytes, marked, kept, recovered })
   const log = new ReplicaLog(options, marked.store, { writer, tail, kept })
+  if (recovered.mended !== undefined) warn(recovered.mended)
   if (recovered.copy.length > 0) await log.commit(encodeRaw(recovered.copy.map(({ content }) => content)))
   if (tail.isTorn)
     throw new OperationalError(

@@ -65,6 +65,8 @@ export type ReplicaReply =
   /** Records that were there: some of them, and then that these were all. */
   | { recovered: Uint8Array<ArrayBuffer> }
   | { began: ReplicaBegun }
+  /** To the log. */
+  | { warning: string }
   | { id: number }
   /** What went wrong, in words. */
   | { id: number; trouble: string }
@@ -84,7 +86,11 @@ async function begin(): Promise<void> {
       `${folder} is used by another program that runs on this machine, and a member is one process: stop that, or give this one another name or folder.`,
     )
   }
-  const log = await openReplicaLog({ folder, files: systemFiles })
+  const log = await openReplicaLog({
+    folder,
+    files: systemFiles,
+    warn: (warning) => reply({ warning }),
+  })
   for await (const contents of log.recovered()) {
     const recovered = encodeRaw(contents)
     reply({ recovered }, [recovered.buffer])

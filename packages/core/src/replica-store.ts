@@ -43,7 +43,7 @@ const FRESH: ReplicaDurable = {
 export interface ReplicaStoreOptions {
   /** What its folder is called: `queue` is `queue` in the {@link stateFolder}. */
   name: string
-  /** Where is told that the disk takes nothing, and that it does again. */
+  /** Where is told that the disk takes nothing, and that it does again; and that what was written last was mended. */
   log: Logger
   /** What ends it, as {@link ReplicaStore.close} does. */
   stop: AbortSignal
@@ -149,7 +149,8 @@ export class ReplicaStore {
           this.#last = reply.began.last
           this.#written = reply.began.last
           resolve()
-        } else {
+        } else if ('warning' in reply) this.#log.warn(reply.warning)
+        else {
           this.#asked.get(reply.id)?.(reply)
           this.#asked.delete(reply.id)
         }

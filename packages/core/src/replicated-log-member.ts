@@ -13,7 +13,15 @@ import { checkElection, Election, type ElectionOptions, type Reign } from './ele
 import type { ElectionView, Leader, MemberView } from './election-view.ts'
 import { OperationalError } from './lifecycle.ts'
 import { JOIN, LogChanges } from './log-changes.ts'
-import { answerFounding, FOUNDING, type Founding, findFounding, foundingIn } from './log-founding.ts'
+import {
+  answerFounding,
+  checkFounders,
+  FOUNDING,
+  type Founding,
+  findFounding,
+  foundingIn,
+} from './log-founding.ts'
+import { lossIn } from './log-losses.ts'
 import { LogWire } from './log-wire.ts'
 import { memberId, nameOfMember } from './member-ids.ts'
 import type { Handlers } from './messages.ts'
@@ -87,6 +95,7 @@ export interface LogDetails {
  */
 export async function openReplicatedLog(options: ReplicatedLogOptions): Promise<ReplicatedLog> {
   checkElection(options)
+  checkFounders(foundersOf(options), options.members)
   const { name, folder = `log-${name}`, log, stop, electionMs = DEFAULT_ELECTION_MS } = options
   const store = await openReplicaStore({ name: folder, log, stop })
   const { durable: before, founding, snapshot, entries } = store.take()
@@ -309,6 +318,7 @@ export class ReplicatedLog {
       if (!this.#begun) await this.#look(tell)
       else if (!this.#isMember) await this.#ask(tell)
       else this.#tellWaiting(tell)
+      if (!this.leader) this.#tellLoss(tell)
       await sleep(this.#isMember ? 4 * ASK_MS : ASK_MS, undefined, { signal: stop }).catch(() => {})
     }
   }
@@ -325,12 +335,26 @@ export class ReplicatedLog {
       )
   }
 
+  #tellLoss(tell: (line: string) => void): void {
+    if (!this.#begun) return
+    const loss = lossIn(this.#begun.cluster, [this.view, ...this.#viewsOfOthers])
+    if (loss !== undefined) tell(loss)
+  }
+
+  /** What those say who are reached. */
+  get #viewsOfOthers(): ElectionView[] {
+    return [...this.#election.views.values()].flatMap(({ view, isReachable }) =>
+      isReachable && view ? [view] : [],
+    )
+  }
+
   get #isMember(): boolean {
     return membersOf(this.#driver.replica).some(({ id }) => id === this.id)
   }
 
   async #look(tell: (line: string) => void): Promise<void> {
-    const { members, founders = members.map(({ name }) => name), log, stop } = this.#options
+    const { members, log, stop } = this.#options
+    const founders = foundersOf(this.#options)
     const others = members.map(({ name }) => name).filter((name) => name !== this.name)
     const asked = await Promise.all(
       others.map((name) =>
@@ -361,8 +385,7 @@ export class ReplicatedLog {
   /** Asks whoever leads to be let in. */
   async #ask(tell: (line: string) => void): Promise<void> {
     const { stop } = this.#options
-    const leader = [...this.#election.views.values()]
-      .flatMap(({ view, isReachable }) => (isReachable && view ? [view] : []))
+    const leader = this.#viewsOfOthers
       .sort((one, other) => other.term - one.term)
       .find((view) => view.leader === view.name)
     if (!leader) {
@@ -416,6 +439,10 @@ export class ReplicatedLog {
       )
     }
   }
+}
+
+function foundersOf({ members, founders }: ReplicatedLogOptions): readonly string[] {
+  return founders ?? members.map(({ name }) => name)
 }
 
 function wordOf(bytes: number): string {

@@ -46,6 +46,7 @@ export async function openTaskLog(options: LogOptions): Promise<TaskLog> {
   table.settle()
   const writer = await openWriter(files, folder, { owner: TASK_STORE, segmentBytes, marked, kept, recovered })
   const log = new TaskLog({ files, folder, store, segmentBytes, writer, table, history, kept, warn })
+  if (recovered.mended !== undefined) warn(recovered.mended)
   if (recovered.copy.length > 0) await log.commit(encodeRaw(recovered.copy.map(({ content }) => content)))
   writer.prepare()
   return log

@@ -28,6 +28,8 @@ export interface Recovered {
   last: number
   /** What is in the mark alone, and belongs behind that. */
   copy: LogRecord[]
+  /** The same in words, with where it should be; undefined where there is no such thing. */
+  mended: string | undefined
 }
 
 /**
@@ -76,15 +78,20 @@ export async function recover(
   }
   const copy = mark.copy.filter(({ number }) => number > last)
   const isNext = copy[0]?.number === last + 1
+  const marked = segments.find(({ index }) => index === mark.index)
   if (mark.through > last && !isNext) {
     const proof = `${mark.through} records were acknowledged, as the file mark beside it says`
-    const marked = segments.find(({ index }) => index === mark.index)
     if (marked) throw damage(files, marked, last + 1, proof, owner)
     throw new OperationalError(
       `${folder} has no ${nameOf('log', mark.index)}: ${proof}, and here are ${last}. ${owner.whatToDo}`,
     )
   }
-  return { segments, last, copy: isNext ? copy : [] }
+  if (!isNext) return { segments, last, copy: [], mended: undefined }
+  const where = marked
+    ? `${marked.path} is not whole from byte ${marked.end} on`
+    : `${folder} has no ${nameOf('log', mark.index)}`
+  const mended = `${where}, where record ${last + 1} should be. That was of what was written last: it is taken from the file mark beside it, and written again. A power cut may leave that; if there was none, the disk may be failing.`
+  return { segments, last, copy, mended }
 }
 
 /**

@@ -186,6 +186,62 @@ describe('a JSON file', () => {
   })
 })
 
+describe('a list of names that another key has', () => {
+  const cluster = defineConfig({
+    cluster: {
+      description: 'All of them.',
+      keys: {
+        members: { schema: members, description: 'Who they are.' },
+        founders: { schema: listOf(text), among: 'members', default: ['a', 'b'], description: 'The first.' },
+      },
+    },
+  })
+  const two = (names: readonly string[]) =>
+    JSON.stringify(
+      Object.fromEntries(names.map((name, at) => [name, { host: 'h', port: 1 + at, leader_port: 9 }])),
+    )
+
+  /** What is said of a real file, which has the founders in its third line. */
+  function told(founders: string, names = ['a', 'b'], environment: NodeJS.ProcessEnv = {}) {
+    const path = join(tempFolder(), 'rpicluster.json')
+    writeFileSync(path, `{"cluster": {\n  "members": ${two(names)}${founders}\n}}`)
+    const file = readConfigText('FILE', readFileSync(path, 'utf8'), [])
+    return inForce(cluster, ['cluster'], file, environment).problems
+  }
+
+  test.each([
+    ['["a"]', []],
+    ['["b", "a"]', []],
+    ['[]', ['FILE:3:15 cluster.founders is []. It takes names of cluster.members, one at least.']],
+    [
+      '["a", "b", "a"]',
+      [
+        'FILE:3:26 cluster.founders[2] is "a", which is there already. It takes names of cluster.members, each once.',
+      ],
+    ],
+    ['["a", "z"]', ['FILE:3:21 cluster.founders[1] is "z". It takes names of cluster.members: a, b.']],
+  ])('%s', (founders, problems) => {
+    expect(told(`,\n  "founders": ${founders}`)).toEqual(problems)
+  })
+
+  test('is told of where it is not in the file', () => {
+    expect(told('')).toEqual([])
+    expect(told('', ['a', 'c'])).toEqual([
+      'FILE:2:14 cluster.members has no b, which cluster.founders has by default. Say cluster.founders as well.',
+    ])
+    expect(told('', ['a', 'c'], { RPI_CLUSTER_CLUSTER_FOUNDERS: 'a, c' })).toEqual([])
+    expect(told('', ['a', 'c'], { RPI_CLUSTER_CLUSTER_FOUNDERS: 'a, b' })).toEqual([
+      'The environment variable RPI_CLUSTER_CLUSTER_FOUNDERS is "b". It takes names of cluster.members: a, c.',
+    ])
+  })
+
+  test('is not compared with what is wrong', () => {
+    expect(told(',\n  "founders": ["z"]', ['a', '?'])).toEqual([
+      expect.stringMatching(/^FILE:2:\d+ A name in cluster\.members is "\?"\./),
+    ])
+  })
+})
+
 describe('an INI file', () => {
   test('is read by the same shape, under names of before, too', () => {
     const text =

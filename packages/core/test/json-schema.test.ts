@@ -4,7 +4,7 @@ import * as v from 'valibot'
 import { expect, test } from 'vitest'
 import { inForce } from '../src/config-in-force.ts'
 import { readConfigText } from '../src/config-text.ts'
-import { defineConfig, text } from '../src/json-config.ts'
+import { defineConfig, listOf, text } from '../src/json-config.ts'
 import { jsonSchemaOf } from '../src/json-schema.ts'
 import { config } from './json-definition.ts'
 
@@ -108,6 +108,24 @@ test('shows an editor what a key is for, what it takes, and what stands for it',
     doNotSuggest: true,
   })
   expect(boss?.deprecationMessage).toBe('This is called "hub" now.')
+})
+
+test('says of names of another key that there is one, and each once', () => {
+  const named = defineConfig({
+    a: {
+      description: 'A.',
+      keys: {
+        all: { schema: listOf(text), description: 'All.' },
+        first: { schema: listOf(text), among: 'all', description: 'The first.' },
+      },
+    },
+  })
+  const { a } = jsonSchemaOf(named).properties as Record<string, typeof schema>
+  expect(a?.properties?.['first']).toMatchObject({
+    ...{ minItems: 1, uniqueItems: true },
+    errorMessage: 'It takes names of all, one at least, and each once.',
+  })
+  expect(a?.properties?.['all']).not.toHaveProperty('minItems')
 })
 
 test('what no JSON Schema can say is not left out quietly', () => {

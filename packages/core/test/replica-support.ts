@@ -87,9 +87,11 @@ export async function foundIn(log: ReplicaLog): Promise<Found> {
 export async function opened(
   files: FilesInMemory,
   segmentBytes = 2048,
-): Promise<{ log: ReplicaLog; found: Found }> {
-  const log = await openReplicaLog({ folder: FOLDER, files, segmentBytes })
-  return { log, found: await foundIn(log) }
+): Promise<{ log: ReplicaLog; found: Found; warnings: string[] }> {
+  const warnings: string[] = []
+  const warn = (line: string) => void warnings.push(line)
+  const log = await openReplicaLog({ folder: FOLDER, files, segmentBytes, warn })
+  return { log, found: await foundIn(log), warnings }
 }
 
 /** What was found in these files; or in which words they were refused. */

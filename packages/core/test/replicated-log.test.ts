@@ -1,4 +1,4 @@
-import { cpSync, renameSync, rmSync } from 'node:fs'
+import { cpSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, test, vi } from 'vitest'
 import { aCluster, type ClusterOptions, PATIENCE } from './election-support.ts'
@@ -43,6 +43,17 @@ describe('a cluster', () => {
     await get('node-3').says(/Begins cluster [a-z0-9]{12}: node-1, node-2, node-3/)
   })
 
+  test.each([
+    ['', 'Nobody is to begin the cluster: it has no founders.'],
+    ['node-1,node-2,node-1', 'The founder node-1 is there twice.'],
+    ['node-9', 'The founder node-9 is none of the members, which are node-1, node-2.'],
+  ])('is not waited for where these cannot begin it: "%s"', async (founders, problem) => {
+    const { get } = await cluster({ size: 2, started: ['node-1'], more: [founders] })
+    const { program } = get('node-1')
+    await vi.waitFor(() => expect(program.child.exitCode).toBe(1), PATIENCE)
+    expect(program.stdout + program.stderr).toContain(problem)
+  })
+
   test('does not hear another one, also where a node has the name of a member', async () => {
     const { elected, ask, begin, state, get, members } = await cluster()
     const names = members.map(({ name }) => name)
@@ -82,6 +93,7 @@ describe('a cluster', () => {
       expect(details.id).not.toBe(before.id)
     }, PATIENCE)
     expect(await ask(lost, 'fresh')).toEqual(['one'])
+    for (const name of [leader.name, lost]) expect(get(name).program.stdout).not.toMatch(/no majority of/)
   })
 
   test('has all its cards replaced, one after the other, and is the same', async () => {
@@ -101,6 +113,38 @@ describe('a cluster', () => {
       )
     }
     for (const name of names) expect(await ask(name, 'fresh')).toEqual(['one'])
+  })
+
+  test('of which two of three have lost their cards says that nothing can be decided, and goes on with one of the old ones', async () => {
+    const { elected, ask, begin, state, get, members } = await cluster()
+    const names = members.map(({ name }) => name)
+    await ask((await elected()).name, 'put', 'one')
+    for (const name of names)
+      await vi.waitFor(async () => expect(await ask(name, 'texts')).toEqual(['one']), PATIENCE)
+    const killed = async (name: string) => {
+      get(name).kill('SIGKILL')
+      await vi.waitFor(() => expect(get(name).program.child.signalCode).not.toBeNull(), PATIENCE)
+    }
+    for (const name of names) await killed(name)
+    const folderOf = (name: string) => join(state, `log-${name}`)
+    for (const name of ['node-2', 'node-3']) renameSync(folderOf(name), `${folderOf(name)}.old`)
+    for (const name of names) await begin(name)
+    for (const name of names)
+      await get(name).says(
+        /node-2, node-3 have not the logs that they had\. Without these no majority of node-1, node-2, node-3 is there, so nobody can be elected, and nothing is decided\. Bring one of the old cards back/,
+      )
+    expect(names.flatMap((name) => get(name).reigns)).toEqual([])
+    await killed('node-3')
+    rmSync(folderOf('node-3'), { recursive: true })
+    renameSync(`${folderOf('node-3')}.old`, folderOf('node-3'))
+    await begin('node-3')
+    const leader = await elected(['node-1', 'node-3'])
+    await ask(leader.name, 'put', 'two')
+    await vi.waitFor(
+      async () => expect(await ask('node-2', 'details')).toMatchObject({ isVoter: true }),
+      PATIENCE,
+    )
+    expect(await ask('node-2', 'fresh')).toEqual(['one', 'two'])
   })
 
   test('does not let a member go on with a store that is older than it was', async () => {
@@ -133,6 +177,35 @@ describe('a cluster', () => {
     await again.says(/Comes to cluster/)
     await elected()
     expect(await ask(lost, 'fresh')).toEqual(['one', 'two'])
+  })
+
+  test('has what two of three had written last, though that is damaged there after they were stopped, and says so', async () => {
+    const { elected, ask, begin, state, get, members } = await cluster()
+    const names = members.map(({ name }) => name)
+    const leader = await elected()
+    for (const text of ['one', 'two']) await ask(leader.name, 'put', text)
+    for (const name of names)
+      await vi.waitFor(async () => expect(await ask(name, 'texts')).toHaveLength(2), PATIENCE)
+    const children = names.map((name) => get(name).program.child)
+    for (const child of children) child.kill('SIGTERM')
+    for (const child of children) await vi.waitFor(() => expect(child.exitCode).toBe(0), PATIENCE)
+    const damaged = names.slice(0, 2)
+    for (const name of damaged) {
+      const path = join(state, `log-${name}`, '000001.log')
+      const bytes = readFileSync(path)
+      const last = bytes.findLastIndex((byte) => byte !== 0)
+      bytes.writeUInt8(bytes.readUInt8(last - 5) ^ 1, last - 5)
+      writeFileSync(path, bytes)
+    }
+    for (const name of damaged) {
+      await begin(name)
+      await get(name).says(
+        /000001\.log is not whole from byte \d+ on, where record \d+ should be\. .* mark beside it/,
+      )
+    }
+    // Without the third, whose log is whole.
+    await elected(damaged)
+    for (const name of damaged) expect(await ask(name, 'fresh')).toEqual(['one', 'two'])
   })
 
   test('goes on after all were killed and one stays away: the others say whom they wait for, and wait no longer', async () => {
@@ -187,6 +260,7 @@ describe('a cluster', () => {
     await get(gone).says(
       /does not let this node in: node-\d is no member of this cluster, and nobody has added it/,
     )
+    await get(gone).says(/Reaches .*: 3 of 3, a majority, and has no vote itself/)
     await ask(leader.name, 'put', 'two')
     expect(await ask('node-4', 'fresh')).toEqual(['one', 'two'])
   })

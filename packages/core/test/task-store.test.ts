@@ -218,6 +218,21 @@ describe('a history', () => {
 })
 
 describe('a damaged store', () => {
+  test('has what was written last all the same, and says so', async () => {
+    const { store, folder } = await opened()
+    for (const event of [submitted('a'), submitted('b')]) await store.write([event])
+    await store.close()
+    const path = join(folder, 'tasks', '000001.log')
+    const bytes = readFileSync(path)
+    bytes.fill(0, bytes.lastIndexOf('tile'), bytes.lastIndexOf('tile') + 1)
+    writeFileSync(path, bytes)
+    const again = await opened({ folder })
+    expect([...again.store.recovered()]).toEqual([submitted('a'), submitted('b')])
+    expect(again.warnings()).toEqual([
+      expect.stringMatching(/000001\.log is not whole from byte \d+ on, where record 2 should be\./),
+    ])
+  })
+
   test('is refused with what and where, and salvaged', async () => {
     const { store, folder } = await opened()
     for (const id of ['a', 'b', 'c']) await store.write([submitted(id)])
