@@ -252,10 +252,14 @@ describe('a cluster', () => {
     expect([leader.leads, ...leader.reigns]).toEqual([leader.reigns[0], leader.reigns[0]])
     await begin(away)
     const [, gone = ''] = ['node-1', 'node-2', 'node-3'].filter((name) => name !== leader.name)
-    const removed = (await ask(leader.name, 'log_members', { remove: gone })) as {
-      members: { name: string }[]
-    }
-    expect(removed).toMatchObject({ done: true })
+    // That the new one has a vote may not be committed yet.
+    const removed = await vi.waitFor(async () => {
+      const answer = (await ask(leader.name, 'log_members', { remove: gone })) as {
+        members: { name: string }[]
+      }
+      expect(answer).toMatchObject({ done: true })
+      return answer
+    }, PATIENCE)
     expect(removed.members.map(({ name }) => name)).not.toContain(gone)
     await get(gone).says(
       /does not let this node in: node-\d is no member of this cluster, and nobody has added it/,
