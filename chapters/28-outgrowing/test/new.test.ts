@@ -1,6 +1,8 @@
 import { once } from 'node:events'
+import { mkdir } from 'node:fs/promises'
 import { type AddressInfo, createServer } from 'node:net'
-import { type ChapterCopy, test as testInCopy } from '@rpi-cluster/tutorial/harness'
+import { join } from 'node:path'
+import { type ChapterCopy, freePort, isListening, test as testInCopy } from '@rpi-cluster/tutorial/harness'
 import { expect } from 'vitest'
 import { isHere, openWorld } from './world.ts'
 
@@ -11,6 +13,18 @@ const test = testInCopy.extend<{ chosen: ChapterCopy }>({
     await use(chapter)
   },
 })
+
+/** Both engines are chosen. */
+const ENGINES = { RPI_CLUSTER_CLUSTER_QUEUE: 'nats', RPI_CLUSTER_CLUSTER_LEADER: 'etcd' }
+
+/** Ports on which nobody else listens. */
+async function enginePorts() {
+  return {
+    RPI_CLUSTER_ENGINES_NATS_PORT: String(await freePort()),
+    RPI_CLUSTER_ENGINES_ETCD_PORT: String(await freePort()),
+    RPI_CLUSTER_ENGINES_ETCD_PEER_PORT: String(await freePort()),
+  }
+}
 
 /** Runs a program to its end, with choices. Returns its exit code, and what it said last. */
 async function endOf(chapter: ChapterCopy, name: string, env: Record<string, string>) {
@@ -25,28 +39,51 @@ test('the configuration alone chooses an engine, and one that is not installed i
   const own = await chapter.run('engines', { env: { PATH: '/nowhere' } })
   await own.says(/ Engines: none is chosen/)
   await own.stop()
-  const choices = { RPI_CLUSTER_CLUSTER_QUEUE: 'nats', RPI_CLUSTER_CLUSTER_LEADER: 'etcd' }
-  expect(await endOf(chapter, 'engines', { PATH: '/nowhere', ...choices })).toEqual([
+  expect(await endOf(chapter, 'engines', { PATH: '/nowhere', ...ENGINES })).toEqual([
     1,
     'Not installed here: nats-server, etcd. On Debian, say: sudo apt install nats-server etcd-server',
   ])
 })
 
-test('an engine in whose place somebody else listens is not said to be there', async ({
+test('an engine in whose place somebody else listens is not said to be there, whichever of its ports that is', async ({
   chosen: chapter,
   skip,
 }) => {
-  if (!isHere('nats')) return skip('NATS is not installed')
+  if (!isHere('nats') || !isHere('etcd')) return skip('NATS or etcd is not installed')
   const other = createServer().listen(0, '127.0.0.1')
   await once(other, 'listening')
   const { port } = other.address() as AddressInfo
-  const env = { RPI_CLUSTER_CLUSTER_QUEUE: 'nats', RPI_CLUSTER_ENGINES_NATS_PORT: String(port) }
+  const taken = (command: string) =>
+    `Somebody listens on 127.0.0.1:${port} already, where ${command} is to listen: one that was left behind? End it, or choose another port under "engines".`
+  const ports = await enginePorts()
+  for (const [name, command] of [
+    ['NATS_PORT', 'nats-server'],
+    ['ETCD_PORT', 'etcd'],
+    ['ETCD_PEER_PORT', 'etcd'],
+  ] as const) {
+    const env = { ...ENGINES, ...ports, [`RPI_CLUSTER_ENGINES_${name}`]: String(port) }
+    const engines = await chapter.run('engines', { env })
+    await engines.ends()
+    const [_, ...said] = engines.messages // what the configuration is comes first
+    expect([engines.exitCode, ...said]).toEqual([1, taken(command)])
+  }
+  other.close()
+})
+
+test('when an engine does not come up, the other one is not left behind', async ({
+  chosen: chapter,
+  skip,
+}) => {
+  if (!isHere('nats') || !isHere('etcd')) return skip('NATS or etcd is not installed')
+  const ports = await enginePorts()
+  await mkdir(join(chapter.folder, 'state'), { recursive: true })
+  await chapter.write('state/etcd', 'where etcd wants a folder')
+  const env = { ...ENGINES, ...ports }
   const engines = await chapter.run('engines', { env })
   await engines.ends()
-  other.close()
   expect(engines.exitCode).toBe(1)
-  expect(engines.messages.filter((message) => message.startsWith('Engines: '))).toEqual([])
-  expect(engines.messages.at(-1)).toMatch(/^Somebody listens on 127\.0\.0\.1:\d+ already: a nats-server/)
+  expect(engines.messages.at(-1)).toMatch(/^etcd ends as soon as it is started, with exit code 1: /)
+  for (const port of Object.values(ports)) expect(await isListening(Number(port))).toBe(false)
 })
 
 test('the own queue with the lead by etcd is refused in one line, which says what to choose', async ({
