@@ -157,8 +157,11 @@ class EtcdElection implements Leadership {
     const begin = performance.now()
     const [leads, term] = [this.leader?.name === name, this.#term]
     this.#isLeaving = true
-    await this.#etcd.leave([name]).catch(() => {}) // its lease will end
-    if (!leads || this.#line.size < 2) return
+    const hasLeft = await this.#etcd.leave([name]).then(
+      () => true,
+      () => false, // its lease will end
+    )
+    if (!hasLeft || !leads || this.#line.size < 2) return
     const late = within(LONG_IN_ELECTIONS * this.#electionMs, stop)
     const next = await this.#leaders.find((one) => one.term > term && one.name !== name, late)
     if (next) log.info(`Handed over within ${(performance.now() - begin).toFixed()} ms: ${next.name} leads`)

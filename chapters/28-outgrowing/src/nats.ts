@@ -118,6 +118,15 @@ export async function connectNats(options: NatsOptions): Promise<Nats> {
   }
 }
 
+/** Whether NATS answers within so many ms. */
+export async function isReached({ connection }: Nats, ms: number): Promise<boolean> {
+  const answered = connection.flush().then(
+    () => true,
+    () => false,
+  )
+  return await Promise.race([answered, sleep(ms, false, { ref: false })])
+}
+
 async function tellStatus(connection: NatsConnection, log: Logger, reconnected: ReadonlySet<() => void>) {
   for await (const { type } of connection.status()) {
     if (type === 'disconnect') log.warn('NATS is not reached')

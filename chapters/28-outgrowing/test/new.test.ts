@@ -1,9 +1,10 @@
 import { once } from 'node:events'
-import { mkdir } from 'node:fs/promises'
+import { mkdir, readFile } from 'node:fs/promises'
 import { type AddressInfo, createServer } from 'node:net'
 import { join } from 'node:path'
 import { type ChapterCopy, freePort, isListening, test as testInCopy } from '@rpi-cluster/tutorial/harness'
-import { expect } from 'vitest'
+import { expect, vi } from 'vitest'
+import { PATIENCE } from './cluster.ts'
 import { isHere, openWorld } from './world.ts'
 
 const test = testInCopy.extend<{ chosen: ChapterCopy }>({
@@ -85,6 +86,29 @@ test('when an engine does not come up, the other one is not left behind', async 
   expect(engines.messages.at(-1)).toMatch(/^etcd ends as soon as it is started, with exit code 1: /)
   for (const port of Object.values(ports)) expect(await isListening(Number(port))).toBe(false)
 })
+
+test.for(['own', 'etcd'] as const)(
+  'Ctrl-C, which reaches nodes and engines at once, ends all of them well while tasks are in work: the lead by %s',
+  async (leader, { chosen: chapter, skip }) => {
+    if (!isHere('nats') || !isHere(leader)) return skip('NATS or etcd is not installed')
+    const env = { ...(await enginePorts()), TUTORIAL_CLOCK_SPEED: '1' }
+    const cluster = await chapter.start({ args: ['--queue', 'nats', '--leader', leader], env })
+    await cluster.says(/ Serving the page on /)
+    const file = join(chapter.folder, 'begun.txt')
+    const input = JSON.stringify({ file, line: 'begun', seconds: 60 })
+    for (const id of ['1', '2', '3']) {
+      const submit = await chapter.run('submit', { args: ['note', input, '--id', id, '--no-wait'], env })
+      await submit.ends()
+    }
+    await vi.waitFor(async () => expect(await readFile(file, 'utf8')).toBe('begun\n'.repeat(3)), PATIENCE)
+    await cluster.stop('SIGINT', 'group')
+    expect(cluster.exitCode).toBe(0)
+    const asked = cluster.messages.findIndex((line) => line.startsWith('Asked to stop'))
+    const wrong = /\(ended, |FATAL|Not all of it was finished|Still busy/
+    expect(cluster.lines.slice(asked).filter((line) => wrong.test(line))).toEqual([])
+    expect(cluster.messages.filter((line) => line === 'Stopped')).toHaveLength(5)
+  },
+)
 
 test('the own queue with the lead by etcd is refused in one line, which says what to choose', async ({
   chosen: chapter,
