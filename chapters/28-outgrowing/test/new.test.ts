@@ -110,6 +110,32 @@ test.for(['own', 'etcd'] as const)(
   },
 )
 
+test('a node whose NATS was never there says so, and what to do, and stops all the same', async ({
+  chosen: chapter,
+}) => {
+  const env = { ...(await enginePorts()), RPI_CLUSTER_CLUSTER_QUEUE: 'nats', TUTORIAL_CLOCK_SPEED: '1' }
+  const node = await chapter.run('node', { env })
+  await node.says(
+    / NATS is not reached\. Nobody listens on 127\.0\.0\.1:\d+\. Is the NATS server running\? On this machine "engines" starts it\.$/,
+  )
+  await node.stop('SIGINT')
+  expect([node.exitCode, node.messages.at(-1)]).toEqual([0, 'Stopped'])
+})
+
+test('a node stops well while it connects to what answers nothing', async ({ chosen: chapter }) => {
+  const silent = createServer().listen(0, '127.0.0.1')
+  await once(silent, 'listening')
+  const { port } = silent.address() as AddressInfo
+  const choices = { RPI_CLUSTER_CLUSTER_QUEUE: 'nats', RPI_CLUSTER_ENGINES_NATS_PORT: String(port) }
+  const node = await chapter.run('node', { env: { ...choices, TUTORIAL_CLOCK_SPEED: '1' } })
+  await node.says(/ NATS at 127\.0\.0\.1:\d+ cannot be used yet: /)
+  await once(silent, 'connection') // it looks who listens there
+  await once(silent, 'connection') // the client connects
+  await node.stop('SIGINT')
+  silent.close()
+  expect([node.exitCode, node.messages.at(-1)]).toEqual([0, 'Stopped'])
+})
+
 test('the own queue with the lead by etcd is refused in one line, which says what to choose', async ({
   chosen: chapter,
 }) => {
