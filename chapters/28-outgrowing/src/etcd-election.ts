@@ -192,25 +192,31 @@ class EtcdElection implements Leadership {
 
   async #renew(lease: string, seconds: number, over: AbortSignal): Promise<void> {
     const { log } = this.#options
-    for await (const _ of every((seconds * 1_000) / RENEWED, over)) {
+    const pauseMs = (seconds * 1_000) / RENEWED
+    let [last, renewed] = [performance.now(), performance.now()]
+    const throwIfLapsed = (stoodMs: number) => {
+      if (this.#isHeld()) return
+      throw stoodMs > 2 * pauseMs
+        ? this.#lapsed(`this process stood still for ${inSeconds(stoodMs)}`)
+        : this.#lapsed(`etcd has not renewed it for ${inSeconds(performance.now() - renewed)}`)
+    }
+    for await (const _ of every(pauseMs, over)) {
       const asked = performance.now()
-      if (asked > this.#heldUntil) throw new OperationalError(`${this.#lapsed()}: this process stood still`)
-      try {
-        const left = await this.#etcd.renew(lease)
-        if (left === 0) this.#heldUntil = 0
-        if (left === 0) throw new OperationalError('it has ended in etcd')
-        this.#heldUntil = Math.max(this.#heldUntil, asked + BELIEVED * left * 1_000)
-      } catch (error) {
-        const { message } = error as Error
-        if (performance.now() > this.#heldUntil) throw new OperationalError(`${this.#lapsed()}: ${message}`)
-        log.debug(message) // there is time for another try
-      }
+      throwIfLapsed(asked - last)
+      const left = await this.#etcd.renew(lease).catch((error: Error) => log.debug(error.message))
+      if (left === 0) throw this.#lapsed('etcd has it no more')
+      last = performance.now()
+      throwIfLapsed(0)
+      if (left === undefined) continue // there is time for another try
+      this.#heldUntil = Math.max(this.#heldUntil, asked + BELIEVED * left * 1_000)
+      renewed = asked
     }
   }
 
-  #lapsed(): string {
+  #lapsed(why: string): OperationalError {
     const what = this.#reigns.holder ? `Leads no more, in term ${this.#term}` : 'Stands in line no more'
-    return `${what}: its lease has ended`
+    this.#heldUntil = 0
+    return new OperationalError(`${what}: its lease has ended: ${why}`)
   }
 
   /** Follows the line, anew when etcd was away: whoever leads does so for as long as its lease holds. */
@@ -266,4 +272,8 @@ class EtcdElection implements Leadership {
     for (const peer of this.#followers)
       if (peer.socket.writable) void send(peer, STATE, this.view)?.catch(() => {})
   }
+}
+
+function inSeconds(ms: number): string {
+  return `${(ms / 1_000).toFixed(1)} s`
 }

@@ -2,6 +2,7 @@ import { once } from 'node:events'
 import { mkdir, readFile } from 'node:fs/promises'
 import { type AddressInfo, createServer } from 'node:net'
 import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { type ChapterCopy, freePort, isListening, test as testInCopy } from '@rpi-cluster/tutorial/harness'
 import { expect, vi } from 'vitest'
 import { PATIENCE } from './cluster.ts'
@@ -161,5 +162,32 @@ test('a picture that was handed in is finished by NATS and etcd though who leads
   expect([submit.exitCode, submit.messages.at(-1)]).toEqual([0, expect.stringMatching(/^The picture is /)])
   const next = await nodes.lead({ after: term })
   expect(next.name).not.toBe(name)
+  await close()
+})
+
+test('who leads by etcd says what is so when it leads no more: etcd was away, or it stood still itself', async ({
+  chosen: chapter,
+  skip,
+}) => {
+  if (!isHere('nats') || !isHere('etcd')) return skip('NATS or etcd is not installed')
+  const { nodes, first, killEngines, startEngines, close } = await openWorld(chapter, {
+    ...{ queue: 'nats', leader: 'etcd', count: 1, electionMs: 1_000 },
+  } as const)
+  const node = nodes.of(first.name)
+  const ends = () => node.messages.filter((line) => line.startsWith('Leads no more'))
+  await killEngines()
+  await node.says(/ Leads no more, /)
+  expect(ends()).toEqual([
+    expect.stringMatching(
+      /^Leads no more, in term \d+: its lease has ended: etcd has not renewed it for \d+\.\d s$/,
+    ),
+  ])
+  await startEngines()
+  await nodes.lead({ after: first.term })
+  node.signal('SIGSTOP')
+  await sleep(4_000) // longer than its lease
+  node.signal('SIGCONT')
+  await node.says(/ Leads no more, /, 2)
+  expect(ends().at(-1)).toMatch(/: its lease has ended: this process stood still for \d+\.\d s$/)
   await close()
 })
