@@ -32,7 +32,12 @@ interface EtcdPlace {
   etcdPort: number
 }
 
-export function openEtcdElection(options: ElectionOptions, { host, etcdPort }: EtcdPlace): Leadership {
+interface EtcdElectionOptions extends ElectionOptions {
+  /** Those of the members who are missed when they are not there. The others come and go. */
+  founders: readonly string[]
+}
+
+export function openEtcdElection(options: EtcdElectionOptions, { host, etcdPort }: EtcdPlace): Leadership {
   const { electionMs = 1_000 } = options
   return new EtcdElection(options, `http://${host}:${etcdPort}`, electionMs)
 }
@@ -41,7 +46,7 @@ class EtcdElection implements Leadership {
   readonly handlers: Handlers = {}
   readonly answers: Answers
 
-  readonly #options: ElectionOptions
+  readonly #options: EtcdElectionOptions
   readonly #electionMs: number
   readonly #etcd: Etcd
   readonly #reigns = new Succession<Reign>()
@@ -56,7 +61,7 @@ class EtcdElection implements Leadership {
   #isLeaving = false
   #problem = ''
 
-  constructor(options: ElectionOptions, url: string, electionMs: number) {
+  constructor(options: EtcdElectionOptions, url: string, electionMs: number) {
     const { log } = options
     this.#options = options
     this.#electionMs = electionMs
@@ -84,7 +89,7 @@ class EtcdElection implements Leadership {
   }
 
   get view(): ElectionView {
-    const { name, members, details } = this.#options
+    const { name, founders, details } = this.#options
     const { leader } = this
     return {
       name,
@@ -92,7 +97,7 @@ class EtcdElection implements Leadership {
       role: leader?.name === name ? 'leader' : 'follower',
       leader: leader?.name ?? null,
       votedFor: null,
-      members: members.map((member) => member.name),
+      members: [...new Set([...founders, name, ...this.#line.keys()])],
       reachable: [...this.#line.keys()].filter((other) => other !== name),
       details: details?.() ?? {},
     }

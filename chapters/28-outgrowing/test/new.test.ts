@@ -191,3 +191,17 @@ test('who leads by etcd says what is so when it leads no more: etcd was away, or
   expect(ends().at(-1)).toMatch(/: its lease has ended: this process stood still for \d+\.\d s$/)
   await close()
 })
+
+test('by etcd those are members who begin the cluster and who are there: nobody waits for the others that may come', async ({
+  chosen: chapter,
+  skip,
+}) => {
+  if (!isHere('nats') || !isHere('etcd')) return skip('NATS or etcd is not installed')
+  const kinds = { queue: 'nats', leader: 'etcd', count: 2 } as const
+  const { nodes, names, first, watch, close } = await openWorld(chapter, kinds)
+  const seen = () => watch.views.get(first.name)?.view?.members
+  await vi.waitFor(() => expect(seen()).toEqual(names), PATIENCE)
+  await nodes.start('node-4')
+  await vi.waitFor(() => expect(seen()).toEqual([...names, 'node-4']), PATIENCE)
+  await close()
+})
