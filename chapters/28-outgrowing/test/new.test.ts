@@ -146,6 +146,13 @@ test('the own queue with the lead by etcd is refused in one line, which says wha
   ])
 })
 
+test('with etcd "members" is one line, which says that there is no log', async ({ chosen: chapter }) => {
+  expect(await endOf(chapter, 'members', ENGINES)).toEqual([
+    1,
+    'etcd says who leads: there is no log, of which a node would have to be a member. "leader" shows who is there.',
+  ])
+})
+
 test('a picture that was handed in is finished by NATS and etcd though who leads is killed while it is drawn', async ({
   chosen: chapter,
   skip,
