@@ -241,6 +241,7 @@ class EtcdElection implements Leadership {
     this.#line = new Map(line.map((standing) => [standing.name, standing.revision]))
     this.#changed()
     for await (const changes of this.#etcd.changes(revision, over)) {
+      if (!this.#isHeld()) return // that its lease has ended is known before what came of it
       for (const { name, revision } of changes)
         if (revision === undefined) this.#line.delete(name)
         else this.#line.set(name, revision)
