@@ -9,6 +9,8 @@ export interface Engine {
   args: string[]
   /** Where it listens, once it is up: `127.0.0.1:12361`. */
   address: string
+  /** Where else it does. */
+  others: readonly string[]
   /** Whether a line that it says is worth telling. */
   isBad: (line: string) => boolean
 }
@@ -39,7 +41,7 @@ jetstream { store_dir: ${JSON.stringify(folder)}, max_file_store: ${bytes}, max_
   await writeFile(file, text, { mode: 0o600 })
   await chmod(file, 0o600)
   const isBad = (line: string) => /\[(ERR|WRN|FTL)\]/.test(line)
-  return { command: 'nats-server', args: ['-c', file], address: `${host}:${natsPort}`, isBad }
+  return { command: 'nats-server', args: ['-c', file], address: `${host}:${natsPort}`, others: [], isBad }
 }
 
 /** A single etcd, with the times of the cluster. Whoever reaches its port may do everything: it listens to this machine alone. */
@@ -62,5 +64,6 @@ export function etcdServer(
     'log-level': 'error',
   }
   const args = Object.entries(options).map(([name, value]) => `--${name}=${value}`)
-  return { command: 'etcd', args, address: `${host}:${etcdPort}`, isBad: (line) => line.includes('"level"') }
+  const [address, others] = [`${host}:${etcdPort}`, [`${host}:${etcdPeerPort}`]]
+  return { command: 'etcd', args, address, others, isBad: (line) => line.includes('"level"') }
 }

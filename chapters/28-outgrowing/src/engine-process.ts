@@ -14,20 +14,18 @@ const PATIENCE_MS = 20_000
 const AGAIN_MS = 1_000
 
 export class EngineProcess {
-  /** Resolves when it has ended, after a stop. */
+  /** Resolves when it has ended, after a stop. Rejects when it ends before it was up. */
   readonly ended: Promise<void>
   readonly #engine: Engine
   readonly #log: Logger
   readonly #stop: AbortSignal
-  /** Resolves when it is known that nobody else listens there. */
-  readonly #isFree: Promise<void>
+  #wasUp = false
 
   constructor(engine: Engine, { log, stop }: { log: Logger; stop: AbortSignal }) {
     this.#engine = engine
     this.#log = log
     this.#stop = stop
-    this.#isFree = this.#mustBeFree()
-    this.ended = this.#isFree.then(() => this.#keep())
+    this.ended = this.#keep()
     this.ended.catch(() => {}) // who waits for it to be up is told
   }
 
@@ -38,26 +36,18 @@ export class EngineProcess {
    */
   async isUp() {
     const { command, address } = this.#engine
-    await this.#isFree // who listens now is the one that was started
     const failed = this.ended.then(() => 'ended' as const)
     for (const begin = performance.now(); performance.now() - begin < PATIENCE_MS; ) {
-      if (await listens(address)) return
+      this.#wasUp = await listens(address)
+      if (this.#wasUp) return
       if ((await Promise.race([failed, sleep(LOOK_MS)])) === 'ended') return
     }
     throw new OperationalError(`${command} was started, and does not listen on ${address}.`)
   }
 
-  async #mustBeFree() {
-    const { command, address } = this.#engine
-    if (await listens(address))
-      throw new OperationalError(
-        `Somebody listens on ${address} already: a ${command} that was left behind? End it, or choose another port under "engines".`,
-      )
-  }
-
   async #keep() {
     const { command, args, isBad } = this.#engine
-    for (let starts = 0; !this.#stop.aborted; starts += 1) {
+    while (!this.#stop.aborted) {
       const child = spawn(command, args, { stdio: ['ignore', 'pipe', 'pipe'] })
       const end = () => child.kill('SIGTERM')
       this.#stop.addEventListener('abort', end)
@@ -67,16 +57,34 @@ export class EngineProcess {
           last = line
           if (isBad(line) && !this.#stop.aborted) this.#log.warn(`${command}: ${line.slice(0, 300)}`)
         })
-      const up = performance.now()
       const how = await ending(child)
       this.#stop.removeEventListener('abort', end)
       if (this.#stop.aborted) return
-      if (starts === 0 && performance.now() - up < AGAIN_MS)
+      if (!this.#wasUp)
         throw new OperationalError(`${command} ends as soon as it is started, ${how}: ${last.slice(0, 300)}`)
       this.#log.warn(`${command} has ended, ${how}: it is started again`)
       await sleep(AGAIN_MS, undefined, { signal: this.#stop }).catch(() => {})
     }
   }
+}
+
+/**
+ * Looks whether all of them have their ports for themselves. Who listens there afterwards is the one that was started.
+ *
+ * @throws OperationalError when somebody listens there, with a line for each port
+ */
+export async function mustBeFree(engines: readonly Engine[]) {
+  const places = engines.flatMap(({ command, address, others }) =>
+    [address, ...others].map((place) => ({ command, place })),
+  )
+  const are = await Promise.all(places.map(({ place }) => listens(place)))
+  const problems = places
+    .filter((_, index) => are[index])
+    .map(
+      ({ command, place }) =>
+        `Somebody listens on ${place} already, where ${command} is to listen: one that was left behind? End it, or choose another port under "engines".`,
+    )
+  if (problems.length > 0) throw new OperationalError(problems)
 }
 
 /** Whether a command can be found. */

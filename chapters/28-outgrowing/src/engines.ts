@@ -5,7 +5,7 @@ import { createLogger } from '@rpi-cluster/core/logging'
 import { openToken } from '@rpi-cluster/core/web-token'
 import { config } from './config.ts'
 import { type Engine, etcdServer, natsServer, packageOf } from './engine-commands.ts'
-import { EngineProcess, isInstalled } from './engine-process.ts'
+import { EngineProcess, isInstalled, mustBeFree } from './engine-process.ts'
 
 const stop = stopSignal()
 const log = createLogger('engines')
@@ -21,9 +21,16 @@ if (missing.length > 0)
     `Not installed here: ${missing.map(({ command }) => command).join(', ')}. On Debian, say: sudo apt install ${missing.map(packageOf).join(' ')}`,
   )
 
-const running = engines.map((engine) => new EngineProcess(engine, { log, stop }))
-await Promise.all(running.map((engine) => engine.isUp()))
-const places = engines.map(({ command, address }) => `${command} at ${address}`).join(', ')
-log.info(`Engines: ${places || 'none is chosen. The queue and the lead are those of the cluster itself'}`)
-for await (const _ of every(60_000, stop));
-await Promise.all(running.map((engine) => engine.ended))
+await mustBeFree(engines)
+const ending = new AbortController()
+const over = AbortSignal.any([stop, ending.signal])
+const running = engines.map((engine) => new EngineProcess(engine, { log, stop: over }))
+try {
+  await Promise.all(running.map((engine) => engine.isUp()))
+  const places = engines.map(({ command, address }) => `${command} at ${address}`).join(', ')
+  log.info(`Engines: ${places || 'none is chosen. The queue and the lead are those of the cluster itself'}`)
+  for await (const _ of every(60_000, stop));
+} finally {
+  ending.abort() // when one does not come up, the others are not left behind
+  await Promise.allSettled(running.map((engine) => engine.ended))
+}

@@ -32,7 +32,12 @@ interface EtcdPlace {
   etcdPort: number
 }
 
-export function openEtcdElection(options: ElectionOptions, { host, etcdPort }: EtcdPlace): Leadership {
+interface EtcdElectionOptions extends ElectionOptions {
+  /** Those of the members who are missed when they are not there. The others come and go. */
+  founders: readonly string[]
+}
+
+export function openEtcdElection(options: EtcdElectionOptions, { host, etcdPort }: EtcdPlace): Leadership {
   const { electionMs = 1_000 } = options
   return new EtcdElection(options, `http://${host}:${etcdPort}`, electionMs)
 }
@@ -41,7 +46,7 @@ class EtcdElection implements Leadership {
   readonly handlers: Handlers = {}
   readonly answers: Answers
 
-  readonly #options: ElectionOptions
+  readonly #options: EtcdElectionOptions
   readonly #electionMs: number
   readonly #etcd: Etcd
   readonly #reigns = new Succession<Reign>()
@@ -56,7 +61,7 @@ class EtcdElection implements Leadership {
   #isLeaving = false
   #problem = ''
 
-  constructor(options: ElectionOptions, url: string, electionMs: number) {
+  constructor(options: EtcdElectionOptions, url: string, electionMs: number) {
     const { log } = options
     this.#options = options
     this.#electionMs = electionMs
@@ -84,7 +89,7 @@ class EtcdElection implements Leadership {
   }
 
   get view(): ElectionView {
-    const { name, members, details } = this.#options
+    const { name, founders, details } = this.#options
     const { leader } = this
     return {
       name,
@@ -92,7 +97,7 @@ class EtcdElection implements Leadership {
       role: leader?.name === name ? 'leader' : 'follower',
       leader: leader?.name ?? null,
       votedFor: null,
-      members: members.map((member) => member.name),
+      members: [...new Set([...founders, name, ...this.#line.keys()])],
       reachable: [...this.#line.keys()].filter((other) => other !== name),
       details: details?.() ?? {},
     }
@@ -157,8 +162,11 @@ class EtcdElection implements Leadership {
     const begin = performance.now()
     const [leads, term] = [this.leader?.name === name, this.#term]
     this.#isLeaving = true
-    await this.#etcd.leave([name]).catch(() => {}) // its lease will end
-    if (!leads || this.#line.size < 2) return
+    const hasLeft = await this.#etcd.leave([name]).then(
+      () => true,
+      () => false, // its lease will end
+    )
+    if (!hasLeft || !leads || this.#line.size < 2) return
     const late = within(LONG_IN_ELECTIONS * this.#electionMs, stop)
     const next = await this.#leaders.find((one) => one.term > term && one.name !== name, late)
     if (next) log.info(`Handed over within ${(performance.now() - begin).toFixed()} ms: ${next.name} leads`)
@@ -189,25 +197,31 @@ class EtcdElection implements Leadership {
 
   async #renew(lease: string, seconds: number, over: AbortSignal): Promise<void> {
     const { log } = this.#options
-    for await (const _ of every((seconds * 1_000) / RENEWED, over)) {
+    const pauseMs = (seconds * 1_000) / RENEWED
+    let [last, renewed] = [performance.now(), performance.now()]
+    const throwIfLapsed = (stoodMs: number) => {
+      if (this.#isHeld()) return
+      throw stoodMs > 2 * pauseMs
+        ? this.#lapsed(`this process stood still for ${inSeconds(stoodMs)}`)
+        : this.#lapsed(`etcd has not renewed it for ${inSeconds(performance.now() - renewed)}`)
+    }
+    for await (const _ of every(pauseMs, over)) {
       const asked = performance.now()
-      if (asked > this.#heldUntil) throw new OperationalError(`${this.#lapsed()}: this process stood still`)
-      try {
-        const left = await this.#etcd.renew(lease)
-        if (left === 0) this.#heldUntil = 0
-        if (left === 0) throw new OperationalError('it has ended in etcd')
-        this.#heldUntil = Math.max(this.#heldUntil, asked + BELIEVED * left * 1_000)
-      } catch (error) {
-        const { message } = error as Error
-        if (performance.now() > this.#heldUntil) throw new OperationalError(`${this.#lapsed()}: ${message}`)
-        log.debug(message) // there is time for another try
-      }
+      throwIfLapsed(asked - last)
+      const left = await this.#etcd.renew(lease).catch((error: Error) => log.debug(error.message))
+      if (left === 0) throw this.#lapsed('etcd has it no more')
+      last = performance.now()
+      throwIfLapsed(0)
+      if (left === undefined) continue // there is time for another try
+      this.#heldUntil = Math.max(this.#heldUntil, asked + BELIEVED * left * 1_000)
+      renewed = asked
     }
   }
 
-  #lapsed(): string {
+  #lapsed(why: string): OperationalError {
     const what = this.#reigns.holder ? `Leads no more, in term ${this.#term}` : 'Stands in line no more'
-    return `${what}: its lease has ended`
+    this.#heldUntil = 0
+    return new OperationalError(`${what}: its lease has ended: ${why}`)
   }
 
   /** Follows the line, anew when etcd was away: whoever leads does so for as long as its lease holds. */
@@ -227,6 +241,7 @@ class EtcdElection implements Leadership {
     this.#line = new Map(line.map((standing) => [standing.name, standing.revision]))
     this.#changed()
     for await (const changes of this.#etcd.changes(revision, over)) {
+      if (!this.#isHeld()) return // that its lease has ended is known before what came of it
       for (const { name, revision } of changes)
         if (revision === undefined) this.#line.delete(name)
         else this.#line.set(name, revision)
@@ -263,4 +278,8 @@ class EtcdElection implements Leadership {
     for (const peer of this.#followers)
       if (peer.socket.writable) void send(peer, STATE, this.view)?.catch(() => {})
   }
+}
+
+function inSeconds(ms: number): string {
+  return `${(ms / 1_000).toFixed(1)} s`
 }

@@ -39,8 +39,8 @@ export async function openLeadership(): Promise<Leadership> {
     )
   const { openEtcdElection } = await import('./etcd-election.ts') // who does not choose it does not load it
   log.info('etcd decides who leads')
-  const { members, electionMs, heartbeatMs } = settings
+  const { members, founders, electionMs, heartbeatMs } = settings
   const mayHandOver = () => settings.submitters
-  const options = { name: self.name, members, key, electionMs, heartbeatMs, mayHandOver, log, stop }
+  const options = { name: self.name, members, founders, key, electionMs, heartbeatMs, mayHandOver, log, stop }
   return openEtcdElection(options, loadJsonConfig(config, 'engines', log))
 }

@@ -17,6 +17,10 @@ if (verb !== undefined && (name === undefined || !['add', 'remove'].includes(ver
   throw new OperationalError('Say nothing, and it shows who the members are; or add NAME, or remove NAME.')
 const { cluster, submitter } = loadJsonConfig(config, ['cluster', 'submitter'], log)
 const { members } = cluster
+if (cluster.leader === 'etcd')
+  throw new OperationalError(
+    'etcd says who leads: there is no log, of which a node would have to be a member. "leader" shows who is there.',
+  )
 if (verb === 'add') memberCalled(name ?? '', members)
 const done = new AbortController()
 const stop = AbortSignal.any([stopSignal(), done.signal])

@@ -5,7 +5,16 @@ import { every } from '@rpi-cluster/core/lifecycle'
 import type { Logger } from '@rpi-cluster/core/logging'
 import { hasEnded, type WorkerRow } from '@rpi-cluster/core/tasks'
 import { type TaskDefinitions, TaskFailure, type TaskPool } from '@rpi-cluster/core/worker'
-import { type Demand, isConflict, type KeptTask, keyOf, type Nats, natsProblem, SAID } from './nats.ts'
+import {
+  type Demand,
+  isConflict,
+  isReached,
+  type KeptTask,
+  keyOf,
+  type Nats,
+  natsProblem,
+  SAID,
+} from './nats.ts'
 import { type Delivery, nextDelivery } from './nats-delivery.ts'
 import type { Worker } from './work-queue.ts'
 
@@ -15,6 +24,9 @@ const LOOK_MS = 1_000
 /** How long an answer of NATS may take, in ms, and how long is waited after one that did not come. */
 const ANSWER_MS = 2_000
 const AGAIN_MS = 500
+
+/** After how long without an answer NATS is not waited for any more by a node that stops, in ms. */
+const GONE_MS = 1_000
 
 /** How many nodes may be lost with a task, and how long one waits that has failed, at first and at most, in ms: as in the own queue. */
 const LOST_TO_FAIL = 3
@@ -72,11 +84,21 @@ export class NatsWorker implements Worker {
   /** NATS knows it already. */
   async introduce() {}
 
-  /** Takes no more, and waits for what it has. */
+  /** Takes no more, and waits for what it has; but not for a NATS that is not there, which hands that out again. */
   async drain() {
+    const { connected, log, stop } = this.#options
     this.#isDraining = true
     this.#wakeAll()
-    for await (const _ of every(50, this.#options.stop)) if (this.#running.size === 0) break
+    let reachedAt = performance.now()
+    for await (const _ of every(50, stop)) {
+      if (this.#running.size === 0) return
+      if (await isReached(await connected, GONE_MS)) reachedAt = performance.now()
+      else if (performance.now() - reachedAt > GONE_MS) break
+    }
+    if (!stop.aborted)
+      log.warn(
+        `NATS is not reached, and gives what is in work here to another node when it is back: ${[...this.#running.keys()].join(', ')}`,
+      )
   }
 
   async #run() {

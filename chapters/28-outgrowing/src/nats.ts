@@ -25,6 +25,7 @@ import { connect, type NatsConnection, nanos } from '@nats-io/transport-node'
 import { OperationalError } from '@rpi-cluster/core/lifecycle'
 import type { Logger } from '@rpi-cluster/core/logging'
 import { textOf } from '@rpi-cluster/core/messages'
+import { connect as connectTo } from '@rpi-cluster/core/sockets'
 import type { TaskState } from '@rpi-cluster/core/tasks'
 
 export const TASKS = 'TASKS'
@@ -46,6 +47,12 @@ const KNOWN_MS = 3_600_000
 
 /** How long to wait until NATS is tried again that is not there, in ms. */
 const AGAIN_MS = 250
+
+/** How long it may take to answer one who connects, in ms. */
+const ANSWER_MS = 2_000
+
+/** How long what connects to it may keep a program that ends, in ms: a try of the client cannot be called off, and takes minutes. */
+const LAST_MS = 600
 
 /** What a task needs. */
 export interface Demand {
@@ -95,15 +102,19 @@ export interface NatsOptions {
 
 /** Connects, as soon as NATS is there, and again whenever that is lost. Rejects when it is stopped first. */
 export async function connectNats(options: NatsOptions): Promise<Nats> {
-  const { host, natsPort, token, name, log, stop } = options
-  const servers = `${host}:${natsPort}`
-  const connection = await connect({
-    ...{ servers, token, name, maxReconnectAttempts: -1, reconnectTimeWait: AGAIN_MS },
-    ...{ waitOnFirstConnect: true, pingInterval: 2_000, maxPingOut: 2, ignoreAuthErrorAbort: true },
+  const { host, natsPort, log, stop } = options
+  let isConnecting = true
+  stop.addEventListener('abort', () => {
+    if (isConnecting) setTimeout(() => process.exit(), LAST_MS).unref()
   })
-  log.info(`Connected to NATS at ${servers}`)
+  const connection = await connectFirst(options)
+  isConnecting = false
+  log.info(`Connected to NATS at ${host}:${natsPort}`)
   const reconnected = new Set<() => void>()
-  void tellStatus(connection, log, reconnected)
+  void tellStatus(connection, log, (isReached) => {
+    isConnecting = !isReached
+    if (isReached) for (const call of [...reconnected]) call()
+  })
   const close = () => void connection.close()
   if (stop.aborted) close()
   else stop.addEventListener('abort', () => setTimeout(close, 100)) // what ends says so before
@@ -118,12 +129,54 @@ export async function connectNats(options: NatsOptions): Promise<Nats> {
   }
 }
 
-async function tellStatus(connection: NatsConnection, log: Logger, reconnected: ReadonlySet<() => void>) {
+/** Connects for the first time, and says once why it cannot. The client is asked when somebody listens there: it cannot be stopped. */
+async function connectFirst({
+  host,
+  natsPort,
+  token,
+  name,
+  log,
+  stop,
+}: NatsOptions): Promise<NatsConnection> {
+  const servers = `${host}:${natsPort}`
+  let told = ''
+  for (;;) {
+    try {
+      const { socket } = await connectTo({ peer: 'NATS server', host, port: natsPort, stop })
+      socket.destroy()
+      return await connect({
+        ...{ servers, token, name, maxReconnectAttempts: -1, reconnectTimeWait: AGAIN_MS },
+        ...{ timeout: ANSWER_MS, pingInterval: 2_000, maxPingOut: 2, ignoreAuthErrorAbort: true },
+      })
+    } catch (error) {
+      stop.throwIfAborted()
+      const { message } = error as Error
+      const why =
+        error instanceof OperationalError
+          ? `NATS is not reached. ${message} On this machine "engines" starts it.`
+          : `NATS at ${servers} cannot be used yet: ${message}`
+      if (why !== told) log.warn(why)
+      told = why
+      await sleep(AGAIN_MS, undefined, { signal: stop })
+    }
+  }
+}
+
+/** Whether NATS answers within so many ms. */
+export async function isReached({ connection }: Nats, ms: number): Promise<boolean> {
+  const answered = connection.flush().then(
+    () => true,
+    () => false,
+  )
+  return await Promise.race([answered, sleep(ms, false, { ref: false })])
+}
+
+async function tellStatus(connection: NatsConnection, log: Logger, changed: (isReached: boolean) => void) {
   for await (const { type } of connection.status()) {
+    if (type !== 'disconnect' && type !== 'reconnect') continue
     if (type === 'disconnect') log.warn('NATS is not reached')
-    if (type !== 'reconnect') continue
-    log.info('NATS is reached again')
-    for (const call of [...reconnected]) call()
+    else log.info('NATS is reached again')
+    changed(type === 'reconnect')
   }
 }
 

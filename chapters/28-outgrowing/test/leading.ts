@@ -75,7 +75,7 @@ export const faultsOfLeading: Behaviour[] = [
       await handIn(world, [note(world, id)])
       await until(world, id, hasEnded)
       sleeper.signal('SIGCONT')
-      await sleeper.says(/ Leads no more, in term \d+: /)
+      await sleeper.says(/ Leads no more, in term \d+: .*this process stood still for /)
       await sleeper.says(/ node-\d leads in term \d+$/)
       const { name: now } = await settled(world)
       const once = written(world, id) === 1 ? 'once' : 'more often'
