@@ -88,28 +88,28 @@ test('when an engine does not come up, the other one is not left behind', async 
   for (const port of Object.values(ports)) expect(await isListening(Number(port))).toBe(false)
 })
 
-test.for(['own', 'etcd'] as const)(
-  'Ctrl-C, which reaches nodes and engines at once, ends all of them well while tasks are in work: the lead by %s',
-  async (leader, { chosen: chapter, skip }) => {
-    if (!isHere('nats') || !isHere(leader)) return skip('NATS or etcd is not installed')
-    const env = { ...(await enginePorts()), TUTORIAL_CLOCK_SPEED: '1' }
-    const cluster = await chapter.start({ args: ['--queue', 'nats', '--leader', leader], env })
-    await cluster.says(/ Serving the page on /)
-    const file = join(chapter.folder, 'begun.txt')
-    const input = JSON.stringify({ file, line: 'begun', seconds: 60 })
-    for (const id of ['1', '2', '3']) {
-      const submit = await chapter.run('submit', { args: ['note', input, '--id', id, '--no-wait'], env })
-      await submit.ends()
-    }
-    await vi.waitFor(async () => expect(await readFile(file, 'utf8')).toBe('begun\n'.repeat(3)), PATIENCE)
-    await cluster.stop('SIGINT', 'group')
-    expect(cluster.exitCode).toBe(0)
-    const asked = cluster.messages.findIndex((line) => line.startsWith('Asked to stop'))
-    const wrong = /\(ended, |FATAL|Not all of it was finished|Still busy/
-    expect(cluster.lines.slice(asked).filter((line) => wrong.test(line))).toEqual([])
-    expect(cluster.messages.filter((line) => line === 'Stopped')).toHaveLength(5)
-  },
-)
+test('Ctrl-C, which reaches nodes and engines at once, ends all of them well while tasks are in work', async ({
+  chosen: chapter,
+  skip,
+}) => {
+  if (!isHere('nats') || !isHere('etcd')) return skip('NATS or etcd is not installed')
+  const env = { ...(await enginePorts()), TUTORIAL_CLOCK_SPEED: '1' }
+  const cluster = await chapter.start({ args: ['--queue', 'nats', '--leader', 'etcd'], env })
+  await cluster.says(/ Serving the page on /)
+  const file = join(chapter.folder, 'begun.txt')
+  const input = JSON.stringify({ file, line: 'begun', seconds: 60 })
+  for (const id of ['1', '2', '3']) {
+    const submit = await chapter.run('submit', { args: ['note', input, '--id', id, '--no-wait'], env })
+    await submit.ends()
+  }
+  await vi.waitFor(async () => expect(await readFile(file, 'utf8')).toBe('begun\n'.repeat(3)), PATIENCE)
+  await cluster.stop('SIGINT', 'group')
+  expect(cluster.exitCode).toBe(0)
+  const asked = cluster.messages.findIndex((line) => line.startsWith('Asked to stop'))
+  const wrong = /\(ended, |FATAL|Not all of it was finished|Still busy/
+  expect(cluster.lines.slice(asked).filter((line) => wrong.test(line))).toEqual([])
+  expect(cluster.messages.filter((line) => line === 'Stopped')).toHaveLength(5)
+})
 
 test('a node whose NATS was never there says so, and what to do, and stops all the same', async ({
   chosen: chapter,
