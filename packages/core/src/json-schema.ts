@@ -20,8 +20,8 @@ export interface EditorSchema extends JsonSchema {
 
 /**
  * The JSON Schema (draft 7, which VS Code knows best) of a whole configuration file. It refuses the values that the program
- * refuses, but for names that another key would have to have, and also what the program only warns of: names that are not known. A secret may be missing, since the environment
- * may have it.
+ * refuses, but for names that another key would have to have, and also what the program only warns of: names that are not
+ * known. A secret may be missing, since the environment may have it.
  *
  * @param title what the file is, in a few words
  * @throws Error when a schema has something in it that no JSON Schema can say, such as a check of its own

@@ -35,7 +35,10 @@ const KEEP: TaskHistoryKeep = { days: 30, mostMb: 300 }
 export interface TaskStoreOptions {
   /** What its folder is called: `tasks` is `tasks` in the {@link stateFolder}. */
   name: string
-  /** Where is told what nobody waits for: that it cannot tidy up, that what was written last was mended, or that a part of the history is damaged. */
+  /**
+   * Where is told what nobody waits for: that it cannot tidy up, that what was written last was mended, or that a part of the
+   * history is damaged.
+   */
   log: Logger
   /** What ends it, as {@link TaskStore.close} does. */
   stop: AbortSignal

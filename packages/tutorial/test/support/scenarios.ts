@@ -18,7 +18,10 @@ async function tried(chapter: Chapter, scenario: Scenario): Promise<Outcome> {
   return tryScenario(chapter, scenario, { seed: 1, speed: Math.min(scenario.speed, UNHURRIED) })
 }
 
-/** The control of a scenario, and once more unhurriedly when it keeps its promises: so it may by chance, when what is done to it comes late. */
+/**
+ * Runs the control of a scenario, and once more unhurriedly when it keeps its promises: it may do so by chance, when what is done
+ * to it comes too late to hurt.
+ */
 async function triedWithout(chapter: Chapter, scenario: Scenario): Promise<Outcome> {
   const outcome = await tryScenario(chapter, scenario, { seed: 1, control: true })
   if (outcome.results.some(({ kept }) => !kept)) return outcome
